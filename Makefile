@@ -1,0 +1,110 @@
+# Makefile -- builds Barque. It names no source file: folders say what belongs to what. `make help` lists the targets.
+#
+# MODE=release (default), debug (failpoints, -O0) or asan (address and undefined sanitizers): each has its own build/MODE.
+
+MODE ?= release
+CC ?= cc
+B := build/$(MODE)
+PKGS := hiredis rdkafka sqlite3 libcjson libcurl libmicrohttpd libzstd libcrypto
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \
+	-Wformat=2 -Wvla -Wundef -Wcast-qual -Wno-missing-field-initializers -Werror
+OPT_release := -O2 -g -DBARQUE_RELEASE
+OPT_debug := -O0 -g -DBARQUE_FAILPOINTS
+OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DBARQUE_FAILPOINTS
+CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE -Ishared -I. $(WARN) $(OPT_$(MODE)) -fno-strict-aliasing -ffp-contract=off -pthread -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
+LDFLAGS_ALL := $(if $(filter asan,$(MODE)),-fsanitize=address$(comma)undefined) -pthread $(LDFLAGS)
+comma := ,
+LIBS := $(PKG_LIBS) -lm
+
+# Every C file below shared/ is the library; every folder of a program is that program; every file of the test and bench folders is a program.
+# Text files that are needed at run time are linked in as they are: _binary_<path with _>_start and _end.
+LIB_SRC := $(sort $(wildcard shared/*/*.c))
+EMBED := $(sort $(wildcard broker-config/*.lua broker-config/redis.conf db/migrations/*/*.sql api/*.yaml))
+PROGRAMS := api:barque-api workers:barque-worker cli:barque broker-config:barque-devbroker tests/exchange_sim:barque-exchange-sim
+TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c))
+BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+TEST_LIB_SRC := $(sort $(wildcard tests/lib/*.c))
+
+LIB := $(B)/libbarque.a
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(EMBED:%=$(B)/embed/%.o)
+TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(B)/%.o)
+BIN := $(foreach p,$(PROGRAMS),$(if $(wildcard $(firstword $(subst :, ,$(p)))/*.c),$(B)/$(lastword $(subst :, ,$(p)))))
+TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
+BENCH_BIN := $(BENCH_SRC:%.c=$(B)/%)
+
+.PHONY: all run check lint format e2e bench fuzz verify cover clean help tests benches programs
+all: programs ## build the programs into build/release
+
+programs: $(BIN)
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc $<"
+	@$(CC) $(CFLAGS_ALL) -c $< -o $@
+
+$(B)/embed/%.o: %
+	@mkdir -p $(@D)
+	@ld -r -b binary -z noexecstack $< -o $@
+
+define program
+$(B)/$(2): $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c))) $(LIB)
+	@echo "  ld $(2)"
+	@$$(CC) $$(LDFLAGS_ALL) $$(filter %.o,$$^) $(LIB) $$(LIBS) -o $$@
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(firstword $(subst :, ,$(p))),$(lastword $(subst :, ,$(p))))))
+
+$(TEST_BIN): $(B)/tests/%: $(B)/tests/%.o $(TEST_LIB_OBJ) $(LIB)
+	@echo "  ld $(@F)"
+	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(CHECK_LIBS) $(LIBS) -o $@
+
+$(BENCH_BIN): $(B)/bench/%: $(B)/bench/%.o $(TEST_LIB_OBJ) $(LIB)
+	@echo "  ld $(@F)"
+	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
+
+tests: $(TEST_BIN)
+benches: $(BENCH_BIN)
+
+# The recipes below are small; what they do stands in the scripts that they call.
+run: all ## build, then start everything with the demonstration
+	@exec $(B)/barque up --demo
+
+check: ## every test, with sanitizers, against real servers that the tests start
+	@tests/check.sh
+
+e2e: ## end-to-end runs; KAFKA=real uses Apache Kafka
+	@tests/e2e/run.sh
+
+lint: ## floors, doors, headers, sizes, format, cppcheck, registries against docs
+	@tests/lint/lint.sh
+
+format: ## let clang-format rewrite the C files
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+bench: benches all ## print the figures that design promises
+	@bench/run.sh
+
+fuzz: ## run each fuzzer for a while (FUZZ_SECONDS=60)
+	@tests/fuzz/run.sh
+
+verify: ## the proof table: golden results against ours
+	@tests/golden/verify.sh
+
+cover: ## line coverage of the unit and contract tests
+	@tests/cover.sh
+
+clean: ## remove build/
+	@rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' Makefile | sort | expand -t 16
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,110 @@
+/* job.h -- what a job is: its record, its states and the moves between them. Pure: no I/O, no clock.
+ *
+ *                    submit                claim                    ok
+ *   (run_at later) ─────────► SCHEDULED ──┐  ┌──► RUNNING ─────────────────► SUCCEEDED
+ *                                 due │   │  │     │ │ │
+ *   submit ──────────────────────────►READY──┘     │ │ └─ permanent error ─► FAILED
+ *      ▲                                ▲ ▲        │ │
+ *      │                            due │ └────────┘ │    attempts used up,
+ *   replay                              │  crash,    │    or crashed too often
+ *      │                        RETRYING◄┘ give back ├───────────────────────► DEAD ──► (replay) READY
+ *      │                            ▲                │
+ *      │                            └────────────────┘  temporary error
+ *      └── FAILED, CANCELLED        WAITING ──► READY   when the last child ended
+ *   cancel: SCHEDULED READY RETRYING WAITING ──► CANCELLED at once; RUNNING ──► CANCELLED when its slot has stopped.
+ *
+ * Rules that always hold (tests/flow proves them, `barque doctor` will read them):
+ *  1. A job stands in exactly one place: one lane, the schedule, the leases, the waiting set, or an end state.
+ *  2. Only who holds the lease, with the fence it was given, can end the job. Fences only grow.
+ *  3. attempt counts claims that ran to an error; crashes counts claims whose slot or dispatcher died. They never mix.
+ *  4. An end state is final, but for a replay asked for by a person.
+ *  5. state changes in one function only: job_move() here, and move() in broker-config/barque.lua, which mirror each other.
+ */
+#ifndef JOB_JOB_H
+#define JOB_JOB_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#define JOB_ID 48       /* "<queue>-<shard><time and chance, 20 base32 digits>" and NUL */
+#define JOB_NAME 24     /* queue and kind names: [a-z0-9._], and NUL */
+#define JOB_KEY 200     /* idempotency, uniqueness and lane keys, and NUL */
+#define JOB_WORKER 64   /* host:pid:start */
+#define JOB_TRACE 64    /* W3C traceparent, 55 characters */
+#define JOB_TAGS 200
+
+/* X(state, wire name, is an end state) */
+#define JOB_STATES(X)                      \
+	X(JOB_SCHEDULED, "scheduled", false)   \
+	X(JOB_READY, "ready", false)           \
+	X(JOB_RUNNING, "running", false)       \
+	X(JOB_RETRYING, "retrying", false)     \
+	X(JOB_WAITING, "waiting", false)       \
+	X(JOB_SUCCEEDED, "succeeded", true)    \
+	X(JOB_FAILED, "failed", true)          \
+	X(JOB_CANCELLED, "cancelled", true)    \
+	X(JOB_DEAD, "dead", true)
+
+enum job_state {
+#define X(state, name, end) state,
+	JOB_STATES(X)
+#undef X
+};
+
+const char *job_state_name(enum job_state s);
+bool job_state_of(const char *name, enum job_state *out) MUST_CHECK;
+bool job_state_is_end(enum job_state s);
+bool job_move_allowed(enum job_state from, enum job_state to);
+
+/* How far a running job is. total 0: not known. */
+struct job_progress {
+	int64_t done, total;
+	char unit[16];       /* "bars", "symbols" */
+	double rate;         /* units a second, lately */
+	int64_t eta_s;       /* -1: not known */
+	char note[120];
+};
+
+struct job {
+	char id[JOB_ID];
+	char kind[JOB_NAME];
+	char queue[JOB_NAME];
+	enum job_state state;
+	int priority;              /* 0 urgent .. 9 idle; 5 is usual */
+	int kind_version;
+	char *params;              /* JSON object text; owned by the job */
+	int attempt, max_attempts; /* attempt: number of the current or last one, from 1; 0 before the first claim */
+	int crashes;
+	int64_t fence;             /* of the current or last claim */
+	int64_t rev;               /* grows with every change of the record: the ETag */
+	int64_t created_at, run_at, started_at, finished_at; /* ms UTC; 0: not yet */
+	int64_t lease_until;
+	char worker[JOB_WORKER];
+	bool cancel_asked;
+	struct job_progress progress;
+	struct err error;          /* of the last failed attempt; ERR_NONE: none */
+	char *result;              /* JSON text, NULL before success; owned by the job */
+	char idempotency_key[JOB_KEY];
+	char unique_key[JOB_KEY];
+	char parent[JOB_ID];
+	char trace[JOB_TRACE];
+	char tags[JOB_TAGS];       /* comma separated */
+};
+
+void job_close(struct job *j); /* frees what it owns and zeroes it */
+bool job_move(struct job *j, enum job_state to, struct err *e) MUST_CHECK; /* ERR_CONFLICT when the drawing has no such arrow */
+
+/* Ids carry their queue and shard, so that a job is found by its id alone. Random enough: 50 bits within one ms. */
+void job_id_make(char out[JOB_ID], const char *queue, int shard, int64_t now_ms, uint64_t chance);
+/* Split an id; false for a text that is no id of ours. */
+bool job_id_parse(const char *id, char queue_out[JOB_NAME], int *shard_out) MUST_CHECK;
+bool job_name_ok(const char *name); /* [a-z0-9._], 1..23 bytes: kinds; queues have no dot */
+
+/* When may attempt n+1 start: base * 2^(n-1), at most cap, with full jitter in [half, whole]; chance in [0,1). */
+int64_t job_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms, double chance);
+
+/* The public shape of design §3 into w, as one object. */
+void job_to_json(const struct job *j, struct json_writer *w, const char *key);
+
+#endif

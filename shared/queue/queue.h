@@ -1,0 +1,194 @@
+/* queue.h -- the door to Redis: submit jobs, run them under leases, look at them. Drivers: redis://, rediss://, memory:
+ *
+ * Two kinds of users. A *client* (the API, tests) holds a `struct queue` and calls queue_*; each call is one round trip,
+ * answers within its timeout, and reconnects by itself after a failure. A *dispatcher* holds one `struct queue_link` per
+ * queue it serves and drives it without ever blocking: *_begin sends, *_fd is polled, *_end takes the answer.
+ *
+ * All times are the queue server's own (Redis TIME): nobody's clock but one counts. Everything read back is checked.
+ * A handle belongs to one thread. Every transition is one function of the library in broker-config/barque.lua; the
+ * memory driver does the same in C; tests/contract/queue.c is passed by both.
+ *
+ * Errors: ERR_UNAVAILABLE nothing was done; ERR_UNSURE the answer was lost (submit again with the same id or key, step
+ * again with the same sequence number: both are then answered as the first time); ERR_FULL / ERR_LIMITED with retry_after_ms.
+ */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "job/job.h"
+
+#define QUEUE_BATCH_MAX 256 /* items in one call */
+#define QUEUE_PARAMS_MAX (256 * 1024)
+#define QUEUE_RESULT_MAX (1024 * 1024)
+
+struct queue;
+
+struct queue_options {
+	int timeout_ms;         /* for each call; 0: 5000 */
+	int64_t max_length;     /* waiting jobs a queue may hold; 0: 5,000,000 */
+	int64_t max_bytes;      /* Redis memory beyond which submissions are refused; 0: 80 % of its maxmemory, if set */
+	int64_t result_ttl_ms;  /* how long an ended job stays; 0: 24 h */
+	int64_t dead_ttl_ms;    /* the same for DEAD and FAILED; 0: 14 days */
+	const char *namespace_; /* key prefix; NULL: "bq". Tests give each its own */
+};
+
+/* options may be NULL. Loads the function library where it is missing. NULL with e: what is wrong with url or server. */
+struct queue *queue_open(const char *url, const struct queue_options *options, struct err *e) MUST_CHECK;
+void queue_close(struct queue **q);
+
+/* ---- clients ------------------------------------------------------------------------------------------------ */
+
+enum unique_policy { UNIQUE_RETURN, UNIQUE_REJECT, UNIQUE_REPLACE };
+
+struct queue_submission {
+	char id[JOB_ID];              /* filled in by queue_submit when empty; keep it to ask again after ERR_UNSURE */
+	const char *kind, *queue;     /* required */
+	const char *params;           /* JSON object text, "{}" when NULL; at most QUEUE_PARAMS_MAX */
+	const char *lane;             /* fairness key (tenant, symbol); NULL: "" */
+	int priority;                 /* 0..9 */
+	int kind_version;
+	int64_t run_at_ms;            /* 0 or past: at once */
+	int64_t delay_ms;             /* alternative to run_at_ms, counted by the server's clock */
+	int max_attempts;             /* 0: 1 */
+	int max_crashes;              /* 0: 3; beyond it the job is DEAD ("poison") */
+	int64_t backoff_ms, backoff_cap_ms; /* 0: 1 s, 5 min */
+	const char *idempotency_key;  /* NULL: none */
+	const char *fingerprint;      /* of the request, compared when the key is met again */
+	const char *unique_key;       /* NULL: none; free again when the job ends */
+	enum unique_policy unique;
+	const char *parent, *trace, *tags; /* NULL: none */
+	bool held;                    /* starts WAITING; queue_release() makes it ready */
+};
+
+enum submit_outcome {
+	SUBMIT_NEW,       /* accepted, and on disk as far as the server's appendfsync goes */
+	SUBMIT_EXISTING,  /* same idempotency key and fingerprint, or same id, or unique job: existing_id says which */
+	SUBMIT_MISMATCH,  /* idempotency key known with another fingerprint (HTTP 422) */
+	SUBMIT_REJECTED,  /* UNIQUE_REJECT met a live job: existing_id (HTTP 409) */
+	SUBMIT_FULL       /* queue too long or Redis too full: retry_after_ms (HTTP 503) */
+};
+
+struct queue_submitted {
+	enum submit_outcome outcome;
+	char existing_id[JOB_ID];
+	int64_t retry_after_ms;
+};
+
+/* n <= QUEUE_BATCH_MAX. Each item is accepted or refused by itself. False: see Errors above. */
+bool queue_submit(struct queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e) MUST_CHECK;
+
+/* 1: *out filled (close with job_close); 0: no such job (never was, or its retention ended); -1: failed. */
+int queue_show(struct queue *q, const char *id, struct job *out, struct err *e) MUST_CHECK;
+
+/* Jobs of one queue, newest first, by filter; cursor "" starts, *next_cursor_out "" says the end. At most `limit` (<= 256)
+ * jobs in jobs[limit]; returns how many, -1 on failure. kind / state: NULL and -1 mean any. */
+int queue_list(struct queue *q, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
+               char next_cursor_out[64], struct err *e) MUST_CHECK;
+
+/* Ask for cancellation. 1: done or on its way (*state_out is CANCELLED or RUNNING), 0: no such job, -1 failed (ERR_CONFLICT: ended). */
+int queue_cancel(struct queue *q, const char *id, enum job_state *state_out, struct err *e) MUST_CHECK;
+/* Make a DEAD, FAILED or CANCELLED job READY again with fresh counters. Returns as queue_cancel. */
+int queue_replay(struct queue *q, const char *id, struct err *e) MUST_CHECK;
+int queue_release(struct queue *q, const char *id, struct err *e) MUST_CHECK;
+
+/* Say that somebody waits for this job: its end will be published to queue_watcher. Answers the present state, so that
+ * nothing is missed between asking and watching. 1 / 0 / -1 as queue_show. */
+int queue_watch(struct queue *q, const char *id, enum job_state *state_out, struct err *e) MUST_CHECK;
+
+/* A connection that receives the ids of watched jobs as they end. fd for poll; next: 1 one, 0 none now, -1 lost (open again,
+ * then look at every job still waited for, because ends may have been missed). */
+struct queue_watcher;
+struct queue_watcher *queue_watcher_open(const char *url, const struct queue_options *options, struct err *e) MUST_CHECK;
+int queue_watcher_fd(const struct queue_watcher *w);
+int queue_watcher_next(struct queue_watcher *w, char id_out[JOB_ID], enum job_state *state_out, struct err *e) MUST_CHECK;
+void queue_watcher_close(struct queue_watcher **w);
+
+struct queue_counts {
+	char queue[JOB_NAME];
+	int64_t ready, scheduled, running, waiting, dead, done_total, workers;
+};
+/* The queues that exist; returns how many were filled in out[max], -1 on failure. */
+int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+
+/* A shared budget, e.g. the exchange's request weight in the calendar minute: take `cost` if used + cost <= limit.
+ * 1 taken; 0 not now, *wait_ms_out says how long; -1 failed. */
+int queue_budget_take(struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out,
+                      struct err *e) MUST_CHECK;
+/* What the server said it has counted in this window (raises ours, never lowers it), and/or stop everybody for stop_ms. */
+bool queue_budget_correct(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e) MUST_CHECK;
+
+bool queue_ping(struct queue *q, struct err *e) MUST_CHECK;
+
+/* ---- dispatchers -------------------------------------------------------------------------------------------- */
+
+enum ack_outcome {
+	ACK_DONE,      /* result */
+	ACK_ERROR,     /* error: temporary and attempts left -> RETRYING, permanent -> FAILED, used up -> DEAD */
+	ACK_CRASHED,   /* the slot died: crashes + 1, READY again at the front, or DEAD "poison" */
+	ACK_GIVE_BACK, /* not started: READY again, nothing counted */
+	ACK_CANCELLED  /* stopped because it was asked to */
+};
+
+struct queue_ack {
+	char id[JOB_ID];
+	int64_t fence;
+	enum ack_outcome outcome;
+	char *result;      /* JSON text for ACK_DONE, may be NULL; owned by the caller until the step ended */
+	struct err error;  /* for ACK_ERROR and ACK_CRASHED; retry_after_ms > 0 overrides the backoff */
+};
+
+struct queue_claim {
+	struct job job; /* id, kind, kind_version, params, attempt, crashes, fence, trace, cancel_asked are filled; job_close it */
+};
+
+struct queue_step {
+	const struct queue_ack *acks;
+	size_t n_acks;         /* <= QUEUE_BATCH_MAX */
+	int want;              /* claims wanted, 0..QUEUE_BATCH_MAX */
+	int64_t lease_ms;
+};
+
+struct queue_step_reply {
+	struct queue_claim *claims;
+	size_t n_claims;
+	char (*rejected)[JOB_ID]; /* acks refused: the fence was stale */
+	size_t n_rejected;
+	int64_t next_due_ms;      /* from now until the schedule's next job; -1: none */
+	bool more;                /* jobs are still ready */
+};
+void queue_step_reply_close(struct queue_step_reply *r);
+
+/* A renewal: still running, this far. progress_json may be NULL (unchanged). */
+struct queue_renewal {
+	char id[JOB_ID];
+	int64_t fence;
+	const char *progress_json;
+};
+struct queue_renew_reply {
+	char (*lost)[JOB_ID]; /* no longer ours: stop them, ack nothing */
+	size_t n_lost;
+	char (*cancel)[JOB_ID]; /* somebody asked for their cancellation */
+	size_t n_cancel;
+};
+void queue_renew_reply_close(struct queue_renew_reply *r);
+
+/* A dispatcher's link to one queue: a command connection and a waiting connection. kinds: only these are claimed. */
+struct queue_link;
+struct queue_link *queue_link_open(const char *url, const struct queue_options *options, const char *queue, const char *worker,
+                                   const char *const *kinds, size_t n_kinds, struct err *e) MUST_CHECK;
+void queue_link_close(struct queue_link **l); /* leases stay and expire; drain first */
+
+/* At most one call (step or renew) is under way per link. After -1 the link reconnects at the next begin, and a step that was
+ * under way is sent again with its old sequence number before anything else: begin it again with the same content. */
+bool queue_link_step_begin(struct queue_link *l, const struct queue_step *s, struct err *e) MUST_CHECK;
+int queue_link_step_end(struct queue_link *l, struct queue_step_reply *out, struct err *e) MUST_CHECK; /* 1 got, 0 not yet, -1 */
+bool queue_link_renew_begin(struct queue_link *l, const struct queue_renewal *items, size_t n, int64_t lease_ms, struct err *e) MUST_CHECK;
+int queue_link_renew_end(struct queue_link *l, struct queue_renew_reply *out, struct err *e) MUST_CHECK;
+/* Wait for work: the blocking pop on the marker, at most max_ms; a woken link passes the wake-up on while work remains. */
+bool queue_link_wait_begin(struct queue_link *l, int64_t max_ms, struct err *e) MUST_CHECK;
+int queue_link_wait_end(struct queue_link *l, struct err *e) MUST_CHECK; /* 1 woken or time is up, 0 not yet, -1 */
+int queue_link_fd(const struct queue_link *l);      /* command connection; -1 while not connected */
+int queue_link_wait_fd(const struct queue_link *l);
+
+#endif
