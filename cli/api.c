@@ -1,0 +1,131 @@
+/* api.c -- talks to Barque's HTTP API and turns its refusals into sentences. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli.h"
+
+int cli_fail(const struct err *e)
+{
+	fprintf(stderr, "barque: %s\n", e->text);
+	return e->code == ERR_UNAVAILABLE ? CLI_UNREACHABLE : CLI_FAILED;
+}
+
+int cli_print_json(struct json *j)
+{
+	char *text = json_to_text(j);
+	puts(text);
+	mem_free(&text);
+	json_close(&j);
+	return CLI_DONE;
+}
+
+static enum err_code code_of_status(int status)
+{
+	switch (status) {
+	case 404:
+	case 410:
+		return ERR_NOT_FOUND;
+	case 409:
+		return ERR_CONFLICT;
+	case 429:
+		return ERR_LIMITED;
+	case 401:
+	case 403:
+		return ERR_DENIED;
+	default:
+		return status >= 500 ? ERR_INTERNAL : ERR_INVALID;
+	}
+}
+
+/* The answer's own sentence; a proxy's HTML page gives only the status. */
+static bool refuse(struct err *e, int status, const struct json *answer)
+{
+	const char *detail = json_get_text(answer, "detail", NULL);
+	if (detail)
+		return err_set(e, code_of_status(status), "%s", detail);
+	return err_set(e, code_of_status(status), "the API answered with HTTP status %d", status);
+}
+
+static bool send_call(struct cli *c, const char *method, const char *path, const struct json *body, const char *key,
+        struct http_answer *answer, struct err *e)
+{
+	struct buf url = {0}, text = {0}, key_line = {0};
+	buf_addf(&url, "%s%s", c->url, path);
+	if (body)
+		json_print(body, &text);
+	if (key)
+		buf_addf(&key_line, "Idempotency-Key: \"%s\"", key);
+	const char *headers[] = {"Content-Type: application/json", key ? buf_text(&key_line) : NULL, NULL};
+	struct http_call call = {
+	        .method = method, .url = buf_text(&url), .headers = headers, .body = body ? buf_text(&text) : NULL, .body_len = text.len};
+	bool ok = http_client_call(c->http, &call, answer, e);
+	if (!ok && e->code == ERR_UNAVAILABLE)
+		err_set(e, ERR_UNAVAILABLE, "no Barque API answers at %s; start one with 'barque up', or name another with --url", c->url);
+	buf_close(&url);
+	buf_close(&text);
+	buf_close(&key_line);
+	return ok;
+}
+
+static struct json *call_with_key(
+        struct cli *c, const char *method, const char *path, const struct json *body, const char *key, int *status_out, struct err *e)
+{
+	struct http_answer answer = {0};
+	struct json *j = NULL;
+	if (!send_call(c, method, path, body, key, &answer, e))
+		goto out;
+	if (status_out)
+		*status_out = answer.status;
+	struct err bad = {0};
+	if (answer.body.len > 0)
+		j = json_parse(answer.body.data, answer.body.len, &bad);
+	if (answer.status >= 400) {
+		refuse(e, answer.status, j);
+		json_close(&j);
+	} else if (!j && answer.status == 304) {
+		j = json_new_null();
+	} else if (!j) {
+		err_set(e, ERR_CORRUPT, "the answer of %s%s is not JSON: %s", c->url, path, bad.text);
+	}
+out:
+	http_answer_close(&answer);
+	return j;
+}
+
+struct json *api_call(struct cli *c, const char *method, const char *path, const struct json *body, int *status_out, struct err *e)
+{
+	return call_with_key(c, method, path, body, NULL, status_out, e);
+}
+
+bool api_submit(struct cli *c, const struct json *body, const char *key, char id_out[48], struct err *e)
+{
+	struct json *job = call_with_key(c, "POST", "/api/jobs", body, key, NULL, e);
+	if (!job)
+		return false;
+	bool ok = str_copy(id_out, 48, json_get_text(job, "id", "")) && id_out[0];
+	json_close(&job);
+	return ok ? true : err_set(e, ERR_CORRUPT, "the API accepted the job but gave no id");
+}
+
+struct json *api_job(struct cli *c, const char *id, int wait_s, struct err *e)
+{
+	struct buf path = {0};
+	buf_adds(&path, "/api/jobs/");
+	http_escape(&path, id);
+	if (wait_s > 0)
+		buf_addf(&path, "?wait=%d", wait_s);
+	struct json *job = api_call(c, "GET", buf_text(&path), NULL, NULL, e);
+	buf_close(&path);
+	return job;
+}
+
+bool api_job_is_over(const struct json *job)
+{
+	static const char *const over[] = {"succeeded", "failed", "cancelled", "dead"};
+	const char *state = json_get_text(job, "state", "");
+	for (size_t i = 0; i < ARRAY_LEN(over); i++)
+		if (str_eq(state, over[i]))
+			return true;
+	return false;
+}

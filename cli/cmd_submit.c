@@ -1,0 +1,154 @@
+/* cmd_submit.c -- `barque submit`: hand in a job, and follow it when asked to. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli.h"
+#include "schema.h"
+
+static const struct cli_flag flags[] = {
+        {"params", "JSON", "all parameters as one JSON object, instead of NAME=VALUE"},
+        {"wait", NULL, "follow the job to its end; the exit status says whether it succeeded"},
+        {"priority", "0-9", "0 is urgent, 5 usual, 9 idle"},
+        {"delay", "MS", "start no sooner than so many milliseconds from now"},
+        {"run-at", "TIME", "start no sooner than this time (UTC), e.g. 2026-02-01T09:30:00Z"},
+        {"max-attempts", "N", "how often it may be tried"},
+        {"tags", "A,B", "labels to find it by"},
+        {"key", "TEXT", "idempotency key: the same key is the same job"},
+};
+
+extern const struct command command_submit;
+
+static bool put_number(struct cli *c, const char *flag, const char *member, int64_t max, struct json *body, struct err *e)
+{
+	const char *text = args_get(c, flag, NULL);
+	int64_t n;
+	if (!text)
+		return true;
+	if (!str_int(text, 0, max, &n))
+		return err_set(e, ERR_INVALID, "--%s is '%s', but must be a whole number from 0 to %lld", flag, text, (long long)max);
+	json_put_int(body, member, n);
+	return true;
+}
+
+static bool put_word(const struct json *kind, struct json *params, const char *word, struct err *e)
+{
+	const char *equals = strchr(word, '=');
+	if (!equals || equals == word)
+		return err_set(e, ERR_INVALID, "'%s' is not NAME=VALUE", word);
+	char *name = mem_strndup(word, (size_t)(equals - word));
+	bool ok = schema_put(kind, params, name, equals + 1, e);
+	mem_free(&name);
+	return ok;
+}
+
+static struct json *read_params(struct cli *c, const struct json *kind, struct err *e)
+{
+	const char *text = args_get(c, "params", NULL);
+	struct json *params = text ? json_parse(text, strlen(text), e) : json_new_object();
+	if (!params) {
+		err_prefix(e, "--params");
+		return NULL;
+	}
+	bool ok = json_is(params, JSON_OBJECT) ? true : err_set(e, ERR_INVALID, "--params must be a JSON object");
+	for (size_t i = 1; ok && i < c->n_words; i++)
+		ok = put_word(kind, params, c->words[i], e);
+	for (size_t i = 0; ok && i < c->n_sets; i++)
+		if (!args_is_known(&command_submit, c->sets[i].name))
+			ok = schema_put(kind, params, c->sets[i].name, c->sets[i].value, e);
+	if (!ok)
+		json_close(&params);
+	return params;
+}
+
+static struct json *read_body(struct cli *c, const struct json *kind, struct err *e)
+{
+	struct json *params = read_params(c, kind, e);
+	if (!params)
+		return NULL;
+	struct json *body = json_new_object();
+	json_put_text(body, "kind", c->words[0]);
+	json_put(body, "params", params);
+	bool ok = put_number(c, "priority", "priority", 9, body, e) && put_number(c, "delay", "delay_ms", INT64_C(31536000000), body, e) &&
+	          put_number(c, "max-attempts", "max_attempts", 1000, body, e);
+	if (args_has(c, "run-at"))
+		json_put_text(body, "run_at", args_get(c, "run-at", ""));
+	if (args_has(c, "tags"))
+		json_put_text(body, "tags", args_get(c, "tags", ""));
+	if (!ok)
+		json_close(&body);
+	return body;
+}
+
+static int follow(struct cli *c, const char *id, const char *label, struct err *e)
+{
+	struct watch_item item = {0};
+	if (!str_copy(item.id, sizeof item.id, id) || !str_copy(item.label, sizeof item.label, label))
+		return CLI_FAILED;
+	int failed = watch_jobs(c, &item, 1, e);
+	if (failed < 0) {
+		json_close(&item.job);
+		return cli_fail(e);
+	}
+	if (c->json)
+		return cli_print_json(item.job), failed ? CLI_FAILED : CLI_DONE;
+	job_details(item.job, stdout);
+	json_close(&item.job);
+	return failed ? CLI_FAILED : CLI_DONE;
+}
+
+static int submitted(struct cli *c, const char *id, struct err *e)
+{
+	if (args_has(c, "wait"))
+		return follow(c, id, c->words[0], e);
+	if (c->json) {
+		struct json *job = api_job(c, id, 0, e);
+		return job ? cli_print_json(job) : cli_fail(e);
+	}
+	printf("%s\n", id);
+	fprintf(stderr, "Watch it with: barque show %s --watch\n", id);
+	return CLI_DONE;
+}
+
+static int run(struct cli *c)
+{
+	struct err e = {0};
+	if (c->n_words == 0) {
+		fprintf(stderr, "barque submit: name a kind of job; 'barque kinds' lists them\n");
+		return CLI_USAGE;
+	}
+	struct json *kind = schema_kind(c, c->words[0], &e);
+	if (!kind)
+		return cli_fail(&e);
+	int status;
+	struct json *body = NULL;
+	char id[48];
+	if (args_has(c, "help")) {
+		schema_help(kind, stdout);
+		status = CLI_DONE;
+	} else if (!(body = read_body(c, kind, &e))) {
+		fprintf(stderr, "barque submit: %s; see 'barque submit %s --help'\n", e.text, c->words[0]);
+		status = CLI_USAGE;
+	} else if (!api_submit(c, body, args_get(c, "key", NULL), id, &e)) {
+		status = cli_fail(&e);
+	} else {
+		status = submitted(c, id, &e);
+	}
+	json_close(&body);
+	json_close(&kind);
+	return status;
+}
+
+const struct command command_submit = {
+        .name = "submit",
+        .summary = "hand in a job",
+        .usage = "submit KIND [NAME=VALUE ...] [flags]",
+        .examples = "  barque submit kline.download symbols=BTCUSDT,ETHUSDT interval=1h days_back=30 --wait\n"
+                    "  barque submit kline.integrity interval=1h --wait\n"
+                    "  barque submit noop sleep_ms=2000 --priority 1 --key once\n"
+                    "  barque submit kline.download --help      the parameters of a kind\n",
+        .flags = flags,
+        .n_flags = ARRAY_LEN(flags),
+        .free_flags = true,
+        .run = run,
+};

@@ -1,0 +1,13 @@
+/* schema.h -- turns NAME=VALUE words into typed JSON by the parameter schema that the API publishes for a job kind. */
+#ifndef CLI_SCHEMA_H
+#define CLI_SCHEMA_H
+
+#include "cli.h"
+
+/* The kind's entry of GET /api/kinds, a copy that the caller closes; ERR_NOT_FOUND names the kinds there are. */
+struct json *schema_kind(struct cli *c, const char *kind, struct err *e) MUST_CHECK;
+/* Put NAME=VALUE into params, typed by the schema (unknown names stay text: the API then says what is wrong with them). */
+bool schema_put(const struct json *kind, struct json *params, const char *name, const char *value, struct err *e) MUST_CHECK;
+void schema_help(const struct json *kind, FILE *out);
+
+#endif

@@ -1,0 +1,56 @@
+/* test.h -- what every test uses: a folder of its own, free ports, child programs, real servers.
+ *
+ *     START_TEST(text_roundtrip) { ... } END_TEST
+ *     static const TTest *const tests[] = {text_roundtrip};
+ *     TEST_MAIN("str", tests)
+ */
+#ifndef TESTS_LIB_TEST_H
+#define TESTS_LIB_TEST_H
+
+#include <check.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/str.h"
+
+/* Runs the suite, each test in its own process (CK_FORK=no for a debugger), 60 s each; the exit status says whether all passed.
+ * `suite_name -l` lists, `suite_name NAME` runs one. */
+int test_main(const char *suite, const TTest *const *tests, size_t n, int argc, char **argv);
+#define TEST_MAIN(suite, list)                                                \
+	int main(int argc, char **argv)                                           \
+	{                                                                         \
+		return test_main(suite, list, sizeof(list) / sizeof((list)[0]), argc, argv); \
+	}
+
+/* Fails the test with e's text. */
+#define ck_ok(expr, e) ck_assert_msg((expr), "%s: %s", #expr, (e)->text)
+
+const char *test_dir(void); /* a fresh folder of this test's process, removed at its end unless it failed */
+int test_port(void);        /* a free port of 127.0.0.1 */
+/* Start a program; its output goes to test_dir()/NAME.log. It dies with the test. env: "K=V" ..., NULL-terminated; NULL: none. */
+pid_t test_spawn(const char *name, const char *const *argv, const char *const *env);
+void test_kill(pid_t pid, int signal); /* and wait for it */
+bool test_wait(pid_t pid, int timeout_ms, int *status_out);
+/* Poll until check(user) is true or the time is over. */
+bool test_until(int timeout_ms, bool (*check)(void *user), void *user);
+const char *test_program(const char *name); /* path of a program of this build, e.g. "barque-api" */
+/* ../shared/data/NAME, or NULL where it is not there; then say so with test_skip_data and use other data. */
+const char *test_data(const char *name);
+void test_skip_data(const char *name);
+char *test_read_file(const char *path, size_t *len_out); /* mem_free it; .gz files are unpacked by gzip; fails the test */
+
+/* A real redis-server on a free port with broker-config/redis.conf and its data in test_dir(). */
+struct test_redis {
+	pid_t pid;
+	int port;
+	char url[128];
+	char dir[256];
+};
+void test_redis_start(struct test_redis *r, const char *appendfsync); /* "always", "everysec", "no" (AOF off) */
+void test_redis_kill(struct test_redis *r);    /* kill -9 */
+void test_redis_again(struct test_redis *r);   /* same port, same data */
+void test_redis_stop(struct test_redis *r);
+
+#endif
