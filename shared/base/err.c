@@ -1,0 +1,87 @@
+/* err.c -- why something failed: fills struct err and knows the names of the codes. */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct err_kind {
+	const char *name;
+	bool temporary;
+};
+
+static const struct err_kind kinds[] = {
+#define X(code, name, temporary) [code] = {name, temporary},
+        ERR_CODES(X)
+#undef X
+};
+
+static void fill(struct err *e, enum err_code code, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
+static void fill(struct err *e, enum err_code code, const char *fmt, va_list ap)
+{
+	/* Through a second buffer, because callers may print e->text into e itself. */
+	char text[sizeof(e->text)];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	memcpy(e->text, text, sizeof(text));
+	e->code = code;
+	e->retry_after_ms = 0;
+}
+
+bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(e, code, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+int err_fail(struct err *e, enum err_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(e, code, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+bool err_prefix(struct err *e, const char *fmt, ...)
+{
+	char had[sizeof(e->text)];
+	size_t len;
+	va_list ap;
+
+	memcpy(had, e->text, sizeof(had));
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	va_end(ap);
+	len = strlen(e->text);
+	for (const char *part = ": "; *part && len + 1 < sizeof(e->text); part++)
+		e->text[len++] = *part;
+	for (const char *part = had; *part && len + 1 < sizeof(e->text); part++)
+		e->text[len++] = *part;
+	e->text[len] = '\0';
+	return false;
+}
+
+const char *err_name(enum err_code code)
+{
+	return (size_t)code < ARRAY_LEN(kinds) ? kinds[code].name : "internal";
+}
+
+enum err_code err_code_of(const char *name)
+{
+	for (size_t i = 0; name && i < ARRAY_LEN(kinds); i++) {
+		if (strcmp(kinds[i].name, name) == 0)
+			return (enum err_code)i;
+	}
+	return ERR_INTERNAL;
+}
+
+bool err_is_temporary(enum err_code code)
+{
+	return (size_t)code < ARRAY_LEN(kinds) && kinds[code].temporary;
+}

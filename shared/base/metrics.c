@@ -1,0 +1,181 @@
+/* metrics.c -- counters, gauges and histograms in the Prometheus text format. */
+#include "base/metrics.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#define LABELS_MAX 64
+#define LABEL_SIZE 64
+
+enum metric_type { counter, gauge, histogram };
+
+struct metric_info {
+	const char *name, *type_name, *label, *help;
+	enum metric_type type;
+};
+
+static const struct metric_info infos[METRIC_COUNT] = {
+#define METRIC(name, type, label, help) [METRIC_##name] = {#name, #type, label, help, type},
+#include "base/metrics.def"
+#undef METRIC
+};
+
+static const char *const bucket_names[] = {"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1",
+        "0.25", "0.5", "1", "2.5", "5", "10", "25", "50", "100"};
+static const double bucket_limits[] = {
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100};
+#define BUCKETS ARRAY_LEN(bucket_limits)
+
+struct series {
+	char label[LABEL_SIZE];
+	double value;              /* of a histogram: the sum */
+	uint64_t count;            /* of a histogram */
+	uint64_t buckets[BUCKETS]; /* not yet cumulated */
+};
+
+struct metric_state {
+	size_t n;
+	struct series series[LABELS_MAX + 1]; /* the last one is "other" */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct metric_state states[METRIC_COUNT]; /* under lock */
+
+static struct series *find(struct metric_state *s, const char *label)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (strcmp(s->series[i].label, label) == 0)
+			return &s->series[i];
+	}
+	return NULL;
+}
+
+static struct series *find_or_make(enum metric m, const char *label)
+{
+	struct metric_state *s = &states[m];
+	struct series *found;
+
+	if (!label || !infos[m].label[0])
+		label = "";
+	if (strlen(label) >= LABEL_SIZE)
+		label = "other";
+	found = find(s, label);
+	if (!found && s->n >= LABELS_MAX) {
+		label = "other";
+		found = find(s, label);
+	}
+	if (found)
+		return found;
+	strcpy(s->series[s->n].label, label);
+	return &s->series[s->n++];
+}
+
+void metrics_add(enum metric m, const char *label, double v)
+{
+	assert(infos[m].type != histogram);
+	pthread_mutex_lock(&lock);
+	find_or_make(m, label)->value += v;
+	pthread_mutex_unlock(&lock);
+}
+
+void metrics_set(enum metric m, const char *label, double v)
+{
+	assert(infos[m].type == gauge);
+	pthread_mutex_lock(&lock);
+	find_or_make(m, label)->value = v;
+	pthread_mutex_unlock(&lock);
+}
+
+void metrics_observe(enum metric m, const char *label, double seconds)
+{
+	struct series *s;
+	size_t i = 0;
+
+	assert(infos[m].type == histogram);
+	while (i < BUCKETS && !(seconds <= bucket_limits[i]))
+		i++;
+	pthread_mutex_lock(&lock);
+	s = find_or_make(m, label);
+	s->value += seconds;
+	s->count++;
+	if (i < BUCKETS)
+		s->buckets[i]++;
+	pthread_mutex_unlock(&lock);
+}
+
+static void add_value(struct buf *out, double v)
+{
+	char text[32];
+
+	if (v == floor(v) && fabs(v) < 1e15) {
+		buf_addf(out, " %.0f\n", v);
+		return;
+	}
+	str_from_double(text, v);
+	buf_addf(out, " %s\n", isinf(v) ? (v < 0 ? "-Inf" : "+Inf") : isnan(v) ? "NaN" : text);
+}
+
+/* barque_NAME SUFFIX {label="value",le="..."}; the braces only when there is something in them. */
+static void add_series_name(struct buf *out, const struct metric_info *info, const char *suffix, const struct series *s, const char *le)
+{
+	const char *comma = "";
+
+	buf_addf(out, "barque_%s%s", info->name, suffix);
+	if (!info->label[0] && !le)
+		return;
+	buf_addc(out, '{');
+	if (info->label[0]) {
+		buf_addf(out, "%s=\"", info->label);
+		for (const char *p = s->label; *p; p++)
+			buf_addf(out, *p == '\\' || *p == '"' ? "\\%c" : *p == '\n' ? "\\n" : "%c", *p);
+		buf_addc(out, '"');
+		comma = ",";
+	}
+	if (le)
+		buf_addf(out, "%sle=\"%s\"", comma, le);
+	buf_addc(out, '}');
+}
+
+static void print_histogram(struct buf *out, const struct metric_info *info, const struct series *s)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < BUCKETS; i++) {
+		sum += s->buckets[i];
+		add_series_name(out, info, "_bucket", s, bucket_names[i]);
+		buf_addf(out, " %" PRIu64 "\n", sum);
+	}
+	add_series_name(out, info, "_bucket", s, "+Inf");
+	buf_addf(out, " %" PRIu64 "\n", s->count);
+	add_series_name(out, info, "_sum", s, NULL);
+	add_value(out, s->value);
+	add_series_name(out, info, "_count", s, NULL);
+	buf_addf(out, " %" PRIu64 "\n", s->count);
+}
+
+static void print_metric(struct buf *out, const struct metric_info *info, const struct metric_state *state)
+{
+	buf_addf(out, "# HELP barque_%s %s\n# TYPE barque_%s %s\n", info->name, info->help, info->name, info->type_name);
+	for (size_t i = 0; i < state->n; i++) {
+		if (info->type == histogram) {
+			print_histogram(out, info, &state->series[i]);
+			continue;
+		}
+		add_series_name(out, info, "", &state->series[i], NULL);
+		add_value(out, state->series[i].value);
+	}
+}
+
+void metrics_print(struct buf *out)
+{
+	pthread_mutex_lock(&lock);
+	for (int m = 0; m < METRIC_COUNT; m++) {
+		if (!infos[m].label[0])
+			find_or_make((enum metric)m, NULL); /* one without a label is there from the start, as 0 */
+		print_metric(out, &infos[m], &states[m]);
+	}
+	pthread_mutex_unlock(&lock);
+}

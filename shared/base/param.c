@@ -1,0 +1,335 @@
+/* param.c -- parameters as data: checks an object against a table, and tells the table as a JSON Schema. */
+#include "base/param.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/time.h"
+
+#define SHOWN_MAX 60 /* bytes of a wrong value that the sentence shows */
+
+static bool refuse(const struct param *p, const struct json *v, struct err *e, const char *right)
+{
+	struct buf met = {0};
+
+	json_print(v, &met);
+	err_set(e, ERR_INVALID, "parameter %s is %.*s%s but must be %s", p->name, SHOWN_MAX, buf_text(&met),
+	        met.len > SHOWN_MAX ? "..." : "", right);
+	buf_close(&met);
+	return false;
+}
+
+static bool is_limited(const struct param *p)
+{
+	return p->min != 0 || p->max != 0;
+}
+
+/* "a whole number between 1 and 500" */
+static void add_limits(struct buf *b, const struct param *p)
+{
+	char min[32], max[32];
+
+	if (!is_limited(p))
+		return;
+	str_from_double(min, p->min);
+	str_from_double(max, p->max);
+	if (str_ends(min, ".0"))
+		min[strlen(min) - 2] = '\0';
+	if (str_ends(max, ".0"))
+		max[strlen(max) - 2] = '\0';
+	buf_addf(b, " between %s and %s", min, max);
+}
+
+static bool check_amount(const struct param *p, const struct json *v, double amount, bool right_type, const char *what, struct err *e)
+{
+	struct buf right = {0};
+	bool ok = right_type && (!is_limited(p) || (amount >= p->min && amount <= p->max));
+
+	if (ok)
+		return true;
+	buf_adds(&right, what);
+	add_limits(&right, p);
+	refuse(p, v, e, buf_text(&right));
+	buf_close(&right);
+	return false;
+}
+
+static bool check_text(const struct param *p, const struct json *v, struct err *e)
+{
+	const char *s = json_text(v);
+
+	return check_amount(p, v, s ? (double)strlen(s) : 0, s != NULL, "a text; its length in bytes must lie", e);
+}
+
+static bool check_int(const struct param *p, const struct json *v, struct err *e)
+{
+	int64_t n = 0;
+	bool ok = json_int(v, &n);
+
+	return check_amount(p, v, (double)n, ok, "a whole number", e);
+}
+
+static bool check_number(const struct param *p, const struct json *v, struct err *e)
+{
+	double x = 0;
+	bool ok = json_double(v, &x);
+
+	return check_amount(p, v, x, ok, "a number", e);
+}
+
+/* Is word one of "a|b|c"? */
+static bool is_choice(const char *choices, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = choices; n > 0 && p; p = strchr(p, '|')) {
+		p += *p == '|';
+		if (strncmp(p, word, n) == 0 && (p[n] == '|' || p[n] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static bool check_choice(const struct param *p, const struct json *v, struct err *e)
+{
+	const char *s = json_text(v);
+	struct buf right = {0};
+
+	if (s && !strchr(s, '|') && is_choice(p->choices, s))
+		return true;
+	buf_adds(&right, "one of ");
+	for (const char *c = p->choices; *c; c++)
+		buf_adds(&right, *c == '|' ? ", " : (char[]){*c, '\0'});
+	refuse(p, v, e, buf_text(&right));
+	buf_close(&right);
+	return false;
+}
+
+static bool check_time(const struct param *p, const struct json *v, struct err *e)
+{
+	const char *s = json_text(v);
+	int64_t t;
+
+	if (s && p->type == PARAM_DATE && time_parse_date(s, &t))
+		return true;
+	if (s && p->type == PARAM_TIME && time_parse(s, &t, NULL))
+		return true;
+	return refuse(p, v, e, p->type == PARAM_DATE ? "a date such as \"2026-02-01\"" : "a time such as \"2026-02-01 09:30:00\" (UTC)");
+}
+
+static bool check_texts(const struct param *p, const struct json *v, struct err *e)
+{
+	double n = 0;
+
+	if (!json_is(v, JSON_ARRAY))
+		return refuse(p, v, e, "a list of texts");
+	for (const struct json *c = json_first(v); c; c = json_next(c)) {
+		const char *s = json_text(c);
+
+		if (!s || !*s || strlen(s) > 64)
+			return refuse(p, v, e, "a list of texts of 1 to 64 bytes each");
+		n++;
+	}
+	return check_amount(p, v, n, true, "a list; the number of its items must lie", e);
+}
+
+static bool check_value(const struct param *p, const struct json *v, struct err *e)
+{
+	switch (p->type) {
+	case PARAM_TEXT:
+		return check_text(p, v, e);
+	case PARAM_INT:
+		return check_int(p, v, e);
+	case PARAM_NUMBER:
+		return check_number(p, v, e);
+	case PARAM_FLAG:
+		return json_is(v, JSON_BOOL) || refuse(p, v, e, "true or false");
+	case PARAM_CHOICE:
+		return check_choice(p, v, e);
+	case PARAM_TIME:
+	case PARAM_DATE:
+		return check_time(p, v, e);
+	case PARAM_TEXTS:
+		return check_texts(p, v, e);
+	case PARAM_OBJECT:
+		return json_is(v, JSON_OBJECT) || refuse(p, v, e, "an object");
+	}
+	return false;
+}
+
+static struct json *default_of(const struct param *p)
+{
+	struct err e = {0};
+	struct json *j;
+
+	if (!p->fallback)
+		return json_new_null();
+	j = json_parse(p->fallback, strlen(p->fallback), &e);
+	assert(j); /* a table with a default that is no JSON is our mistake */
+	return j;
+}
+
+/* A whole number stays one, however it was written: 20.0 becomes 20. */
+static struct json *normal_copy(const struct param *p, const struct json *v)
+{
+	int64_t n;
+
+	return p->type == PARAM_INT && json_int(v, &n) ? json_new_int(n) : json_copy(v);
+}
+
+static bool take_param(const struct param *p, const struct json *in, struct json *out, struct err *e)
+{
+	const struct json *v = json_get(in, p->name);
+
+	if (!v || json_is(v, JSON_NULL)) {
+		if (p->required)
+			return err_set(e, ERR_INVALID, "parameter %s is missing: %s", p->name, p->help ? p->help : "it is required");
+		json_put(out, p->name, default_of(p));
+		return true;
+	}
+	if (!check_value(p, v, e))
+		return false;
+	json_put(out, p->name, normal_copy(p, v));
+	return true;
+}
+
+static bool is_known(const struct param *table, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(table[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool refuse_unknown(const struct param *table, size_t n, const struct json *in, struct err *e)
+{
+	struct buf names = {0};
+
+	for (const struct json *c = json_first(in); c; c = json_next(c)) {
+		if (is_known(table, n, json_key(c)))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			buf_addf(&names, "%s%s", i ? ", " : "", table[i].name);
+		err_set(e, ERR_INVALID, "there is no parameter %.*s; there are: %s", SHOWN_MAX, json_key(c), n ? buf_text(&names) : "none");
+		buf_close(&names);
+		return false;
+	}
+	return true;
+}
+
+struct json *params_check(const struct param *table, size_t n, const struct json *in, bool unknown_ok, struct err *e)
+{
+	struct json *out;
+
+	if (in && !json_is(in, JSON_OBJECT)) {
+		err_set(e, ERR_INVALID, "the parameters must be a JSON object");
+		return NULL;
+	}
+	if (!unknown_ok && !refuse_unknown(table, n, in, e))
+		return NULL;
+	out = json_new_object();
+	for (size_t i = 0; i < n; i++) {
+		if (take_param(&table[i], in, out, e))
+			continue;
+		json_close(&out);
+		return NULL;
+	}
+	return out;
+}
+
+/* ---- JSON Schema */
+
+static const char *const schema_types[] = {
+        [PARAM_TEXT] = "string",
+        [PARAM_INT] = "integer",
+        [PARAM_NUMBER] = "number",
+        [PARAM_FLAG] = "boolean",
+        [PARAM_CHOICE] = "string",
+        [PARAM_TIME] = "string",
+        [PARAM_DATE] = "string",
+        [PARAM_TEXTS] = "array",
+        [PARAM_OBJECT] = "object",
+};
+
+static void schema_limit(struct json_writer *w, const char *key, double v)
+{
+	if (v == (double)(int64_t)v)
+		jw_int(w, key, (int64_t)v);
+	else
+		jw_double(w, key, v);
+}
+
+static void schema_limits(const struct param *p, struct json_writer *w)
+{
+	static const char *const keys[][2] = {[PARAM_TEXT] = {"minLength", "maxLength"},
+	        [PARAM_INT] = {"minimum", "maximum"},
+	        [PARAM_NUMBER] = {"minimum", "maximum"},
+	        [PARAM_TEXTS] = {"minItems", "maxItems"}};
+
+	if (!is_limited(p) || (size_t)p->type >= ARRAY_LEN(keys) || !keys[p->type][0])
+		return;
+	schema_limit(w, keys[p->type][0], p->min);
+	schema_limit(w, keys[p->type][1], p->max);
+}
+
+static void schema_choices(const struct param *p, struct json_writer *w)
+{
+	char word[64];
+
+	jw_array(w, "enum");
+	for (const char *c = p->choices; *c; c += *c == '|') {
+		size_t n = strcspn(c, "|");
+
+		if (str_copy_n(word, sizeof(word), c, n))
+			jw_text(w, NULL, word);
+		c += n;
+	}
+	jw_end(w);
+}
+
+static void schema_param(const struct param *p, struct json_writer *w)
+{
+	jw_object(w, p->name);
+	jw_text(w, "type", schema_types[p->type]);
+	if (p->type == PARAM_TEXTS) {
+		jw_object(w, "items");
+		jw_text(w, "type", "string");
+		jw_int(w, "minLength", 1);
+		jw_int(w, "maxLength", 64);
+		jw_end(w);
+	}
+	if (p->type == PARAM_CHOICE)
+		schema_choices(p, w);
+	if (p->type == PARAM_DATE)
+		jw_text(w, "format", "date");
+	if (p->type == PARAM_TIME)
+		jw_text(w, "pattern", "^\\d{4}-\\d{2}-\\d{2}([ T]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{3})?)?Z?)?$");
+	schema_limits(p, w);
+	if (p->fallback)
+		jw_raw(w, "default", p->fallback);
+	if (p->help)
+		jw_text(w, "description", p->help);
+	if (p->unit && *p->unit)
+		jw_text(w, "x-unit", p->unit);
+	jw_end(w);
+}
+
+void params_schema(const struct param *table, size_t n, struct json_writer *w, const char *key)
+{
+	jw_object(w, key);
+	jw_text(w, "$schema", "https://json-schema.org/draft/2020-12/schema");
+	jw_text(w, "type", "object");
+	jw_object(w, "properties");
+	for (size_t i = 0; i < n; i++)
+		schema_param(&table[i], w);
+	jw_end(w);
+	jw_array(w, "required");
+	for (size_t i = 0; i < n; i++) {
+		if (table[i].required)
+			jw_text(w, NULL, table[i].name);
+	}
+	jw_end(w);
+	jw_bool(w, "additionalProperties", false);
+	jw_end(w);
+}
