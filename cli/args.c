@@ -33,7 +33,7 @@ bool args_is_known(const struct command *command, const char *name)
 /* One flag at argv[*i]; steps over its value when that is a word of its own. */
 static bool read_flag(struct cli *c, const struct command *command, int argc, char **argv, int *i, struct err *e)
 {
-	const char *text = argv[*i] + 2;
+	const char *text = str_eq(argv[*i], "-h") ? "help" : argv[*i] + 2;
 	const char *equals = strchr(text, '=');
 	const char *name = equals ? mem_strndup(text, (size_t)(equals - text)) : text;
 	const struct cli_flag *flag = flag_of(command, name);
@@ -61,9 +61,7 @@ static bool read_flag(struct cli *c, const struct command *command, int argc, ch
 bool args_read(struct cli *c, const struct command *command, int argc, char **argv, struct err *e)
 {
 	for (int i = 0; i < argc; i++) {
-		if (str_eq(argv[i], "-h"))
-			argv[i] = "--help";
-		if (str_starts(argv[i], "--") && argv[i][2]) {
+		if (str_eq(argv[i], "-h") || (str_starts(argv[i], "--") && argv[i][2])) {
 			if (!read_flag(c, command, argc, argv, &i, e))
 				return false;
 			continue;

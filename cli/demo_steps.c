@@ -1,8 +1,8 @@
 /* demo_steps.c -- the demonstration's jobs: download, read back, check, backtest; each through the public API only. */
-#include "base/mem.h"
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "demo.h"

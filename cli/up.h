@@ -14,7 +14,7 @@
 /* A program under our eyes. Its standard error goes to <run>/NAME.log; it dies with us. */
 struct child {
 	char name[24];
-	char log[UP_PATH];
+	char log[UP_PATH + 40];
 	char *argv[UP_WORDS]; /* owned */
 	char *env[UP_WORDS];  /* "K=V", owned */
 	pid_t pid;            /* 0: not running */
@@ -31,7 +31,7 @@ struct up {
 	int lock;
 	struct child children[UP_CHILDREN];
 	size_t n_children;
-	char queue_url[UP_PATH], store_url[UP_PATH], kafka[UP_LINE], exchange[UP_LINE], api_url[UP_LINE];
+	char queue_url[UP_PATH + 40], store_url[UP_PATH + 40], kafka[UP_LINE], exchange[UP_LINE], api_url[UP_LINE];
 	bool sim; /* the exchange is the simulator */
 };
 
