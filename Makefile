@@ -2,6 +2,7 @@
 #
 # MODE=release (default), debug (failpoints, -O0) or asan (address and undefined sanitizers): each has its own build/MODE.
 
+comma := ,
 MODE ?= release
 CC ?= cc
 B := build/$(MODE)
@@ -17,7 +18,6 @@ OPT_debug := -O0 -g -DBARQUE_FAILPOINTS
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DBARQUE_FAILPOINTS
 CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE -Ishared -I. $(WARN) $(OPT_$(MODE)) -fno-strict-aliasing -ffp-contract=off -pthread -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL := $(if $(filter asan,$(MODE)),-fsanitize=address$(comma)undefined) -pthread $(LDFLAGS)
-comma := ,
 LIBS := $(PKG_LIBS) -lm
 
 # Every C file below shared/ is the library; every folder of a program is that program; every file of the test and bench folders is a program.
@@ -68,7 +68,7 @@ $(TEST_BIN): $(B)/tests/%: $(B)/tests/%.o $(TEST_LIB_OBJ) $(LIB)
 
 $(BENCH_BIN): $(B)/bench/%: $(B)/bench/%.o $(TEST_LIB_OBJ) $(LIB)
 	@echo "  ld $(@F)"
-	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
+	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(CHECK_LIBS) $(LIBS) -o $@
 
 tests: $(TEST_BIN)
 benches: $(BENCH_BIN)

@@ -48,22 +48,26 @@ int err_fail(struct err *e, enum err_code code, const char *fmt, ...)
 	return -1;
 }
 
+static size_t append(char *text, size_t size, size_t len, const char *more)
+{
+	while (*more && len + 1 < size)
+		text[len++] = *more++;
+	text[len] = '\0';
+	return len;
+}
+
 bool err_prefix(struct err *e, const char *fmt, ...)
 {
-	char had[sizeof(e->text)];
+	char text[sizeof(e->text)];
 	size_t len;
 	va_list ap;
 
-	memcpy(had, e->text, sizeof(had));
 	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	len = strlen(e->text);
-	for (const char *part = ": "; *part && len + 1 < sizeof(e->text); part++)
-		e->text[len++] = *part;
-	for (const char *part = had; *part && len + 1 < sizeof(e->text); part++)
-		e->text[len++] = *part;
-	e->text[len] = '\0';
+	len = append(text, sizeof(text), strlen(text), ": ");
+	append(text, sizeof(text), len, e->text);
+	memcpy(e->text, text, sizeof(text));
 	return false;
 }
 

@@ -1,5 +1,6 @@
 /* test.h -- what every test uses: a folder of its own, free ports, child programs, real servers.
  *
+ *     #include "tests/lib/test.h"
  *     START_TEST(text_roundtrip) { ... } END_TEST
  *     static const TTest *const tests[] = {text_roundtrip};
  *     TEST_MAIN("str", tests)
@@ -15,12 +16,19 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/* Check's own START_TEST makes a pointer variable, which no static list may hold; an array of one does for both. */
+#undef START_TEST
+#define START_TEST(test)                                                       \
+	static void test##_fn(int);                                            \
+	static const TTest test[1] = {{#test, test##_fn, __FILE__, __LINE__}}; \
+	static void test##_fn(int _i CK_ATTRIBUTE_UNUSED)
+
 /* Runs the suite, each test in its own process (CK_FORK=no for a debugger), 60 s each; the exit status says whether all passed.
  * `suite_name -l` lists, `suite_name NAME` runs one. */
 int test_main(const char *suite, const TTest *const *tests, size_t n, int argc, char **argv);
-#define TEST_MAIN(suite, list)                                                \
-	int main(int argc, char **argv)                                           \
-	{                                                                         \
+#define TEST_MAIN(suite, list)                                                               \
+	int main(int argc, char **argv)                                                      \
+	{                                                                                    \
 		return test_main(suite, list, sizeof(list) / sizeof((list)[0]), argc, argv); \
 	}
 
@@ -47,10 +55,11 @@ struct test_redis {
 	int port;
 	char url[128];
 	char dir[256];
+	char appendfsync[12];
 };
 void test_redis_start(struct test_redis *r, const char *appendfsync); /* "always", "everysec", "no" (AOF off) */
-void test_redis_kill(struct test_redis *r);    /* kill -9 */
-void test_redis_again(struct test_redis *r);   /* same port, same data */
+void test_redis_kill(struct test_redis *r);                           /* kill -9 */
+void test_redis_again(struct test_redis *r);                          /* same port, same data */
 void test_redis_stop(struct test_redis *r);
 
 #endif
