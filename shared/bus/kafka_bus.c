@@ -1,0 +1,201 @@
+/* kafka_bus.c -- publishing to Kafka, and the driver: events go out in order, and those under way are remembered.
+ *
+ * A flight is an event that was handed to the producer and not yet told to the caller as confirmed. When bus_publish runs out of
+ * time its flights stay in the air: librdkafka goes on trying, in order. The caller then publishes the same events again; the
+ * flights are found by topic and id and waited for, so that a slow broker makes progress and no event is sent twice.
+ *
+ * When a flight fails, the producer is thrown away with all its flights and the next call makes a new one: from then on nothing
+ * of the old can be sent. What was on the wire at that moment may still arrive, as a double of something that will be sent
+ * again; consumers know it by its id and by the revision in its data.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "bus/driver.h"
+#include "bus/kafka.h"
+#include "bus/kafka_private.h"
+
+#define SLICE_MS 100 /* the longest nap: a report ends it */
+
+enum flight_state { FLIGHT_UNDER_WAY, FLIGHT_STORED, FLIGHT_FAILED };
+
+struct flight {
+	char *topic, *id;
+	enum flight_state state;
+};
+
+struct kafka_bus {
+	char *brokers;
+	struct kafka *producer; /* NULL before the first publish and after a failure */
+	struct flight *flights; /* in the order of the events */
+	size_t n, cap;
+	size_t stored; /* the first so many flights are FLIGHT_STORED */
+	size_t base;   /* tag of flights[0] */
+	bool failed;   /* a flight is FLIGHT_FAILED; why is in trouble */
+	struct err trouble;
+};
+
+static void *kafka_bus_open(const char *brokers, struct err *e)
+{
+	if (!kafka_brokers_check(brokers, e))
+		return NULL;
+	struct kafka_bus *b = mem_new(sizeof(*b));
+	b->brokers = mem_strdup(brokers);
+	return b;
+}
+
+/* The first `count` flights are over. */
+static void flights_drop(struct kafka_bus *b, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		mem_free(&b->flights[i].topic);
+		mem_free(&b->flights[i].id);
+	}
+	if (count > 0 && count < b->n)
+		memmove(b->flights, b->flights + count, (b->n - count) * sizeof(*b->flights));
+	b->n -= count;
+	b->base += count;
+	b->stored -= count < b->stored ? count : b->stored;
+}
+
+static void kafka_bus_forget(void *impl)
+{
+	struct kafka_bus *b = impl;
+	kafka_close(&b->producer);
+	flights_drop(b, b->n);
+	b->failed = false;
+}
+
+static void kafka_bus_close(void *impl)
+{
+	struct kafka_bus *b = impl;
+	kafka_bus_forget(b);
+	mem_free(&b->flights);
+	mem_free(&b->brokers);
+	mem_free(&b);
+}
+
+static void on_report(void *user, size_t tag, const struct err *failure)
+{
+	struct kafka_bus *b = user;
+	struct flight *f = &b->flights[tag - b->base];
+	f->state = failure ? FLIGHT_FAILED : FLIGHT_STORED;
+	if (failure && !b->failed) {
+		b->failed = true;
+		b->trouble = *failure;
+	}
+	while (b->stored < b->n && b->flights[b->stored].state == FLIGHT_STORED)
+		b->stored++;
+}
+
+static void flight_add(struct kafka_bus *b, const struct event *ev)
+{
+	if (b->n == b->cap) {
+		size_t cap = b->cap ? b->cap * 2 : 64;
+		b->flights = mem_grow(b->flights, b->cap, cap, sizeof(*b->flights));
+		b->cap = cap;
+	}
+	b->flights[b->n++] = (struct flight){.topic = mem_strdup(ev->topic), .id = mem_strdup(ev->id), .state = FLIGHT_UNDER_WAY};
+}
+
+static bool event_send(struct kafka_bus *b, const struct event *ev, struct arena *a, struct err *e)
+{
+	struct event_bytes headers[EVENT_HEADERS];
+	size_t n = event_headers(ev, a, headers);
+	struct event_bytes key = {.data = ev->key, .len = strlen(ev->key)}, value = {.data = ev->data, .len = strlen(ev->data)};
+	char *topic = arena_printf(a, TOPIC_PREFIX "%s", ev->topic);
+	if (!kafka_send(b->producer, topic, &key, &value, headers, n, b->base + b->n, e))
+		return false;
+	flight_add(b, ev);
+	return true;
+}
+
+/* Hands over what is not in the air yet, as much as fits. False: events[b->n] can never be sent. */
+static bool hand_over(struct kafka_bus *b, const struct event *events, size_t n, struct err *e)
+{
+	if (b->n >= n)
+		return true;
+	struct arena *a = arena_open();
+	bool ok = true;
+	while (ok && b->n < n) {
+		ok = event_send(b, &events[b->n], a, e);
+		arena_reset(a);
+	}
+	arena_close(&a);
+	return ok || e->code == ERR_FULL;
+}
+
+static bool flights_match(const struct kafka_bus *b, const struct event *events, size_t n)
+{
+	for (size_t i = 0; i < b->n && i < n; i++)
+		if (!str_eq(b->flights[i].id, events[i].id) || !str_eq(b->flights[i].topic, events[i].topic))
+			return false;
+	return true;
+}
+
+static bool producer_ready(struct kafka_bus *b, struct err *e)
+{
+	if (!b->producer)
+		b->producer = kafka_producer_open(b->brokers, &(struct kafka_reports){on_report, b}, e);
+	return b->producer != NULL;
+}
+
+static void explain(struct kafka_bus *b, size_t done, size_t n, int timeout_ms, struct err *e)
+{
+	if (b->failed)
+		*e = b->trouble;
+	else if (!kafka_is_broken(b->producer, e) && !kafka_is_down(b->producer, e))
+		err_set(e, ERR_TIMEOUT, "Kafka confirmed %zu of %zu events within %d ms", done, n, timeout_ms);
+}
+
+/* Until the first n are stored, one failed, or the time is over. Returns n, or less when an event can never be sent: refused says why,
+ * and what stands before it was still waited for. */
+static size_t fly(struct kafka_bus *b, const struct event *events, size_t n, int timeout_ms, struct err *refused)
+{
+	struct err why;
+	int64_t deadline = clock_mono_ms() + timeout_ms;
+	bool is_whole = true;
+	for (;;) {
+		is_whole = is_whole && hand_over(b, events, n, refused);
+		n = is_whole || b->n > n ? n : b->n;
+		int64_t left = deadline - clock_mono_ms();
+		kafka_poll(b->producer, b->stored >= n || left < 0 ? 0 : left < SLICE_MS ? (int)left : SLICE_MS);
+		if (b->stored >= n || b->failed || left <= 0 || kafka_is_broken(b->producer, &why))
+			return n;
+	}
+}
+
+static size_t kafka_bus_publish(void *impl, const struct event *events, size_t n, int timeout_ms, struct err *e)
+{
+	struct kafka_bus *b = impl;
+	struct err why;
+	if (!flights_match(b, events, n))
+		kafka_bus_forget(b);
+	if (!producer_ready(b, e))
+		return 0;
+	size_t wanted = fly(b, events, n, timeout_ms, e);
+	size_t done = b->stored < wanted ? b->stored : wanted;
+	if (done < wanted)
+		explain(b, done, n, timeout_ms, e);
+	bool is_over = b->failed || kafka_is_broken(b->producer, &why);
+	flights_drop(b, done);
+	if (is_over)
+		kafka_bus_forget(b);
+	return done;
+}
+
+const struct bus_driver bus_driver_kafka = {
+        .name = "kafka",
+        .prefix = "",
+        .open = kafka_bus_open,
+        .publish = kafka_bus_publish,
+        .forget = kafka_bus_forget,
+        .close = kafka_bus_close,
+        .subscribe = kafka_subscribe,
+        .next = kafka_next,
+        .ready = kafka_ready,
+        .unsubscribe = kafka_unsubscribe,
+        .topics_ensure = kafka_topics_ensure,
+};
