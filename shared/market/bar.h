@@ -8,6 +8,7 @@
 #include "market/interval.h"
 
 #define SYMBOL_SIZE 32
+#define BAR_TIME_LAST INT64_C(253402300799999) /* 9999-12-31 23:59:59.999: open times lie between 0 and this */
 
 struct bar {
 	int64_t open_time, close_time; /* ms UTC */

@@ -1,10 +1,12 @@
 /* chunk.h -- the chunk codec (door to zstd): up to CHUNK_MAX candles of one series as one checked blob, exact to the digit.
  *
- * Layout: see chunk.c. Column-wise; times as one start where they are regular; decimals as int64 units of the column's
- * largest scale (with a scale column only where rows differ), delta + zigzag + byte shuffle, then one zstd frame with checksum.
+ * Layout: see chunk_private.h. Column-wise; times as one start where they are regular; decimals as int64 units of the column's
+ * largest scale (with the scales of the rows only where they differ); prices relative to the close, quote volumes relative to
+ * volume x price; then byte planes, each as it is, constant or a zstd frame. A checksum covers the whole blob.
  * A chunk of a series holds the bars whose open time lies in [chunk_start, chunk_end): aligned, so that appending a bar
- * rewrites one chunk: CHUNK_SPAN bars of the interval's step, counted from the epoch (1M: 120 months, 1w, 3d: by day count).
+ * rewrites one chunk: CHUNK_SPAN bars of the interval's step, counted from the epoch (1M: the ten years of a decade).
  * Hostile input (a blob from a file or database) is checked in full: decoding never reads or writes outside its buffers.
+ * A call needs about 450 KB of stack.
  */
 #ifndef MARKET_CHUNK_H
 #define MARKET_CHUNK_H
@@ -23,10 +25,14 @@
 int64_t chunk_start(enum interval iv, int64_t t_ms);
 int64_t chunk_end(enum interval iv, int64_t t_ms); /* exclusive */
 
-/* bars[n] ascending by open_time, 1 <= n <= CHUNK_MAX, every bar passed bar_check. Appends the blob to out. */
+/* bars[n] ascending by open_time, 1 <= n <= CHUNK_MAX. Appends the blob to out. Bars that bar_check would refuse are kept as
+ * exactly as any other: what was stored wrong must be readable, to be found. */
 bool chunk_encode(const struct bar *bars, size_t n, enum interval iv, struct buf *out, struct err *e) MUST_CHECK;
 /* Rows in a blob without decoding it; -1: not a chunk. */
 int chunk_rows(const void *blob, size_t size);
+/* Against accidents: what the blob's own checksum field must hold; 0 for less than a head. chunk_sum is the same sum over any bytes. */
+uint64_t chunk_checksum(const void *blob, size_t size);
+uint64_t chunk_sum(const void *data, size_t len);
 /* bars_out[CHUNK_MAX]; returns the row count, -1 with ERR_CORRUPT. */
 int chunk_decode(const void *blob, size_t size, enum interval iv, struct bar *bars_out, struct err *e) MUST_CHECK;
 /* Only the asked columns, straight to doubles / int64, at into->COLUMN + row: arrays must have room for chunk_rows() more.
