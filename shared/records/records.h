@@ -17,7 +17,7 @@ struct records_names {
 
 /* dir is made when missing. start and end: YYYY-MM-DD. summary_json: the summary to embed in the JSON file. */
 bool records_write(const char *dir, const char *job, const char *start, const char *end, const struct backtest_result *r,
-                   const char *summary_json, struct records_names *out, struct err *e) MUST_CHECK;
+        const char *summary_json, struct records_names *out, struct err *e) MUST_CHECK;
 /* The origin's CSV text (with BOM) alone, for tests and for streaming. */
 void records_csv(const struct backtest_result *r, struct buf *out);
 /* Read a file of the directory by its bare name (no slash, no dot-dot); ERR_NOT_FOUND. */

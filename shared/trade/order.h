@@ -14,6 +14,6 @@ struct order_prices {
 };
 /* Percents as the web page sends them: 1.9 means 1.9 %. ERR_INVALID when a value is not finite or the result does not fit. */
 bool order_prices(double price, double entry_pct, double loss_pct, double profit_pct, enum order_side side, struct order_prices *out,
-                  struct err *e) MUST_CHECK;
+        struct err *e) MUST_CHECK;
 
 #endif
