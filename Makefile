@@ -33,6 +33,7 @@ TEST_LIB_SRC := $(sort $(wildcard tests/lib/*.c))
 LIB := $(B)/libbarque.a
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(EMBED:%=$(B)/embed/%.o)
 TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(B)/%.o)
+TEST_LIB := $(B)/libtest.a
 BIN := $(foreach p,$(PROGRAMS),$(if $(wildcard $(firstword $(subst :, ,$(p)))/*.c),$(B)/$(lastword $(subst :, ,$(p)))))
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 BENCH_BIN := $(BENCH_SRC:%.c=$(B)/%)
@@ -43,6 +44,10 @@ all: programs ## build the programs into build/release
 programs: $(BIN)
 
 $(LIB): $(LIB_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(TEST_LIB): $(TEST_LIB_OBJ)
 	@rm -f $@
 	@ar rcs $@ $^
 
@@ -62,13 +67,13 @@ $(B)/$(2): $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c))) $(LIB)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(firstword $(subst :, ,$(p))),$(lastword $(subst :, ,$(p))))))
 
-$(TEST_BIN): $(B)/tests/%: $(B)/tests/%.o $(TEST_LIB_OBJ) $(LIB)
+$(TEST_BIN): $(B)/tests/%: $(B)/tests/%.o $(TEST_LIB) $(LIB)
 	@echo "  ld $(@F)"
-	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(CHECK_LIBS) $(LIBS) -o $@
+	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(TEST_LIB) $(LIB) $(CHECK_LIBS) $(LIBS) -o $@
 
-$(BENCH_BIN): $(B)/bench/%: $(B)/bench/%.o $(TEST_LIB_OBJ) $(LIB)
+$(BENCH_BIN): $(B)/bench/%: $(B)/bench/%.o $(TEST_LIB) $(LIB)
 	@echo "  ld $(@F)"
-	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(CHECK_LIBS) $(LIBS) -o $@
+	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(TEST_LIB) $(LIB) $(CHECK_LIBS) $(LIBS) -o $@
 
 tests: $(TEST_BIN)
 benches: $(BENCH_BIN)

@@ -9,6 +9,11 @@ static int64_t floor_div(int64_t a, int64_t b)
 	return a / b - (a % b < 0);
 }
 
+static int64_t floor_mod(int64_t a, int64_t b)
+{
+	return a % b + (a % b < 0 ? b : 0);
+}
+
 /* Days since 1970-01-01 of a date. Years begin in March here, so that the leap day comes last: months then have the
  * fixed beginnings (153 m + 2) / 5, and 400 years ("era") always have 146097 days. */
 static int64_t days_of_date(int64_t year, int month, int day)
@@ -38,10 +43,9 @@ static void date_of_days(int64_t days, struct time_civil *out)
 
 void time_to_civil(int64_t t_ms, struct time_civil *out)
 {
-	int64_t days = floor_div(t_ms, TIME_DAY);
-	int64_t rest = t_ms - days * TIME_DAY;
+	int64_t rest = floor_mod(t_ms, TIME_DAY);
 
-	date_of_days(days, out);
+	date_of_days(floor_div(t_ms, TIME_DAY), out);
 	out->hour = (int)(rest / TIME_HOUR);
 	out->minute = (int)(rest % TIME_HOUR / TIME_MINUTE);
 	out->second = (int)(rest % TIME_MINUTE / TIME_SECOND);
@@ -57,14 +61,15 @@ int64_t time_from_civil(const struct time_civil *c)
 
 int64_t time_day_start(int64_t t_ms)
 {
-	return floor_div(t_ms, TIME_DAY) * TIME_DAY;
+	int64_t start;
+
+	/* The first day that int64 reaches into begins before it. */
+	return __builtin_sub_overflow(t_ms, floor_mod(t_ms, TIME_DAY), &start) ? INT64_MIN : start;
 }
 
 int time_weekday(int64_t t_ms)
 {
-	int64_t d = (floor_div(t_ms, TIME_DAY) + 3) % 7; /* 1970-01-01 was a Thursday */
-
-	return (int)(d < 0 ? d + 7 : d);
+	return (int)floor_mod(floor_div(t_ms, TIME_DAY) + 3, 7); /* 1970-01-01 was a Thursday */
 }
 
 void time_print_date(char out[TIME_TEXT], int64_t t_ms)
