@@ -24,57 +24,67 @@ static bool is_limited(const struct param *p)
 	return p->min != 0 || p->max != 0;
 }
 
-/* "a whole number between 1 and 500" */
-static void add_limits(struct buf *b, const struct param *p)
+static void add_amount(struct buf *b, double v)
 {
-	char min[32], max[32];
+	char text[32];
 
-	if (!is_limited(p))
-		return;
-	str_from_double(min, p->min);
-	str_from_double(max, p->max);
-	if (str_ends(min, ".0"))
-		min[strlen(min) - 2] = '\0';
-	if (str_ends(max, ".0"))
-		max[strlen(max) - 2] = '\0';
-	buf_addf(b, " between %s and %s", min, max);
+	str_from_double(text, v);
+	if (str_ends(text, ".0"))
+		text[strlen(text) - 2] = '\0';
+	buf_adds(b, text);
 }
 
-static bool check_amount(const struct param *p, const struct json *v, double amount, bool right_type, const char *what, struct err *e)
+/* before, the limits, after: "a text of", "1 to 8", " bytes". Without limits: before and after only. */
+static void refuse_amount(
+        const struct param *p, const struct json *v, const char *before, const char *link, const char *after, struct err *e)
 {
 	struct buf right = {0};
-	bool ok = right_type && (!is_limited(p) || (amount >= p->min && amount <= p->max));
 
-	if (ok)
-		return true;
-	buf_adds(&right, what);
-	add_limits(&right, p);
+	buf_adds(&right, before);
+	if (is_limited(p)) {
+		buf_adds(&right, link);
+		add_amount(&right, p->min);
+		buf_adds(&right, " to ");
+		add_amount(&right, p->max);
+		buf_adds(&right, after);
+	}
 	refuse(p, v, e, buf_text(&right));
 	buf_close(&right);
-	return false;
+}
+
+static bool within(const struct param *p, double amount)
+{
+	return !is_limited(p) || (amount >= p->min && amount <= p->max);
 }
 
 static bool check_text(const struct param *p, const struct json *v, struct err *e)
 {
 	const char *s = json_text(v);
 
-	return check_amount(p, v, s ? (double)strlen(s) : 0, s != NULL, "a text; its length in bytes must lie", e);
+	if (s && within(p, (double)strlen(s)))
+		return true;
+	refuse_amount(p, v, "a text", " of ", " bytes", e);
+	return false;
 }
 
 static bool check_int(const struct param *p, const struct json *v, struct err *e)
 {
-	int64_t n = 0;
-	bool ok = json_int(v, &n);
+	int64_t n;
 
-	return check_amount(p, v, (double)n, ok, "a whole number", e);
+	if (json_int(v, &n) && within(p, (double)n))
+		return true;
+	refuse_amount(p, v, "a whole number", " from ", "", e);
+	return false;
 }
 
 static bool check_number(const struct param *p, const struct json *v, struct err *e)
 {
-	double x = 0;
-	bool ok = json_double(v, &x);
+	double x;
 
-	return check_amount(p, v, x, ok, "a number", e);
+	if (json_double(v, &x) && within(p, x))
+		return true;
+	refuse_amount(p, v, "a number", " from ", "", e);
+	return false;
 }
 
 /* Is word one of "a|b|c"? */
@@ -117,20 +127,29 @@ static bool check_time(const struct param *p, const struct json *v, struct err *
 	return refuse(p, v, e, p->type == PARAM_DATE ? "a date such as \"2026-02-01\"" : "a time such as \"2026-02-01 09:30:00\" (UTC)");
 }
 
+static bool is_short_text(const struct json *v)
+{
+	const char *s = json_text(v);
+
+	return s && *s && strlen(s) <= 64;
+}
+
 static bool check_texts(const struct param *p, const struct json *v, struct err *e)
 {
-	double n = 0;
+	bool ok = json_is(v, JSON_ARRAY);
+	size_t n = 0;
 
-	if (!json_is(v, JSON_ARRAY))
-		return refuse(p, v, e, "a list of texts");
-	for (const struct json *c = json_first(v); c; c = json_next(c)) {
-		const char *s = json_text(c);
-
-		if (!s || !*s || strlen(s) > 64)
-			return refuse(p, v, e, "a list of texts of 1 to 64 bytes each");
+	for (const struct json *c = json_first(v); ok && c; c = json_next(c)) {
+		ok = is_short_text(c);
 		n++;
 	}
-	return check_amount(p, v, n, true, "a list; the number of its items must lie", e);
+	if (ok && within(p, (double)n))
+		return true;
+	if (is_limited(p))
+		refuse_amount(p, v, "a list", " of ", " texts of 1 to 64 bytes each", e);
+	else
+		refuse(p, v, e, "a list of texts of 1 to 64 bytes each");
+	return false;
 }
 
 static bool check_value(const struct param *p, const struct json *v, struct err *e)
