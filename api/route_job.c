@@ -1,0 +1,153 @@
+/* route_job.c -- one job: show it, wait for its change, its result, cancel it, run it again. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/context.h"
+#include "api/input.h"
+#include "api/reply.h"
+#include "api/routes.h"
+#include "api/submit.h"
+#include "api/waiter.h"
+#include "base/str.h"
+
+/* The id in the path, or NULL after 404: what is no id of ours was never a job. */
+static const char *job_id(struct call *c)
+{
+	const char *id = call_param(c, "id");
+	char queue[JOB_NAME];
+	int shard;
+
+	if (job_id_parse(id, queue, &shard))
+		return id;
+	reply_detail(c, 404, "there is no job '%s'", reply_excerpt(c, id));
+	return NULL;
+}
+
+/* 1: *out is filled; else answered. */
+static bool show(struct call *c, const char *id, struct job *out)
+{
+	struct err e = {0};
+	struct queue *q = call_queue(c);
+	int got = q ? queue_show(q, id, out, &e) : 0;
+
+	if (!q || got > 0)
+		return q != NULL;
+	if (got < 0)
+		reply_err(c, &e, NULL);
+	else
+		reply_detail(c, 404, "there is no job '%s': it never was, or it ended long ago and is no longer kept", id);
+	return false;
+}
+
+/* Does If-None-Match name this revision? Weak tags count too (RFC 9110 §13.1.2). */
+static bool etag_matches(struct call *c, int64_t rev)
+{
+	const char *given = http_header(c->r, "If-None-Match");
+	char etag[32];
+
+	snprintf(etag, sizeof etag, "\"%lld\"", (long long)rev);
+	return given && (str_eq(given, "*") || strstr(given, etag));
+}
+
+static void reply_not_modified(struct call *c, const struct job *job)
+{
+	reply_header(c, "ETag", arena_printf(c->arena, "\"%lld\"", (long long)job->rev));
+	reply_empty(c, 304);
+}
+
+static void shown(struct call *c, const struct job *job, enum wait_end end, const struct err *e, void *user)
+{
+	UNUSED(user);
+	if (!job && end == WAIT_STOPPED)
+		reply_detail(c, 503, "the server stops; ask again");
+	else if (!job)
+		reply_err(c, e, NULL);
+	else if (etag_matches(c, job->rev))
+		reply_not_modified(c, job);
+	else
+		reply_job(c, 200, job);
+}
+
+void route_job_show(struct call *c)
+{
+	const char *id = job_id(c);
+	struct job job = {0};
+	int64_t wait_s;
+
+	if (!id || !input_query_int(c, "wait", 0, 86400, 0, &wait_s) || !show(c, id, &job))
+		return;
+	bool same = etag_matches(c, job.rev), asks_change = http_header(c->r, "If-None-Match") != NULL;
+	if (wait_s == 0 || job_state_is_end(job.state) || (asks_change && !same))
+		shown(c, &job, WAIT_ENDED, NULL, NULL);
+	else
+		waiter_park(c, id, input_wait_cap(c, wait_s * 1000), asks_change ? job.rev : WAIT_ANY_END, shown, NULL);
+	job_close(&job);
+}
+
+void route_job_result(struct call *c)
+{
+	const char *id = job_id(c);
+	struct job job = {0};
+
+	if (!id || !show(c, id, &job))
+		return;
+	if (job.state == JOB_SUCCEEDED) {
+		reply_text(c, 200, "application/json", job.result ? job.result : "null");
+	} else if (job_state_is_end(job.state)) {
+		reply_detail(c, 409, "job %s has no result, it is %s%s%s", id, job_state_name(job.state), *job.error.text ? ": " : "",
+		        job.error.text);
+	} else {
+		reply_retry_after(c, 1000);
+		reply_detail(c, 409, "job %s has no result yet, it is %s", id, job_state_name(job.state));
+	}
+	job_close(&job);
+}
+
+/* After a change: the job as it stands now. */
+static void reply_changed(struct call *c, const char *id, int status)
+{
+	struct job job = {0};
+
+	if (!show(c, id, &job))
+		return;
+	if (status == 202)
+		reply_accepted(c, &job);
+	else
+		reply_job(c, status, &job);
+	job_close(&job);
+}
+
+void route_job_cancel(struct call *c)
+{
+	const char *id = job_id(c);
+	struct queue *q = id ? call_queue(c) : NULL;
+	enum job_state state = JOB_CANCELLED;
+	struct err e = {0};
+
+	if (!q)
+		return;
+	int done = queue_cancel(q, id, &state, &e);
+	if (done < 0)
+		reply_err(c, &e, NULL);
+	else if (done == 0)
+		reply_detail(c, 404, "there is no job '%s'", id);
+	else
+		reply_changed(c, id, state == JOB_RUNNING ? 202 : 200);
+}
+
+void route_job_replay(struct call *c)
+{
+	const char *id = job_id(c);
+	struct queue *q = id ? call_queue(c) : NULL;
+	struct err e = {0};
+
+	if (!q)
+		return;
+	int done = queue_replay(q, id, &e);
+	if (done < 0)
+		reply_err(c, &e, NULL);
+	else if (done == 0)
+		reply_detail(c, 404, "there is no job '%s'", id);
+	else
+		reply_changed(c, id, 202);
+}

@@ -1,0 +1,190 @@
+/* route_job_submit.c -- POST /api/jobs: check everything, submit, and wait for the end when Prefer: wait=N asks for it. */
+#include <string.h>
+
+#include "api/input.h"
+#include "api/reply.h"
+#include "api/routes.h"
+#include "api/submit.h"
+#include "api/waiter.h"
+#include "base/str.h"
+#include "base/time.h"
+
+static const struct param envelope[] = {
+        {"kind", PARAM_TEXT, .required = true, .min = 1, .max = JOB_NAME - 1, .help = "what to do; GET /api/kinds lists the kinds"},
+        {"params", PARAM_OBJECT, .fallback = "{}", .help = "the kind's parameters"},
+        {"priority", PARAM_INT, .fallback = "5", .min = 0, .max = 9, .help = "0 urgent, 5 usual, 9 idle"},
+        {"run_at", PARAM_TIME, .help = "start no sooner than this time (UTC)"},
+        {"delay_ms", PARAM_INT, .fallback = "0", .min = 0, .max = 31536000000.0, .unit = "ms",
+                .help = "start no sooner than so long from now"},
+        {"max_attempts", PARAM_INT, .min = 1, .max = 1000, .help = "how often it may be tried; the kind knows the usual number"},
+        {"tags", PARAM_TEXT, .min = 0, .max = JOB_TAGS - 1, .help = "labels with commas between"},
+        {"lane", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "jobs of different lanes take turns"},
+        {"unique_key", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "at most one live job has this key"},
+        {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace", .help = "what to do when one has"},
+};
+
+/* Tags may come as a text with commas or as an array of texts; false: answered. */
+static bool join_tags(struct call *c, struct json *body)
+{
+	const struct json *tags = json_get(body, "tags");
+	struct buf joined = {0};
+	bool ok = true;
+
+	if (!json_is(tags, JSON_ARRAY))
+		return true;
+	for (const struct json *t = json_first(tags); t && ok; t = json_next(t)) {
+		ok = json_is(t, JSON_STRING) && *json_text(t) && !strchr(json_text(t), ',');
+		if (ok)
+			buf_addf(&joined, "%s%s", joined.len ? "," : "", json_text(t));
+	}
+	if (ok)
+		json_put_text(body, "tags", buf_text(&joined));
+	else
+		reply_detail(c, 422, "tags must be texts without commas");
+	buf_close(&joined);
+	return ok;
+}
+
+/* The header is a quoted string by its draft; many clients send it bare. NULL with *ok_out false: answered. */
+static const char *idempotency_key(struct call *c, bool *ok_out)
+{
+	const char *key = http_header(c->r, "Idempotency-Key");
+	size_t len = key ? strlen(key) : 0;
+
+	*ok_out = true;
+	if (!key)
+		return NULL;
+	if (len >= 2 && key[0] == '"' && key[len - 1] == '"')
+		key = arena_strndup(c->arena, key + 1, len -= 2);
+	for (size_t i = 0; i < len; i++)
+		*ok_out = *ok_out && key[i] > ' ' && key[i] < 127;
+	*ok_out = *ok_out && len >= 1 && len < JOB_KEY;
+	if (!*ok_out)
+		reply_detail(c, 400, "the Idempotency-Key must be 1 to %d visible ASCII characters", JOB_KEY - 1);
+	return key;
+}
+
+static enum unique_policy policy_of(const char *name)
+{
+	if (str_eq(name, "reject"))
+		return UNIQUE_REJECT;
+	return str_eq(name, "replace") ? UNIQUE_REPLACE : UNIQUE_RETURN;
+}
+
+/* The envelope beyond its table. False: answered. */
+static bool fill_when(struct call *c, const struct json *in, struct submit *s)
+{
+	const char *run_at = json_get_text(in, "run_at", NULL);
+
+	s->delay_ms = json_get_int(in, "delay_ms", 0);
+	if (run_at && s->delay_ms > 0) {
+		reply_detail(c, 422, "give either run_at or delay_ms, not both");
+		return false;
+	}
+	if (run_at && (!time_parse(run_at, &s->run_at_ms, NULL) || s->run_at_ms < 0)) {
+		reply_detail(c, 422, "run_at is '%s', which is no time", reply_excerpt(c, run_at));
+		return false;
+	}
+	return true;
+}
+
+static bool fill_kind(struct call *c, const struct json *in, struct submit *s)
+{
+	struct err e = {0};
+
+	s->kind = kind_of(json_get_text(in, "kind", ""));
+	if (!s->kind) {
+		reply_detail(
+		        c, 422, "there is no kind '%s'; GET /api/kinds lists the kinds", reply_excerpt(c, json_get_text(in, "kind", "")));
+		return false;
+	}
+	s->params = kind_check(s->kind, json_get(in, "params"), false, &e);
+	if (!s->params)
+		reply_err(c, &e, NULL);
+	return s->params != NULL;
+}
+
+/* Everything in the envelope into s, whose texts live in `in` and the arena. */
+static bool fill(struct call *c, const struct json *in, struct submit *s)
+{
+	bool ok;
+
+	s->priority = (int)json_get_int(in, "priority", 5);
+	s->max_attempts = (int)json_get_int(in, "max_attempts", 0);
+	s->tags = json_get_text(in, "tags", NULL);
+	s->lane = json_get_text(in, "lane", NULL);
+	s->unique_key = json_get_text(in, "unique_key", NULL);
+	s->unique = policy_of(json_get_text(in, "unique", "return"));
+	s->idempotency_key = idempotency_key(c, &ok);
+	if (!ok || !fill_when(c, in, s) || !fill_kind(c, in, s))
+		return false;
+	if (!s->unique_key && s->kind->unique_key) {
+		char *key = arena_new(c->arena, JOB_KEY);
+
+		s->kind->unique_key(s->params, key);
+		s->unique_key = *key ? key : NULL;
+	}
+	return true;
+}
+
+/* 200 with the job when it ended within the time, else 202 as without waiting. */
+static void waited(struct call *c, const struct job *job, enum wait_end end, const struct err *e, void *user)
+{
+	UNUSED(e);
+	if (job && end == WAIT_ENDED)
+		reply_job(c, 200, job);
+	else
+		reply_accepted(c, job ? job : user);
+}
+
+/* What is known now stays at hand for an answer when the queue is gone at the end of the wait. */
+static struct job *job_in_arena(struct call *c, const struct job *job)
+{
+	struct job *copy = arena_new(c->arena, sizeof *copy);
+
+	*copy = *job;
+	copy->params = job->params ? arena_strdup(c->arena, job->params) : NULL;
+	copy->result = job->result ? arena_strdup(c->arena, job->result) : NULL;
+	return copy;
+}
+
+static void answer_submitted(struct call *c, const struct job *job, bool existing)
+{
+	struct prefer prefer;
+
+	if (existing)
+		reply_header(c, "Idempotent-Replayed", "true");
+	input_prefer(c, &prefer);
+	if (prefer.wait_ms <= 0 || prefer.async) {
+		reply_accepted(c, job);
+		return;
+	}
+	int64_t wait_ms = input_wait_cap(c, prefer.wait_ms);
+	reply_header(c, "Preference-Applied", arena_printf(c->arena, "wait=%lld", (long long)(wait_ms / 1000)));
+	waiter_park(c, job->id, wait_ms, WAIT_ANY_END, waited, job_in_arena(c, job));
+}
+
+void route_job_submit(struct call *c)
+{
+	struct json *body = input_object(c, false), *in = NULL;
+	struct submit s = {0};
+	struct job job = {0};
+	struct err e = {0};
+	bool existing = false;
+
+	if (!body || !join_tags(c, body))
+		goto out;
+	in = params_check(envelope, ARRAY_LEN(envelope), body, false, &e);
+	if (!in) {
+		reply_err(c, &e, NULL);
+		goto out;
+	}
+	if (!fill(c, in, &s) || !submit_job(c, &s, &job, &existing))
+		goto out;
+	answer_submitted(c, &job, existing);
+	job_close(&job);
+out:
+	json_close(&s.params);
+	json_close(&in);
+	json_close(&body);
+}

@@ -1,0 +1,153 @@
+/* route_service.c -- about the service itself: the origin's card and health, probes, metrics. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/context.h"
+#include "api/reply.h"
+#include "api/routes.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/str.h"
+#include "base/time.h"
+
+#define QUEUES_MAX 64
+
+struct card {
+	enum api_role role;
+	const char *title, *method, *path, *shown;
+};
+
+static const struct card cards[] = {
+#define CARD(role, title, method, path, shown) {ROLE_##role, title, method, path, shown},
+#include "api/cards.def"
+#undef CARD
+};
+
+static const char *const services[ROLE_COUNT] = {
+        [ROLE_ALL] = "Barque", [ROLE_DATA] = "数据管理服务", [ROLE_BACKTEST] = "回测服务", [ROLE_ORDER] = "订单服务"};
+
+static bool card_is_served(const struct card *card)
+{
+	size_t n;
+	const struct route *table = routes_table(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(table[i].path, card->path) && str_eq(table[i].method, card->method))
+			return true;
+	return false;
+}
+
+static void endpoints_write(enum api_role role, struct json_writer *w)
+{
+	jw_object(w, "endpoints");
+	for (size_t i = 0; i < ARRAY_LEN(cards); i++)
+		if ((role == ROLE_ALL ? !str_eq(cards[i].path, "/api/health") : cards[i].role == role) && card_is_served(&cards[i]))
+			jw_text(w, cards[i].title, cards[i].shown);
+	jw_end(w);
+}
+
+void route_card(struct call *c)
+{
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+
+	jw_object(&w, NULL);
+	if (c->role == ROLE_ALL)
+		jw_text(&w, "message", "K线数据、回测与任务 API");
+	else
+		jw_text(&w, "service", services[c->role]);
+	jw_text(&w, "version", "1.0.0");
+	if (c->role != ROLE_ALL)
+		jw_int(&w, "port", c->api->ports[c->role]);
+	jw_text(&w, "docs", "/docs");
+	endpoints_write(c->role, &w);
+	jw_end(&w);
+	reply_json(c, 200, &body);
+}
+
+void route_health(struct call *c)
+{
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+	char now[TIME_TEXT];
+
+	jw_object(&w, NULL);
+	jw_text(&w, "status", "healthy");
+	if (c->role == ROLE_ALL) {
+		time_print_iso(now, clock_now_ms());
+		jw_text(&w, "timestamp", now);
+	} else {
+		jw_text(&w, "service", services[c->role]);
+		jw_int(&w, "port", c->api->ports[c->role]);
+	}
+	jw_end(&w);
+	reply_json(c, 200, &body);
+}
+
+void route_livez(struct call *c)
+{
+	reply_text(c, 200, "application/json", "{\"status\":\"alive\"}");
+}
+
+static bool store_answers(struct api_thread *t, struct err *e)
+{
+	struct store *s = context_store(t, e);
+	int64_t waiting;
+
+	return s && store_outbox_count(s, &waiting, e);
+}
+
+void route_readyz(struct call *c)
+{
+	struct err queue_err = {0}, store_err = {0};
+	struct queue *q = context_queue(c->thread, &queue_err);
+	bool queue_ok = q && queue_ping(q, &queue_err), store_ok = store_answers(c->thread, &store_err);
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+
+	jw_object(&w, NULL);
+	jw_text(&w, "status", queue_ok && store_ok ? "ready" : "not ready");
+	jw_text(&w, "queue", queue_ok ? "ok" : queue_err.text);
+	jw_text(&w, "store", store_ok ? "ok" : store_err.text);
+	if (!queue_ok || !store_ok)
+		jw_text(&w, "detail", queue_ok ? store_err.text : queue_err.text);
+	jw_end(&w);
+	reply_json(c, queue_ok && store_ok ? 200 : 503, &body);
+}
+
+static void gauges_of_queues(struct api_thread *t)
+{
+	struct queue_counts counts[QUEUES_MAX];
+	struct err e = {0};
+	struct queue *q = context_queue(t, &e);
+	int n = q ? queue_counts(q, counts, QUEUES_MAX, &e) : 0;
+
+	for (int i = 0; i < n; i++) {
+		metrics_set(METRIC_queue_ready, counts[i].queue, (double)counts[i].ready);
+		metrics_set(METRIC_queue_scheduled, counts[i].queue, (double)counts[i].scheduled);
+		metrics_set(METRIC_queue_running, counts[i].queue, (double)counts[i].running);
+		metrics_set(METRIC_queue_dead, counts[i].queue, (double)counts[i].dead);
+		metrics_set(METRIC_queue_done_total, counts[i].queue, (double)counts[i].done_total);
+	}
+}
+
+static void gauge_of_outbox(struct api_thread *t)
+{
+	struct err e = {0};
+	struct store *s = context_store(t, &e);
+	int64_t waiting;
+
+	if (s && store_outbox_count(s, &waiting, &e))
+		metrics_set(METRIC_events_waiting, NULL, (double)waiting);
+}
+
+/* A queue or store that is away leaves its gauges as they were; readyz is where its absence is told. */
+void route_metrics(struct call *c)
+{
+	struct buf body = {0};
+
+	gauges_of_queues(c->thread);
+	gauge_of_outbox(c->thread);
+	metrics_print(&body);
+	reply_bytes(c, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
+}

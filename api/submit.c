@@ -1,0 +1,187 @@
+/* submit.c -- from a checked request to a job in the queue: one way for every route that makes jobs. */
+#include "api/submit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/context.h"
+#include "api/reply.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/metrics.h"
+#include "base/str.h"
+
+#define POLL_HINT_MS 1000
+
+/* A traceparent is taken only when it looks like one: it goes into logs and other systems. */
+static const char *trace_of(struct call *c)
+{
+	const char *t = http_header(c->r, "traceparent");
+
+	if (!t || strlen(t) != 55)
+		return NULL;
+	for (size_t i = 0; i < 55; i++)
+		if (!strchr("0123456789abcdef-", t[i]))
+			return NULL;
+	return t;
+}
+
+/* What makes two requests with one idempotency key the same request. */
+static void fingerprint(const struct submit *s, const char *params, char out[DIGEST_HEX])
+{
+	struct buf b = {0};
+
+	buf_addf(&b, "%s\n%s\n%s\n%s\n%d\n%lld\n%lld", s->kind->name, params, s->lane ? s->lane : "", s->unique_key ? s->unique_key : "",
+	        s->priority, (long long)s->run_at_ms, (long long)s->delay_ms);
+	digest_sha256_hex(out, buf_text(&b), b.len);
+	buf_close(&b);
+}
+
+static struct queue_submission submission_of(struct call *c, const struct submit *s, const char *params, const char *print)
+{
+	const struct kind *k = s->kind;
+
+	return (struct queue_submission){
+	        .kind = k->name,
+	        .queue = k->queue,
+	        .params = params,
+	        .lane = s->lane,
+	        .priority = s->priority,
+	        .kind_version = k->version,
+	        .run_at_ms = s->run_at_ms,
+	        .delay_ms = s->delay_ms,
+	        .max_attempts = s->max_attempts ? s->max_attempts : k->max_attempts,
+	        .backoff_ms = k->backoff_ms,
+	        .backoff_cap_ms = k->backoff_cap_ms,
+	        .idempotency_key = s->idempotency_key,
+	        .fingerprint = s->idempotency_key ? print : NULL,
+	        .unique_key = s->unique_key,
+	        .unique = s->unique,
+	        .trace = trace_of(c),
+	        .tags = s->tags,
+	};
+}
+
+/* After ERR_UNSURE the same id is asked for again: the queue then answers as it did the first time. */
+static bool send(struct queue *q, struct queue_submission *item, struct queue_submitted *out, struct err *e)
+{
+	return queue_submit(q, item, 1, out, e) || (e->code == ERR_UNSURE && queue_submit(q, item, 1, out, e));
+}
+
+static bool refused(struct call *c, const struct queue_submitted *out, const char *key)
+{
+	switch (out->outcome) {
+	case SUBMIT_NEW:
+	case SUBMIT_EXISTING:
+		return false;
+	case SUBMIT_MISMATCH:
+		metrics_add(METRIC_jobs_refused_total, "mismatch", 1);
+		reply_detail(c, 422, "the Idempotency-Key '%s' was used before with another request", reply_excerpt(c, key ? key : ""));
+		return true;
+	case SUBMIT_REJECTED:
+		metrics_add(METRIC_jobs_refused_total, "unique", 1);
+		reply_detail(c, 409, "job %s with the same unique_key has not ended yet", out->existing_id);
+		return true;
+	case SUBMIT_FULL:
+		metrics_add(METRIC_jobs_refused_total, "full", 1);
+		reply_retry_after(c, out->retry_after_ms);
+		reply_detail(c, 503, "the queue is full: try again later");
+		return true;
+	}
+	return true;
+}
+
+/* The job was accepted but cannot be shown just now: what is known of it is still a true answer. */
+static void job_as_submitted(const struct queue_submission *item, const char *id, struct job *out)
+{
+	*out = (struct job){.state = item->run_at_ms || item->delay_ms ? JOB_SCHEDULED : JOB_READY,
+	        .priority = item->priority,
+	        .kind_version = item->kind_version,
+	        .max_attempts = item->max_attempts,
+	        .created_at = clock_now_ms(),
+	        .run_at = item->run_at_ms};
+	bool fits = str_copy(out->id, sizeof out->id, id) && str_copy(out->kind, sizeof out->kind, item->kind) &&
+	            str_copy(out->queue, sizeof out->queue, item->queue);
+	out->params = mem_strdup(fits ? item->params : "{}");
+}
+
+static bool submit_to(struct call *c, struct queue *q, struct queue_submission *item, struct job *job_out, bool *existing_out)
+{
+	struct queue_submitted out = {0};
+	struct err e = {0};
+
+	if (!send(q, item, &out, &e)) {
+		metrics_add(METRIC_jobs_refused_total, err_name(e.code), 1);
+		reply_err(c, &e, NULL);
+		return false;
+	}
+	if (refused(c, &out, item->idempotency_key))
+		return false;
+	*existing_out = out.outcome == SUBMIT_EXISTING;
+	if (!*existing_out)
+		metrics_add(METRIC_jobs_submitted_total, item->kind, 1);
+	const char *id = *existing_out ? out.existing_id : item->id;
+	if (queue_show(q, id, job_out, &e) <= 0)
+		job_as_submitted(item, id, job_out);
+	return true;
+}
+
+bool submit_job(struct call *c, const struct submit *s, struct job *job_out, bool *existing_out)
+{
+	struct queue *q = call_queue(c);
+	char print[DIGEST_HEX];
+
+	if (!q)
+		return false;
+	char *params = json_to_text(s->params);
+	fingerprint(s, params, print);
+	struct queue_submission item = submission_of(c, s, params, print);
+	bool ok = submit_to(c, q, &item, job_out, existing_out);
+	mem_free(&params);
+	return ok;
+}
+
+bool submit_kind(struct call *c, const char *kind, struct json *params, const char *prefix, struct job *job_out)
+{
+	struct submit s = {.kind = kind_of(kind), .priority = 5, .unique = UNIQUE_RETURN};
+	char key[JOB_KEY] = "";
+	struct err e = {0};
+	bool existing;
+
+	if (!s.kind) {
+		json_close(&params);
+		reply_detail(c, 503, "%sthis build has no jobs of kind %s", prefix, kind);
+		return false;
+	}
+	s.params = kind_check(s.kind, params, false, &e);
+	json_close(&params);
+	if (!s.params) {
+		reply_detail(c, e.code == ERR_INVALID ? 422 : err_status(e.code), "%s%s", prefix, e.text);
+		return false;
+	}
+	if (s.kind->unique_key)
+		s.kind->unique_key(s.params, key);
+	s.unique_key = *key ? key : NULL;
+	bool ok = submit_job(c, &s, job_out, &existing);
+	json_close(&s.params);
+	return ok;
+}
+
+void reply_job(struct call *c, int status, const struct job *job)
+{
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+	char etag[32];
+
+	snprintf(etag, sizeof etag, "\"%lld\"", (long long)job->rev);
+	reply_header(c, "ETag", etag);
+	job_to_json(job, &w, NULL);
+	reply_json(c, status, &body);
+}
+
+void reply_accepted(struct call *c, const struct job *job)
+{
+	reply_header(c, "Location", arena_printf(c->arena, "/api/jobs/%s", job->id));
+	reply_retry_after(c, POLL_HINT_MS);
+	reply_job(c, 202, job);
+}

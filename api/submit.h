@@ -1,0 +1,31 @@
+/* submit.h -- from a checked request to a job in the queue: one way for every route that makes jobs. */
+#ifndef API_SUBMIT_H
+#define API_SUBMIT_H
+
+#include "api/api.h"
+#include "base/json.h"
+#include "kinds/kind.h"
+
+struct submit {
+	const struct kind *kind;
+	struct json *params;                                    /* checked by kind_check */
+	const char *lane, *unique_key, *tags, *idempotency_key; /* NULL: none */
+	enum unique_policy unique;
+	int priority, max_attempts; /* max_attempts 0: the kind's */
+	int64_t run_at_ms, delay_ms;
+};
+
+/* Submits and fills *job_out as it stands in the queue (job_close it); *existing_out: it was there before. False: answered with
+ * the status that fits (409, 422, 429, 503). */
+bool submit_job(struct call *c, const struct submit *s, struct job *job_out, bool *existing_out);
+
+/* For the origin's routes: check `params` (closed here) against the kind, submit with its own unique key, fill *job_out. A refusal
+ * is answered with `prefix` before the sentence. */
+bool submit_kind(struct call *c, const char *kind, struct json *params, const char *prefix, struct job *job_out);
+
+/* 202 with Location, Retry-After and the job. */
+void reply_accepted(struct call *c, const struct job *job);
+/* The job with its ETag. */
+void reply_job(struct call *c, int status, const struct job *job);
+
+#endif
