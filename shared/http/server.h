@@ -56,7 +56,17 @@ void http_reply_buf(struct http_request *r, int status, const char *content_type
 void http_reply_stream(struct http_request *r, int status, const char *content_type, bool (*more)(void *user, struct buf *b),
                        void (*closed)(void *user), void *user);
 
-/* Park until http_reply* or until timeout_ms is over; on_timeout then must answer unless gone. */
+/* For simulators and tests of clients: an answer that promises `promised` bytes, sends len of them and cuts the connection;
+ * with promised 0 the connection is reset without any answer. */
+void http_reply_cut(struct http_request *r, int status, const char *content_type, const char *body, size_t len, size_t promised);
+
+/* Park until http_reply* or until timeout_ms is over; on_timeout then must answer unless gone.
+ *
+ * Who keeps parked requests in a table of its own follows two rules. 1. To answer from another thread, take the request out of the
+ * table and call http_reply* while holding the table's lock. 2. on_timeout (which runs on the server's watch thread and must not
+ * block) takes the same lock; a request that is no longer in the table was answered by somebody else: return. The pointer stays
+ * valid until on_timeout returns. gone: nobody waits for the answer any more (the client went away, or the server closes and
+ * has answered 503 itself): forget the request; it is dead when on_timeout returns. */
 void http_park(struct http_request *r, int64_t timeout_ms, void (*on_timeout)(struct http_request *r, bool gone, void *user), void *user);
 
 #endif
