@@ -122,11 +122,12 @@ static enum err_code code_of(rd_kafka_resp_err_t err)
 	return ERR_UNAVAILABLE;
 }
 
-/* Troubles of connections come to the caller as errors, so they are not logged a second time. */
+/* Troubles of connections come to the caller as errors, so they are not logged a second time; CONFWARN says that
+ * enable.gapless.guarantee is experimental, which we know. */
 static enum log_level log_level_of_severity(int severity, const char *facility)
 {
-	bool is_connection = str_eq(facility, "FAIL") || str_eq(facility, "ERROR") || severity >= 5;
-	return is_connection ? LOG_DEBUG : severity <= 2 ? LOG_ERROR : LOG_WARN;
+	bool is_known = str_eq(facility, "FAIL") || str_eq(facility, "ERROR") || str_eq(facility, "CONFWARN") || severity >= 5;
+	return is_known ? LOG_DEBUG : severity <= 2 ? LOG_ERROR : LOG_WARN;
 }
 
 static void on_log(const rd_kafka_t *rk, int severity, const char *facility, const char *text)
@@ -351,6 +352,22 @@ bool kafka_start(struct kafka *k, const char *topic, int32_t partition, int64_t 
 	return true;
 }
 
+void kafka_stop(struct kafka *k, const char *topic, int32_t partition)
+{
+	struct err e;
+	rd_kafka_topic_t *t = topic_of(k, topic, &e);
+	if (t && rd_kafka_consume_stop(t, partition) != 0)
+		log_warn("%s [%d] cannot be left: %s", topic, (int)partition, rd_kafka_err2str(rd_kafka_last_error()));
+}
+
+void kafka_cluster(struct kafka *k, char *out, size_t size)
+{
+	char *id = rd_kafka_clusterid(k->rk, 0);
+	snprintf(out, size, "%s", id ? id : "");
+	if (id)
+		rd_kafka_mem_free(k->rk, id);
+}
+
 static size_t headers_of(struct kafka *k)
 {
 	rd_kafka_headers_t *list;
@@ -503,6 +520,13 @@ void kafka_mock_cut(struct kafka_mock *m, bool cut)
 	rd_kafka_resp_err_t err = cut ? rd_kafka_mock_broker_set_down(m->cluster, -1) : rd_kafka_mock_broker_set_up(m->cluster, -1);
 	if (err)
 		log_error("the development broker cannot be %s: %s", cut ? "cut off" : "brought back", rd_kafka_err2str(err));
+}
+
+void kafka_mock_slow(struct kafka_mock *m, int delay_ms)
+{
+	rd_kafka_resp_err_t err = rd_kafka_mock_broker_set_rtt(m->cluster, -1, delay_ms);
+	if (err)
+		log_error("the development broker cannot be slowed down: %s", rd_kafka_err2str(err));
 }
 
 void kafka_mock_close(struct kafka_mock **m)

@@ -37,6 +37,9 @@ int kafka_partitions(struct kafka *k, const char *topic, int timeout_ms, struct 
 bool kafka_end(struct kafka *k, const char *topic, int32_t partition, int timeout_ms, int64_t *end_out, struct err *e) MUST_CHECK;
 #define KAFKA_BEGINNING (-2) /* the oldest that is still kept */
 bool kafka_start(struct kafka *k, const char *topic, int32_t partition, int64_t offset, struct err *e) MUST_CHECK;
+void kafka_stop(struct kafka *k, const char *topic, int32_t partition);
+/* The id of the cluster, as it last told of itself; "" while it is not known. It changes when a broker lost all it had. */
+void kafka_cluster(struct kafka *k, char *out, size_t size);
 /* 1: a message, whose bytes live until the next call; 0: none; -1: trouble (it goes on by itself). */
 int kafka_receive(struct kafka *k, int timeout_ms, struct event_wire *out, struct err *e) MUST_CHECK;
 
@@ -50,6 +53,7 @@ struct kafka_mock *kafka_mock_open(int brokers, struct err *e) MUST_CHECK;
 const char *kafka_mock_address(const struct kafka_mock *m);
 bool kafka_mock_topic(struct kafka_mock *m, const char *topic, int partitions, struct err *e) MUST_CHECK; /* true if it exists already */
 void kafka_mock_cut(struct kafka_mock *m, bool cut);
+void kafka_mock_slow(struct kafka_mock *m, int delay_ms);
 void kafka_mock_close(struct kafka_mock **m);
 
 #endif

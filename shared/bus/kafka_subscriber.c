@@ -30,6 +30,7 @@ struct kafka_subscriber {
 	size_t n;
 	bool from_beginning;
 	int64_t next_scan_ms;
+	char cluster[64];    /* who answered last */
 	enum err_code told;  /* the trouble that the caller knows of; it is told again after things went well in between */
 	struct arena *arena; /* the texts of the last event */
 };
@@ -83,11 +84,26 @@ static bool partition_start(struct kafka_subscriber *s, struct watch *w, int tim
 	return true;
 }
 
+/* Another cluster answers at this address, such as a development broker that was started again: all it has is new to us, and our
+ * offsets mean nothing there. */
+static void cluster_follow(struct kafka_subscriber *s)
+{
+	char now[sizeof(s->cluster)];
+	kafka_cluster(s->consumer, now, sizeof(now));
+	if (!now[0] || str_eq(now, s->cluster))
+		return;
+	for (size_t i = 0; s->cluster[0] && i < s->n; i++)
+		for (struct watch *w = &s->watches[i]; w->started > 0; w->started--)
+			kafka_stop(s->consumer, w->topic, w->started - 1);
+	strcpy(s->cluster, now);
+}
+
 static bool watch_scan(struct kafka_subscriber *s, struct watch *w, int timeout_ms, struct err *e)
 {
 	int count = kafka_partitions(s->consumer, w->topic, timeout_ms, e);
 	if (count < 0)
 		return false;
+	cluster_follow(s);
 	while (w->started < count)
 		if (!partition_start(s, w, timeout_ms, e))
 			return false;
@@ -152,8 +168,13 @@ static int receive(struct kafka_subscriber *s, int timeout_ms, struct event *out
 	int got = kafka_receive(s->consumer, timeout_ms, &wire, e);
 	if (got < 0)
 		return tell(s, e);
+	if (got == 0 && kafka_is_down(s->consumer, e)) {
+		int64_t soon = clock_mono_ms() + SCAN_FIRST_MS;
+		s->next_scan_ms = s->next_scan_ms < soon ? s->next_scan_ms : soon;
+		return tell(s, e);
+	}
 	if (got == 0)
-		return kafka_is_down(s->consumer, e) ? tell(s, e) : 0;
+		return 0;
 	s->told = ERR_NONE;
 	arena_reset(s->arena);
 	return event_parse(&wire, s->arena, out, e) ? 1 : -1; /* a bad message is told each time: there is one of each */
