@@ -16,7 +16,7 @@ static const struct param params[] = {
         {"symbol", PARAM_TEXT, .help = "null: all that the exchange trades"},
         {"start_time", PARAM_TEXT, .help = "YYYY-MM-DD or YYYY-MM-DD HH:MM[:SS], UTC"},
         {"end_time", PARAM_TEXT, .help = "the same"},
-        {"limit", PARAM_INT, .min = 1, .max = 1500, .help = "bars per request; taken for compatibility"},
+        {"limit", PARAM_INT, .min = 1, .max = 10000000, .help = "without start_time and days_back: the newest so many bars"},
         {"update_existing", PARAM_FLAG, .fallback = "false", .help = "overwrite stored bars"},
         {"missing_only", PARAM_FLAG, .fallback = "false", .help = "only symbols that have no bars yet"},
         {"days_back", PARAM_INT, .min = 1, .max = 20000, .help = "when there is no start_time"},
@@ -56,14 +56,19 @@ static struct json *job_params(struct call *c, const struct json *in)
 	int64_t days_back = json_get_int(in, "days_back", 0);
 
 	json_put_text(out, "interval", json_get_text(in, "interval", "1d"));
-	if (symbol && *symbol && !json_get_bool(in, "missing_only", false))
-		json_put_text(out, "symbol", symbol);
+	if (symbol && *symbol && !json_get_bool(in, "missing_only", false)) {
+		struct json *symbols = json_new_array();
+
+		json_push(symbols, json_new_text(symbol));
+		json_put(out, "symbols", symbols);
+	}
 	if (!put_time(c, in, "start_time", out) || !put_time(c, in, "end_time", out)) {
 		json_close(&out);
 		return NULL;
 	}
 	json_put_bool(out, "update_existing", json_get_bool(in, "update_existing", false));
 	json_put_bool(out, "missing_only", json_get_bool(in, "missing_only", false));
+	json_put_int(out, "limit", json_get_int(in, "limit", 1500));
 	if (days_back > 0)
 		json_put_int(out, "days_back", days_back);
 	return out;

@@ -1,6 +1,7 @@
 /* test_router.c -- the router against tables of its own: methods, names, literals, hostile paths. */
 #include "tests/lib/test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Programs are not part of the library; the router is pure, so the test takes it in whole. */
