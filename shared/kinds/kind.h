@@ -18,10 +18,10 @@
 
 /* What a running job may use. Opened by the slot when first asked for, kept between jobs. */
 struct job_context {
-	const struct job *job;        /* id, kind, attempt, fence, ... */
-	const struct json *params;    /* checked, defaults filled in */
-	struct arena *arena;          /* dies with the job */
-	void *slot;                   /* behind the functions below */
+	const struct job *job;     /* id, kind, attempt, fence, ... */
+	const struct json *params; /* checked, defaults filled in */
+	struct arena *arena;       /* dies with the job */
+	void *slot;                /* behind the functions below */
 
 	struct store *(*store)(struct job_context *c, struct err *e);
 	struct cache *(*cache)(struct job_context *c, struct err *e);
@@ -41,13 +41,15 @@ struct kind {
 	int max_attempts;
 	int64_t backoff_ms, backoff_cap_ms;
 	int64_t soft_limit_ms, hard_limit_ms; /* asked to stop; killed */
-	bool is_short;            /* usually < 50 ms: may be looked ahead */
+	bool is_short;                        /* usually < 50 ms: may be looked ahead */
 	/* Beyond the table: ranges that contradict each other and the like. May be NULL. May fill in values. */
 	bool (*check)(struct json *params, struct err *e);
 	/* Uniqueness: jobs with the same key wait for one result (out "" : none). May be NULL. */
 	void (*unique_key)(const struct json *params, char out[JOB_KEY]);
 	/* Do it. *result_out: a JSON value that the caller closes. False with e: temporary errors are tried again. */
 	bool (*run)(struct job_context *c, struct json **result_out, struct err *e);
+	/* Rewrite what people may also send, before the table is applied; gives a new object. May be NULL. */
+	struct json *(*shape)(const struct json *params);
 };
 
 const struct kind *kind_of(const char *name); /* NULL: no such kind */

@@ -1,0 +1,198 @@
+/* dispatch.c -- who may claim how much, and which slot runs what.
+ *
+ * Free slots go, one by one, to the hungry queue that has the fewest; ties to the one that waited longest. Short kinds may
+ * also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
+ * a round trip between two jobs of microseconds. A queue that looks ahead gives way when another is hungry and has less.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "kinds/failpoint.h"
+#include "workers/dispatcher.h"
+
+/* ---- how much */
+
+static int slots_idle(const struct dispatcher *d)
+{
+	int idle = 0;
+	for (int i = 0; i < d->slots.n; i++)
+		idle += slot_is_idle(&d->slots.all[i]);
+	return idle;
+}
+
+/* Idle slots that no step under way may fill. */
+static int slots_free(const struct dispatcher *d)
+{
+	int idle = slots_idle(d);
+	for (size_t i = 0; i < d->n_lines; i++)
+		idle -= d->lines[i].promised + (int)d->lines[i].n_pending;
+	return idle > 0 ? idle : 0;
+}
+
+static int line_held(const struct dispatcher *d, const struct line *l)
+{
+	int held = 0;
+	for (int i = 0; i < d->slots.n; i++)
+		held += d->slots.all[i].n > 0 && d->slots.all[i].line == l;
+	return held;
+}
+
+static bool line_may_claim(const struct dispatcher *d, const struct line *l)
+{
+	return !l->drained && !l->again && line_is_free(l, d->now_ms);
+}
+
+static struct line *line_neediest(struct dispatcher *d, const int *held)
+{
+	struct line *best = NULL;
+	int best_has = 0;
+	for (size_t i = 0; i < d->n_lines; i++) {
+		struct line *l = &d->lines[i];
+		int has = held[i] + l->promised + l->grant;
+		if (!l->hungry || !line_may_claim(d, l))
+			continue;
+		if (best == NULL || has < best_has || (has == best_has && l->served < best->served)) {
+			best = l;
+			best_has = has;
+		}
+	}
+	return best;
+}
+
+void dispatch_plan(struct dispatcher *d)
+{
+	int held[QUEUES_MAX];
+	for (size_t i = 0; i < d->n_lines; i++) {
+		d->lines[i].grant = 0;
+		held[i] = line_held(d, &d->lines[i]);
+	}
+	int left = slots_free(d);
+	struct line *l;
+	for (; left > 0 && (l = line_neediest(d, held)) != NULL; left--) {
+		l->grant++;
+		l->served = ++d->served;
+	}
+	/* What no hungry queue wants goes along with those that step anyway: there may be news. */
+	for (size_t i = 0; left > 0 && i < d->n_lines; i++) {
+		l = &d->lines[i];
+		if (l->hungry || !line_may_claim(d, l) || !line_has_to_step(l, d->now_ms))
+			continue;
+		l->grant = left;
+		left = 0;
+	}
+}
+
+/* How many of its slots a queue may fill up again by looking ahead. */
+static int refills(const struct dispatcher *d, const struct line *l, int held)
+{
+	int hungry = 1;
+	bool contested = false;
+	for (size_t i = 0; i < d->n_lines; i++) {
+		const struct line *other = &d->lines[i];
+		if (other == l || !other->hungry || other->drained || other->failures > 0)
+			continue;
+		hungry++;
+		contested = contested || line_held(d, other) + other->promised < held;
+	}
+	return contested ? d->slots.n / hungry : held;
+}
+
+int dispatch_want(const struct dispatcher *d, const struct line *l)
+{
+	if (l->drained)
+		return 0;
+	int ahead = line_ahead(l, d->now_ms);
+	int want = l->grant * (1 + ahead) - (int)l->n_pending;
+	int may = ahead > 0 ? refills(d, l, line_held(d, l)) : 0;
+	for (int i = 0; i < d->slots.n && may > 0; i++) {
+		const struct slot *s = &d->slots.all[i];
+		if (s->line != l || s->n == 0 || s->recycling || s->killed[0] != '\0')
+			continue;
+		want += s->n < 1 + ahead ? 1 + ahead - s->n : 0;
+		may--;
+	}
+	return want < 0 ? 0 : want > QUEUE_BATCH_MAX ? QUEUE_BATCH_MAX : want;
+}
+
+/* ---- which slot */
+
+/* The slot for the next job of l: an idle one while *idle_left lasts, or one where it may be looked ahead; the shortest. */
+static struct slot *slot_for(struct dispatcher *d, const struct line *l, const struct kind *k, int idle_left)
+{
+	struct slot *best = NULL;
+	for (int i = 0; i < d->slots.n; i++) {
+		struct slot *s = &d->slots.all[i];
+		bool idle = slot_is_idle(s) && idle_left > 0;
+		bool ahead = k->is_short && l->is_short && s->n > 0 && s->n < SLOT_DEPTH && s->line == l && s->killed[0] == '\0' && !s->eof;
+		if ((idle || ahead) && (best == NULL || s->n < best->n))
+			best = s;
+	}
+	return best;
+}
+
+static int idle_for(const struct dispatcher *d, const struct line *l)
+{
+	int idle = slots_idle(d);
+	for (size_t i = 0; i < d->n_lines; i++)
+		idle -= &d->lines[i] != l ? d->lines[i].promised : 0;
+	return idle;
+}
+
+/* A kind that this version does not know comes from a newer program: another worker shall have it. */
+static void pending_refuse(struct line *l, const struct job *j)
+{
+	struct err e;
+	err_set(&e, ERR_INVALID, "this worker knows no kind of job named \"%s\"", j->kind);
+	line_ack(l, j->id, j->fence, ACK_ERROR, NULL, &e);
+}
+
+void dispatch_pending(struct dispatcher *d, struct line *l)
+{
+	int idle_left = l->n_pending > 0 ? idle_for(d, l) : 0;
+	size_t sent = 0;
+	for (; sent < l->n_pending; sent++) {
+		struct job *j = &l->pending[sent];
+		const struct kind *k = kind_of(j->kind);
+		if (k == NULL) {
+			pending_refuse(l, j);
+			continue;
+		}
+		struct slot *s = slot_for(d, l, k, idle_left);
+		if (s == NULL)
+			break;
+		idle_left -= s->n == 0;
+		slot_put(s, l, k, j, d->now_ms);
+	}
+	line_pending_drop(l, sent);
+	for (int i = 0; sent > 0 && i < d->slots.n; i++)
+		if (d->slots.all[i].out.len > 0)
+			slot_send(&d->slots.all[i]);
+}
+
+void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_reply *reply)
+{
+	FAILPOINT("claims_before_dispatch");
+	for (size_t i = 0; i < reply->n_claims; i++) {
+		struct job *j = &reply->claims[i].job;
+		if (j->cancel_asked)
+			line_ack(l, j->id, j->fence, ACK_CANCELLED, NULL, NULL);
+		else if (d->phase != PHASE_WORK)
+			line_ack(l, j->id, j->fence, ACK_GIVE_BACK, NULL, NULL);
+		else
+			line_pending_add(l, j);
+	}
+	if (reply->n_claims > 0)
+		log_debug("%zu jobs claimed from %s", reply->n_claims, l->queue);
+	l->promised = 0;
+	dispatch_pending(d, l);
+	FAILPOINT("claims_after_dispatch");
+}
+
+void dispatch_give_back(struct dispatcher *d, struct line *l)
+{
+	for (size_t i = 0; i < l->n_pending; i++)
+		line_ack(l, l->pending[i].id, l->pending[i].fence, ACK_GIVE_BACK, NULL, NULL);
+	line_pending_drop(l, l->n_pending);
+	for (int i = 0; i < d->slots.n; i++)
+		if (d->slots.all[i].line == l)
+			slot_give_back(&d->slots, &d->slots.all[i]);
+}

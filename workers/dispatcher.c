@@ -1,0 +1,335 @@
+/* dispatcher.c -- the loop: poll, take what came, begin what is due; signals, draining and the watchdog. */
+#include "workers/dispatcher.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define WATCHDOG_S 30
+#define HURRY_MS   5000 /* to tell the queue what was given back */
+
+/* ---- the watchdog: SIGALRM fires unless the loop puts it off, so that it also catches a loop that stands still */
+
+static void watchdog_bites(int signal)
+{
+	static const char text[] = "barque-worker: no progress for 30 s though there is work; ending, so that it is started again\n";
+	UNUSED(signal);
+	ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
+	UNUSED(written);
+	_exit(EXIT_STUCK);
+}
+
+static bool has_work(const struct dispatcher *d)
+{
+	for (size_t i = 0; i < d->n_lines; i++)
+		if (d->lines[i].n_acks > 0 || d->lines[i].n_pending > 0 || d->lines[i].hungry || d->lines[i].call != CALL_NONE)
+			return true;
+	for (int i = 0; i < d->slots.n; i++)
+		if (d->slots.all[i].n > 0)
+			return true;
+	return false;
+}
+
+/* Progress: every line that has something to do heard from its server (or was refused by it) since the last time. */
+static void watchdog_feed(struct dispatcher *d)
+{
+	int64_t heard = d->progress_ms;
+	for (size_t i = 0; i < d->n_lines; i++)
+		if (d->lines[i].heard_ms > heard)
+			heard = d->lines[i].heard_ms;
+	if (!has_work(d) || heard > d->progress_ms || heard == d->now_ms)
+		alarm(WATCHDOG_S);
+	d->progress_ms = heard;
+}
+
+/* ---- signals */
+
+static int signals_open(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, bite = {.sa_handler = watchdog_bites};
+	sigaction(SIGHUP, &ignore, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGALRM, &bite, NULL);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static void phase_drain(struct dispatcher *d)
+{
+	d->phase = PHASE_DRAIN;
+	d->deadline_ms = d->now_ms + setting_number(d->settings, WORKER_DRAIN);
+	atomic_store(&d->shm->stats.draining, 1);
+	for (size_t i = 0; i < d->n_lines; i++) {
+		d->lines[i].drained = true;
+		d->lines[i].hungry = false;
+		dispatch_give_back(d, &d->lines[i]);
+	}
+	log_info("draining: nothing new is claimed, running jobs have %lld ms", (long long)setting_number(d->settings, WORKER_DRAIN));
+}
+
+static void phase_hurry(struct dispatcher *d, const char *why)
+{
+	d->phase = PHASE_HURRY;
+	d->deadline_ms = d->now_ms + HURRY_MS;
+	for (size_t i = 0; i < d->n_lines; i++)
+		dispatch_give_back(d, &d->lines[i]);
+	limits_stop_all(d, STOP_DRAIN);
+	log_info("ending at once, running jobs go back to their queues: %s", why);
+}
+
+static void children_reap(struct dispatcher *d)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (!slots_reaped(&d->slots, pid, status, d->now_ms))
+			helpers_reaped(&d->helpers, pid, status, d->now_ms);
+}
+
+static void status_log(const struct dispatcher *d)
+{
+	for (size_t i = 0; i < d->n_lines; i++) {
+		const struct line *l = &d->lines[i];
+		log_info("queue %s: %s, %zu ends to tell, %zu jobs without a slot, round trip %.0f us, run time %.0f us", l->queue,
+		        l->failures > 0 ? "does not answer" : "answers", l->n_acks, l->n_pending, l->rtt_us, l->run_us);
+	}
+	for (int i = 0; i < d->slots.n; i++) {
+		const struct slot *s = &d->slots.all[i];
+		log_info("slot %d: process %d, %lld jobs done, holds %d%s%s", i, (int)s->pid, (long long)s->jobs, s->n,
+		        s->n > 0 ? ": " : "", s->n > 0 ? s->flights[0].id : "");
+	}
+}
+
+static void signal_take(struct dispatcher *d, int signal)
+{
+	if (signal == SIGCHLD)
+		children_reap(d);
+	else if (signal == SIGUSR1)
+		status_log(d);
+	else if (d->phase == PHASE_WORK)
+		phase_drain(d);
+	else if (d->phase == PHASE_DRAIN)
+		phase_hurry(d, "asked a second time");
+}
+
+static void signals_take(struct dispatcher *d)
+{
+	struct signalfd_siginfo info;
+	while (read(d->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		signal_take(d, (int)info.ssi_signo);
+}
+
+/* ---- one turn */
+
+static void line_take(struct dispatcher *d, struct line *l)
+{
+	struct queue_step_reply step;
+	struct queue_renew_reply renew;
+	line_wait_take(l, d->now_ms);
+	if (line_step_take(l, &step, d->now_ms) == 1) {
+		dispatch_claims(d, l, &step);
+		queue_step_reply_close(&step);
+		atomic_fetch_add(&d->shm->stats.steps, 1);
+	}
+	if (line_renew_take(l, &renew, d->now_ms) == 1) {
+		limits_renewed(d, l, &renew);
+		queue_renew_reply_close(&renew);
+	}
+	if (l->n_pending > 0)
+		dispatch_pending(d, l);
+}
+
+static void line_begin(struct dispatcher *d, struct line *l)
+{
+	if (!line_is_free(l, d->now_ms))
+		return;
+	if (l->again) { /* before anything else, with the same content */
+		line_step(l, l->want, d->now_ms);
+		return;
+	}
+	size_t renewals = limits_renewals(d, l);
+	if (renewals > 0) {
+		line_renew(l, renewals, d->now_ms);
+		return;
+	}
+	int want = dispatch_want(d, l);
+	if ((want > 0 && l->hungry) || line_has_to_step(l, d->now_ms))
+		line_step(l, want, d->now_ms);
+	else if (want > 0 || (!l->drained && !l->hungry))
+		line_wait(l, d->now_ms);
+}
+
+static void stats_write(struct dispatcher *d)
+{
+	int64_t busy = 0, alive = 0, oldest = INT64_MAX;
+	for (size_t i = 0; i < d->n_lines; i++)
+		oldest = d->lines[i].ready_ms < oldest ? d->lines[i].ready_ms : oldest;
+	atomic_store(&d->shm->stats.step_ms, oldest);
+	for (int i = 0; i < d->slots.n; i++) {
+		busy += d->slots.all[i].n > 0;
+		alive += d->slots.all[i].pid > 0;
+	}
+	atomic_store(&d->shm->stats.busy, busy);
+	atomic_store(&d->shm->stats.slots, alive);
+}
+
+static void turn(struct dispatcher *d)
+{
+	signals_take(d);
+	for (int i = 0; i < d->slots.n; i++) {
+		slot_read(&d->slots, &d->slots.all[i]);
+		if (d->slots.all[i].out.len > 0)
+			slot_send(&d->slots.all[i]);
+	}
+	for (size_t i = 0; i < d->n_lines; i++)
+		line_take(d, &d->lines[i]);
+	limits_check(d);
+	if (d->phase == PHASE_WORK)
+		slots_fork_missing(&d->slots, d->now_ms);
+	helpers_fork_missing(&d->helpers, d->now_ms);
+	dispatch_plan(d);
+	for (size_t i = 0; i < d->n_lines; i++)
+		line_begin(d, &d->lines[i]);
+	stats_write(d);
+	watchdog_feed(d);
+}
+
+/* ---- waiting for something to happen */
+
+#define POLL_MAX (1 + 1024 + 2 * QUEUES_MAX)
+
+static nfds_t poll_add(struct pollfd *fds, nfds_t n, int fd, short events)
+{
+	if (fd < 0)
+		return n;
+	fds[n] = (struct pollfd){.fd = fd, .events = events};
+	return n + 1;
+}
+
+static int64_t line_next_ms(const struct dispatcher *d, const struct line *l)
+{
+	if (l->call != CALL_NONE)
+		return LINE_TICK_MS;
+	int64_t at = l->stepped_ms + LINE_TICK_MS;
+	if (l->n_acks > 0 || l->again)
+		at = d->now_ms;
+	if (l->retry_ms > at)
+		at = l->retry_ms;
+	return at - d->now_ms;
+}
+
+static void wait_for_news(struct dispatcher *d)
+{
+	struct pollfd fds[POLL_MAX];
+	nfds_t n = poll_add(fds, 0, d->signals, POLLIN);
+	int64_t timeout = limits_next_ms(d);
+	for (int i = 0; i < d->slots.n; i++) {
+		const struct slot *s = &d->slots.all[i];
+		n = poll_add(fds, n, s->eof ? -1 : s->fd, s->out.len > 0 ? POLLIN | POLLOUT : POLLIN);
+	}
+	for (size_t i = 0; i < d->n_lines; i++) {
+		const struct line *l = &d->lines[i];
+		int64_t next = line_next_ms(d, l);
+		timeout = next < timeout ? next : timeout;
+		n = poll_add(fds, n, l->call != CALL_NONE ? queue_link_fd(l->link) : -1, POLLIN);
+		n = poll_add(fds, n, l->waiting ? queue_link_wait_fd(l->link) : -1, POLLIN);
+	}
+	int got = poll(fds, n, timeout < 1 ? 1 : (int)timeout);
+	UNUSED(got); /* what is ready is found by looking: every taker answers "not yet" cheaply */
+}
+
+/* ---- the beginning and the end */
+
+static bool is_settled(const struct dispatcher *d)
+{
+	for (size_t i = 0; i < d->n_lines; i++) {
+		const struct line *l = &d->lines[i];
+		if (l->n_acks > 0 || l->n_pending > 0 || l->again || l->call == CALL_STEP)
+			return false;
+	}
+	for (int i = 0; i < d->slots.n; i++)
+		if (d->slots.all[i].n > 0)
+			return false;
+	return true;
+}
+
+static int loop(struct dispatcher *d)
+{
+	for (;;) {
+		d->now_ms = clock_mono_ms();
+		turn(d);
+		if (d->phase == PHASE_DRAIN && d->now_ms >= d->deadline_ms)
+			phase_hurry(d, "the time for draining is over");
+		if (d->phase != PHASE_WORK && is_settled(d))
+			return EXIT_DRAINED;
+		if (d->phase == PHASE_HURRY && d->now_ms >= d->deadline_ms)
+			return EXIT_UNTOLD;
+		wait_for_news(d);
+	}
+}
+
+static bool dispatcher_open(struct dispatcher *d, const struct settings *s, struct err *e)
+{
+	memset(d, 0, sizeof(*d));
+	d->settings = s;
+	d->signals = signals_open();
+	if (d->signals < 0)
+		return err_set(e, ERR_INTERNAL, "signals cannot be received: %s", strerror(errno));
+	d->shm = shm_make(s->slots, e);
+	if (d->shm == NULL || !slots_open(&d->slots, s, d->shm, e))
+		return false;
+	d->slots.ended = ends_take;
+	d->slots.user = d;
+	helpers_open(&d->helpers, s, d->shm);
+	for (size_t i = 0; i < s->n_queues; i++, d->n_lines++)
+		if (!line_open(&d->lines[i], s, s->queues[i], e))
+			return false;
+	return true;
+}
+
+static void dispatcher_close(struct dispatcher *d)
+{
+	alarm(0);
+	for (size_t i = 0; i < d->n_lines; i++)
+		line_close(&d->lines[i]);
+	slots_close(&d->slots);
+	helpers_close(&d->helpers);
+	shm_free(&d->shm);
+	if (d->signals >= 0)
+		close(d->signals);
+}
+
+int dispatcher_run(const struct settings *s)
+{
+	struct err e;
+	struct dispatcher *d = mem_new(sizeof(*d));
+	int code = EXIT_START;
+	if (dispatcher_open(d, s, &e)) {
+		log_info("worker %s: %d slots, %zu queues at %s", s->name, s->slots, s->n_queues, s->queues[0]);
+		code = loop(d);
+	} else {
+		log_error("%s", e.text);
+	}
+	dispatcher_close(d);
+	mem_free(&d);
+	if (code == EXIT_UNTOLD)
+		log_warn("ended, but the queue did not answer: what was not told runs again when its leases are over");
+	else if (code == EXIT_DRAINED)
+		log_info("ended: every job was told or given back");
+	return code;
+}

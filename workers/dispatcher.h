@@ -1,0 +1,63 @@
+/* dispatcher.h -- the loop at the heart of a worker: claims jobs, hands them to slots, renews leases, tells ends, drains.
+ *
+ * Single-threaded and never blocking. Nothing that a job does can stop a lease from being renewed; nothing that Redis does can
+ * stop a job. Rules: 1. each claimed job is acknowledged once, or its lease is left to expire when it is lost; 2. a job whose
+ * lease is lost is killed and nothing is told about it; 3. after SIGTERM nothing new is claimed.
+ */
+#ifndef WORKERS_DISPATCHER_H
+#define WORKERS_DISPATCHER_H
+
+#include "workers/helpers.h"
+#include "workers/line.h"
+#include "workers/settings.h"
+#include "workers/shm.h"
+#include "workers/slots.h"
+
+enum worker_exit {
+	EXIT_DRAINED = 0,   /* every job ended or was given back, and the queue knows */
+	EXIT_SETTINGS = 64, /* a setting was refused */
+	EXIT_STUCK = 70,    /* the watchdog: no progress for 30 s though there is work */
+	EXIT_START = 71,    /* the machine refused something at start: memory, processes, a port */
+	EXIT_UNTOLD = 75    /* ended, but the queue could not be told all: what is left runs elsewhere when its leases expire */
+};
+
+enum phase { PHASE_WORK, PHASE_DRAIN, PHASE_HURRY };
+
+struct dispatcher {
+	const struct settings *settings;
+	struct shm *shm;
+	struct slots slots;
+	struct line lines[QUEUES_MAX];
+	size_t n_lines;
+	struct helpers helpers;
+	int signals; /* signalfd */
+	enum phase phase;
+	int64_t deadline_ms;       /* of the phase */
+	int64_t now_ms, looked_ms; /* looked_ms: when memory was last looked at */
+	int64_t progress_ms;       /* last sign of life while there was work */
+	int64_t served;
+};
+
+/* Runs until drained; an enum worker_exit. */
+int dispatcher_run(const struct settings *s);
+
+/* ---- the parts, each in its file */
+
+/* dispatch.c: who may claim how much, and which slot runs what */
+void dispatch_plan(struct dispatcher *d);
+int dispatch_want(const struct dispatcher *d, const struct line *l);
+void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_reply *reply);
+void dispatch_pending(struct dispatcher *d, struct line *l);
+void dispatch_give_back(struct dispatcher *d, struct line *l); /* all that has not started */
+
+/* ends.c: from a slot's word, or its death, to what the queue is told */
+void ends_take(void *dispatcher, const struct flight *f, enum back how, const struct answer *answer, const char *why);
+
+/* limits.c: time, memory, cancellation, leases */
+void limits_check(struct dispatcher *d);
+size_t limits_renewals(struct dispatcher *d, struct line *l);
+void limits_renewed(struct dispatcher *d, struct line *l, const struct queue_renew_reply *reply);
+void limits_stop_all(struct dispatcher *d, enum stop why);
+int64_t limits_next_ms(const struct dispatcher *d); /* look again within so many ms */
+
+#endif

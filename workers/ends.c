@@ -1,0 +1,116 @@
+/* ends.c -- from a slot's answer, or its death, to what the queue is told about the job. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "workers/dispatcher.h"
+
+static void count(_Atomic int64_t *n)
+{
+	atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
+}
+
+static void tell_done(struct dispatcher *d, const struct flight *f, const struct answer *a)
+{
+	char *result = a->result != NULL ? mem_strndup(a->result, a->result_len) : NULL;
+	line_ack(f->line, f->id, f->fence, ACK_DONE, result, NULL);
+	count(&d->shm->stats.done);
+	log_debug("job %s (%s) succeeded", f->id, f->kind->name);
+}
+
+static void tell_error(struct dispatcher *d, const struct flight *f, const struct err *error)
+{
+	line_ack(f->line, f->id, f->fence, ACK_ERROR, NULL, error);
+	count(&d->shm->stats.failed);
+	log_info("job %s (%s) failed: %s", f->id, f->kind->name, error->text);
+}
+
+static void tell_crash(struct dispatcher *d, const struct flight *f, const char *why)
+{
+	struct err e;
+	err_set(&e, ERR_CRASHED, "the process that ran the job ended: %s", why);
+	line_ack(f->line, f->id, f->fence, ACK_CRASHED, NULL, &e);
+	count(&d->shm->stats.crashed);
+	log_warn("job %s (%s) crashed: %s", f->id, f->kind->name, why);
+}
+
+static void tell_back(struct dispatcher *d, const struct flight *f)
+{
+	line_ack(f->line, f->id, f->fence, ACK_GIVE_BACK, NULL, NULL);
+	count(&d->shm->stats.given_back);
+}
+
+static void tell_cancelled(struct dispatcher *d, const struct flight *f)
+{
+	line_ack(f->line, f->id, f->fence, ACK_CANCELLED, NULL, NULL);
+	count(&d->shm->stats.cancelled);
+	log_info("job %s (%s) was cancelled", f->id, f->kind->name);
+}
+
+static void tell_soft_limit(struct dispatcher *d, const struct flight *f)
+{
+	char span[TIME_TEXT];
+	struct err e;
+	time_print_span(span, f->kind->soft_limit_ms);
+	err_set(&e, ERR_TIMEOUT, "the job ran longer than the %s that its kind may take", span);
+	tell_error(d, f, &e);
+}
+
+/* It stopped, by itself or by force, after it was asked to. */
+static void tell_stopped(struct dispatcher *d, const struct flight *f, const char *why)
+{
+	switch (f->stop) {
+	case STOP_CANCEL:
+		tell_cancelled(d, f);
+		break;
+	case STOP_DRAIN:
+		tell_back(d, f);
+		break;
+	case STOP_SOFT:
+		tell_soft_limit(d, f);
+		break;
+	case STOP_NONE:
+	case STOP_HARD:
+	case STOP_MEMORY:
+		tell_crash(d, f, why);
+		break;
+	case STOP_LOST:
+		break; /* somebody else has it, and will tell */
+	}
+}
+
+static void take_answer(struct dispatcher *d, const struct flight *f, const struct answer *a)
+{
+	line_ran(f->line, a->run_us);
+	if (a->done)
+		tell_done(d, f, a);
+	else if (a->error.code == ERR_CANCELLED && f->stop != STOP_NONE)
+		tell_stopped(d, f, "it stopped when it was asked to");
+	else
+		tell_error(d, f, &a->error);
+}
+
+void ends_take(void *dispatcher, const struct flight *f, enum back how, const struct answer *answer, const char *why)
+{
+	struct dispatcher *d = dispatcher;
+	d->progress_ms = d->now_ms;
+	if (f->stop == STOP_LOST) {
+		log_warn("job %s (%s) was stopped: its lease was lost, another worker may run it", f->id, f->kind->name);
+		return;
+	}
+	switch (how) {
+	case BACK_ANSWER:
+		take_answer(d, f, answer);
+		break;
+	case BACK_CRASHED:
+		tell_stopped(d, f, why);
+		break;
+	case BACK_UNSTARTED:
+		if (f->stop == STOP_CANCEL)
+			tell_cancelled(d, f);
+		else
+			tell_back(d, f);
+		break;
+	}
+}

@@ -1,0 +1,264 @@
+/* line.c -- one queue's link: steps, renewals and waits without ever blocking, and patience when the server is away. */
+#include "workers/line.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "kinds/failpoint.h"
+
+#define RETRY_MS     100
+#define RETRY_MAX_MS 2000
+
+bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e)
+{
+	memset(l, 0, sizeof(*l));
+	l->settings = s;
+	l->hungry = true;
+	l->is_short = true;
+	if (!str_copy(l->queue, sizeof(l->queue), queue))
+		return err_set(e, ERR_INVALID, "the name of queue \"%s\" is too long", queue);
+	const struct kind *k;
+	for (size_t i = 0; (k = kind_at(i)) != NULL; i++) {
+		if (!str_eq(k->queue, queue))
+			continue;
+		if (l->n_kinds == LINE_KINDS)
+			return err_set(e, ERR_INTERNAL, "queue %s has more than %d kinds of jobs", queue, LINE_KINDS);
+		l->kinds[l->n_kinds++] = k->name;
+		l->is_short = l->is_short && k->is_short;
+	}
+	return true;
+}
+
+static void acks_drop(struct line *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		mem_free(&l->acks[i].result);
+	memmove(l->acks, l->acks + n, (l->n_acks - n) * sizeof(*l->acks));
+	l->n_acks -= n;
+}
+
+void line_close(struct line *l)
+{
+	if (l->link != NULL)
+		queue_link_close(&l->link);
+	acks_drop(l, l->n_acks);
+	line_pending_drop(l, l->n_pending);
+	mem_free(&l->acks);
+	mem_free(&l->pending);
+	buf_close(&l->progress);
+}
+
+void line_ack(struct line *l, const char *id, int64_t fence, enum ack_outcome outcome, char *result, const struct err *error)
+{
+	if (l->n_acks == l->acks_cap) {
+		size_t cap = l->acks_cap < 64 ? 64 : l->acks_cap * 2;
+		l->acks = mem_grow(l->acks, l->acks_cap, cap, sizeof(*l->acks));
+		l->acks_cap = cap;
+	}
+	struct queue_ack *a = &l->acks[l->n_acks++];
+	memset(a, 0, sizeof(*a));
+	memcpy(a->id, id, sizeof(a->id));
+	a->fence = fence;
+	a->outcome = outcome;
+	a->result = result;
+	if (error != NULL)
+		a->error = *error;
+}
+
+void line_pending_add(struct line *l, struct job *j)
+{
+	if (l->n_pending == l->pending_cap) {
+		size_t cap = l->pending_cap < 16 ? 16 : l->pending_cap * 2;
+		l->pending = mem_grow(l->pending, l->pending_cap, cap, sizeof(*l->pending));
+		l->pending_cap = cap;
+	}
+	l->pending[l->n_pending++] = *j;
+	memset(j, 0, sizeof(*j));
+}
+
+void line_pending_drop(struct line *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		job_close(&l->pending[i]);
+	if (n > 0)
+		memmove(l->pending, l->pending + n, (l->n_pending - n) * sizeof(*l->pending));
+	l->n_pending -= n;
+}
+
+/* ---- trouble */
+
+static void line_failed(struct line *l, const struct err *e, int64_t now_ms)
+{
+	int64_t pause = RETRY_MS << (l->failures < 5 ? l->failures : 5);
+	if (l->failures++ == 0)
+		log_warn("queue %s does not answer and is asked again until it does: %s", l->queue, e->text);
+	l->retry_ms = now_ms + (pause > RETRY_MAX_MS ? RETRY_MAX_MS : pause);
+	l->heard_ms = now_ms; /* an error is an answer too: the loop lives */
+}
+
+static void line_heard(struct line *l, int64_t now_ms)
+{
+	if (l->failures > 0)
+		log_info("queue %s answers again", l->queue);
+	l->failures = 0;
+	l->heard_ms = now_ms;
+}
+
+static bool line_connect(struct line *l, int64_t now_ms)
+{
+	struct err e;
+	const char *space = setting_text(l->settings, WORKER_NAMESPACE);
+	struct queue_options options = {.namespace_ = *space != '\0' ? space : NULL};
+	if (l->link != NULL)
+		return true;
+	l->link = queue_link_open(setting_text(l->settings, QUEUE_URL), &options, l->queue, l->settings->name, l->kinds, l->n_kinds, &e);
+	if (l->link == NULL)
+		line_failed(l, &e, now_ms);
+	return l->link != NULL;
+}
+
+/* ---- steps */
+
+bool line_is_free(const struct line *l, int64_t now_ms)
+{
+	return l->call == CALL_NONE && now_ms >= l->retry_ms;
+}
+
+bool line_has_to_step(const struct line *l, int64_t now_ms)
+{
+	return l->again || l->n_acks > 0 || now_ms - l->stepped_ms >= LINE_TICK_MS;
+}
+
+void line_step(struct line *l, int want, int64_t now_ms)
+{
+	struct err e;
+	if (!line_connect(l, now_ms))
+		return;
+	if (!l->again) {
+		l->n_riding = l->n_acks < QUEUE_BATCH_MAX ? l->n_acks : QUEUE_BATCH_MAX;
+		l->want = want;
+		l->promised = l->grant;
+		/* Cleared here, not at the reply: a wake-up that comes in between speaks of work that this step has not seen. */
+		l->hungry = l->hungry && want == 0;
+	}
+	struct queue_step step = {
+	        .acks = l->acks, .n_acks = l->n_riding, .want = l->want, .lease_ms = setting_number(l->settings, WORKER_LEASE)};
+	l->again = true;
+	l->began_us = clock_mono_us();
+	FAILPOINT("step_before_send");
+	if (!queue_link_step_begin(l->link, &step, &e)) {
+		line_failed(l, &e, now_ms);
+		return;
+	}
+	FAILPOINT("step_after_send");
+	l->call = CALL_STEP;
+	l->stepped_ms = now_ms;
+}
+
+static double average(double old, double now)
+{
+	return old > 0 ? old * 0.8 + now * 0.2 : now;
+}
+
+int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_ms)
+{
+	struct err e;
+	if (l->call != CALL_STEP)
+		return 0;
+	int got = queue_link_step_end(l->link, reply, &e);
+	if (got == 0)
+		return 0;
+	l->call = CALL_NONE;
+	if (got < 0) {
+		line_failed(l, &e, now_ms);
+		return 0;
+	}
+	FAILPOINT("step_after_reply");
+	line_heard(l, now_ms);
+	l->again = false;
+	l->ready_ms = now_ms;
+	l->rtt_us = average(l->rtt_us, (double)(clock_mono_us() - l->began_us));
+	acks_drop(l, l->n_riding);
+	l->n_riding = 0;
+	for (size_t i = 0; i < reply->n_rejected; i++)
+		log_warn("the end of job %s is not ours to tell any more: its lease was lost", reply->rejected[i]);
+	l->hungry = l->hungry || reply->more;
+	if (reply->next_due_ms >= 0 && reply->next_due_ms < LINE_TICK_MS)
+		l->stepped_ms = now_ms - LINE_TICK_MS + reply->next_due_ms + 1;
+	return 1;
+}
+
+void line_renew(struct line *l, size_t n, int64_t now_ms)
+{
+	struct err e;
+	l->renewed_ms = now_ms;
+	if (!line_connect(l, now_ms))
+		return;
+	FAILPOINT("renew_before_send");
+	if (!queue_link_renew_begin(l->link, l->renewals, n, setting_number(l->settings, WORKER_LEASE), &e)) {
+		line_failed(l, &e, now_ms);
+		return;
+	}
+	FAILPOINT("renew_after_send");
+	l->call = CALL_RENEW;
+}
+
+int line_renew_take(struct line *l, struct queue_renew_reply *reply, int64_t now_ms)
+{
+	struct err e;
+	if (l->call != CALL_RENEW)
+		return 0;
+	int got = queue_link_renew_end(l->link, reply, &e);
+	if (got == 0)
+		return 0;
+	l->call = CALL_NONE;
+	if (got < 0) {
+		line_failed(l, &e, now_ms);
+		return 0;
+	}
+	line_heard(l, now_ms);
+	return 1;
+}
+
+/* ---- waiting for work */
+
+void line_wait(struct line *l, int64_t now_ms)
+{
+	struct err e;
+	if (l->link == NULL || l->waiting || now_ms < l->wait_until_ms)
+		return;
+	l->waiting = queue_link_wait_begin(l->link, LINE_TICK_MS, &e);
+	if (!l->waiting)
+		l->wait_until_ms = now_ms + RETRY_MS; /* the next step tells the trouble */
+}
+
+void line_wait_take(struct line *l, int64_t now_ms)
+{
+	struct err e;
+	if (!l->waiting)
+		return;
+	int got = queue_link_wait_end(l->link, &e);
+	if (got == 0)
+		return;
+	l->waiting = false;
+	l->hungry = true; /* also after a failure: look for ourselves */
+	if (got < 0)
+		l->wait_until_ms = now_ms + RETRY_MS;
+}
+
+/* ---- looking ahead */
+
+int line_ahead(const struct line *l, int64_t now_ms)
+{
+	if (!l->is_short || l->run_us <= 0 || l->rtt_us <= 0 || l->run_us > 50000 || now_ms < l->no_ahead_until_ms)
+		return 0;
+	double jobs = 2 * l->rtt_us / l->run_us + 1;
+	return jobs > SLOT_DEPTH - 1 ? SLOT_DEPTH - 1 : (int)jobs;
+}
+
+void line_ran(struct line *l, int64_t run_us)
+{
+	l->run_us = average(l->run_us, run_us < 1 ? 1 : (double)run_us);
+}

@@ -1,0 +1,77 @@
+/* line.h -- the dispatcher's side of one queue: its link, what waits to be told, and how much it may claim.
+ *
+ * One call at a time is under way: a step (tells ends, claims jobs) or a renewal. What ends meanwhile rides in the next step, so
+ * the batch grows with the load and a quiet system waits for nothing.
+ */
+#ifndef WORKERS_LINE_H
+#define WORKERS_LINE_H
+
+#include "queue/queue.h"
+#include "workers/settings.h"
+#include "workers/slots.h"
+
+#define LINE_KINDS   64
+#define LINE_TICK_MS 800 /* a line steps at least so often: a worker not heard for 3 s is taken for dead */
+
+enum line_call { CALL_NONE, CALL_STEP, CALL_RENEW };
+
+struct line {
+	char queue[JOB_NAME];
+	const struct settings *settings;
+	const char *kinds[LINE_KINDS];
+	size_t n_kinds;
+	bool is_short;           /* all its kinds are: it may look ahead */
+	struct queue_link *link; /* NULL: not connected yet */
+
+	enum line_call call;
+	bool again;             /* the step has to be begun again as it was */
+	struct queue_ack *acks; /* what ended and is not confirmed; the first n_riding are in the step under way */
+	size_t n_acks, acks_cap, n_riding;
+	int want; /* claims asked for in that step */
+	int64_t began_us;
+	struct queue_renewal renewals[QUEUE_BATCH_MAX];
+	struct buf progress; /* their texts */
+
+	bool waiting;          /* a blocking pop is under way */
+	int64_t wait_until_ms; /* begin none before this time */
+	bool hungry;           /* there is, or may be, work to claim */
+	bool drained;          /* claim nothing more */
+	int64_t stepped_ms, renewed_ms, retry_ms, heard_ms;
+	int64_t ready_ms; /* when a step was last answered; 0: never */
+	int failures;
+	double rtt_us, run_us;     /* moving averages; 0: not known */
+	int64_t no_ahead_until_ms; /* looking ahead went wrong lately */
+
+	struct job *pending; /* claimed, not yet sent to a slot */
+	size_t n_pending, pending_cap;
+	int promised;   /* free slots that the step under way may fill */
+	int grant;      /* free slots that the next step may ask for */
+	int64_t served; /* order of the last grant: ties go to who waited longest */
+};
+
+bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e) MUST_CHECK; /* connects later */
+void line_close(struct line *l);
+
+/* Something ended: it rides in the next step. Takes over result (may be NULL). */
+void line_ack(struct line *l, const char *id, int64_t fence, enum ack_outcome outcome, char *result, const struct err *error);
+/* May a call be begun now? */
+bool line_is_free(const struct line *l, int64_t now_ms);
+/* Must it step now, whatever there is to claim? */
+bool line_has_to_step(const struct line *l, int64_t now_ms);
+/* Begin a step that claims up to want, or a renewal of n jobs already in l->renewals. */
+void line_step(struct line *l, int want, int64_t now_ms);
+void line_renew(struct line *l, size_t n, int64_t now_ms);
+void line_wait(struct line *l, int64_t now_ms);
+
+/* See whether the answers have come. 1: *reply filled (close it), 0: nothing, and trouble is handled inside. */
+int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_ms);
+int line_renew_take(struct line *l, struct queue_renew_reply *reply, int64_t now_ms);
+void line_wait_take(struct line *l, int64_t now_ms);
+
+/* How many short jobs each slot may hold beyond the running one. */
+int line_ahead(const struct line *l, int64_t now_ms);
+void line_ran(struct line *l, int64_t run_us);
+void line_pending_add(struct line *l, struct job *j); /* takes over what it owns */
+void line_pending_drop(struct line *l, size_t n);     /* the first n, closed */
+
+#endif

@@ -1,0 +1,113 @@
+/* settings.c -- reads the worker's settings and resolves those whose default depends on the machine or on the kinds. */
+#include "workers/settings.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "kinds/kind.h"
+
+static const struct setting table[SETTINGS_COUNT] = {
+#define SETTING(name, type, fallback, min, max, help) {#name, SETTING_##type, fallback, min, max, help},
+#include "workers/settings.def"
+#undef SETTING
+};
+
+void settings_help(FILE *out)
+{
+	config_help(out, table, SETTINGS_COUNT);
+}
+
+static bool queue_is_listed(const struct settings *s, const char *queue)
+{
+	for (size_t i = 0; i < s->n_queues; i++)
+		if (str_eq(s->queues[i], queue))
+			return true;
+	return false;
+}
+
+static bool queue_has_kinds(const char *queue)
+{
+	const struct kind *k;
+	for (size_t i = 0; (k = kind_at(i)) != NULL; i++)
+		if (str_eq(k->queue, queue))
+			return true;
+	return false;
+}
+
+static bool queue_add(struct settings *s, const char *queue, size_t len, struct err *e)
+{
+	char name[JOB_NAME];
+	if (!str_copy_n(name, sizeof(name), queue, len) || !queue_has_kinds(name))
+		return err_set(
+		        e, ERR_INVALID, "WORKER_QUEUES names \"%.*s\", which no kind of job uses", (int)(len > 40 ? 40 : len), queue);
+	if (queue_is_listed(s, name))
+		return true;
+	if (s->n_queues == QUEUES_MAX)
+		return err_set(e, ERR_INVALID, "WORKER_QUEUES names more than %d queues", QUEUES_MAX);
+	memcpy(s->queues[s->n_queues++], name, sizeof(name));
+	return true;
+}
+
+static bool queues_resolve(struct settings *s, struct err *e)
+{
+	const char *p = setting_text(s, WORKER_QUEUES);
+	if (*p == '\0') {
+		const struct kind *k;
+		for (size_t i = 0; (k = kind_at(i)) != NULL; i++)
+			if (!queue_add(s, k->queue, strlen(k->queue), e))
+				return false;
+		return true;
+	}
+	for (;;) {
+		size_t len = strcspn(p, ",");
+		if (!queue_add(s, p, len, e))
+			return false;
+		if (p[len] == '\0')
+			return true;
+		p += len + 1;
+	}
+}
+
+static bool name_resolve(struct settings *s, struct err *e)
+{
+	const char *given = setting_text(s, WORKER_NAME);
+	if (*given != '\0') {
+		if (!str_is_name(given, sizeof(s->name) - 1, ":._-") || !str_copy(s->name, sizeof(s->name), given))
+			return err_set(e, ERR_INVALID, "WORKER_NAME is \"%.80s\", but should be at most %d letters, digits or :._-", given,
+			        JOB_WORKER - 1);
+		return true;
+	}
+	char host[33] = "";
+	if (gethostname(host, sizeof(host) - 1) != 0 || !str_is_name(host, sizeof(host) - 1, "._-"))
+		memcpy(host, "host", sizeof("host"));
+	snprintf(s->name, sizeof(s->name), "%s:%d:%lld", host, (int)getpid(), (long long)(clock_now_ms() / 1000));
+	return true;
+}
+
+static bool log_resolve(struct settings *s, struct err *e)
+{
+	const char *format = setting_text(s, LOG_FORMAT);
+	s->log_json = str_eq(format, "json");
+	if (!s->log_json && !str_eq(format, "text"))
+		return err_set(e, ERR_INVALID, "LOG_FORMAT is \"%.40s\", but should be text or json", format);
+	if (!log_level_of(setting_text(s, LOG_LEVEL), &s->log_level))
+		return err_set(e, ERR_INVALID, "LOG_LEVEL is \"%.40s\", but should be debug, info, warn, error or silent",
+		        setting_text(s, LOG_LEVEL));
+	return true;
+}
+
+bool settings_load(struct settings *s, struct err *e)
+{
+	static const char *const prefixes[] = {"WORKER_", NULL};
+	memset(s, 0, sizeof(*s));
+	if (!config_load(table, SETTINGS_COUNT, s->values, e) || !config_refuse_unknown(table, SETTINGS_COUNT, prefixes, e))
+		return false;
+	s->slots = (int)setting_number(s, WORKER_SLOTS);
+	if (s->slots == 0) {
+		long cores = sysconf(_SC_NPROCESSORS_ONLN);
+		s->slots = cores < 1 ? 1 : cores > 1024 ? 1024 : (int)cores;
+	}
+	return queues_resolve(s, e) && name_resolve(s, e) && log_resolve(s, e);
+}

@@ -1,0 +1,39 @@
+/* settings.h -- the worker's settings: read and checked once, then only read. The table is settings.def. */
+#ifndef WORKERS_SETTINGS_H
+#define WORKERS_SETTINGS_H
+
+#include <stdio.h>
+
+#include "base/base.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "job/job.h"
+
+enum setting_index {
+#define SETTING(name, type, fallback, min, max, help) SET_##name,
+#include "workers/settings.def"
+#undef SETTING
+	SETTINGS_COUNT
+};
+
+#define QUEUES_MAX 16
+
+struct settings {
+	union setting_value values[SETTINGS_COUNT];
+	int slots;                         /* resolved: at least 1 */
+	char name[JOB_WORKER];             /* resolved */
+	char queues[QUEUES_MAX][JOB_NAME]; /* resolved */
+	size_t n_queues;
+	enum log_level log_level;
+	bool log_json;
+};
+
+#define setting_text(s, NAME)   ((s)->values[SET_##NAME].text)
+#define setting_number(s, NAME) ((s)->values[SET_##NAME].number)
+
+/* e: one sentence that names the variable, its value and what would be right. */
+bool settings_load(struct settings *s, struct err *e) MUST_CHECK;
+void settings_help(FILE *out);
+
+#endif

@@ -1,0 +1,181 @@
+/* slot.c -- the slot process: one job after the other, answers gathered while jobs are short. */
+#include "workers/slot.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "kinds/failpoint.h"
+#include "workers/slot_private.h"
+
+#define ANSWERS_BYTES (256 * 1024) /* send gathered answers at the latest when they are so long */
+#define ANSWERS_MS    2            /* ... or so old */
+
+enum slot_exit { SLOT_DONE = 0, SLOT_NONSENSE = 71 };
+
+bool slot_flush(struct slot_process *p)
+{
+	if (p->unsent_ms == 0)
+		return true;
+	frame_end(&p->out, p->frame_start);
+	p->unsent_ms = 0;
+	for (size_t at = 0; at < p->out.len;) {
+		ssize_t n = send(p->fd, p->out.data + at, p->out.len - at, MSG_NOSIGNAL);
+		if (n < 0 && errno != EINTR)
+			return false;
+		at += n > 0 ? (size_t)n : 0;
+	}
+	buf_clear(&p->out);
+	return true;
+}
+
+static bool answer_send(struct slot_process *p, const struct answer *a, bool now)
+{
+	if (p->unsent_ms == 0) {
+		p->frame_start = frame_begin(&p->out, FRAME_ANSWERS);
+		p->unsent_ms = clock_mono_ms();
+	}
+	answer_put(&p->out, a);
+	if (now || p->out.len > ANSWERS_BYTES || clock_mono_ms() - p->unsent_ms >= ANSWERS_MS)
+		return slot_flush(p);
+	return true;
+}
+
+/* Run the kind; *text_out (caller frees) is the result's JSON. */
+static bool kind_run(struct slot_process *p, const struct kind *k, const struct job *job, char **text_out, struct err *e)
+{
+	struct json *given = json_parse(job->params, strlen(job->params), e);
+	if (given == NULL)
+		return err_prefix(e, "parameters");
+	struct json *params = kind_check(k, given, false, e);
+	json_close(&given);
+	if (params == NULL)
+		return false;
+	slot_doors_begin(p, job, params);
+	struct json *result = NULL;
+	FAILPOINT("slot_before_run");
+	bool ok = k->run(&p->context, &result, e);
+	FAILPOINT("slot_after_run");
+	if (ok && result != NULL)
+		*text_out = json_to_text(result);
+	json_close(&result);
+	slot_doors_end(p);
+	json_close(&params);
+	if (*text_out != NULL && strlen(*text_out) > QUEUE_RESULT_MAX)
+		return err_set(e, ERR_INTERNAL, "the result of %zu bytes is longer than the %d that a job may keep", strlen(*text_out),
+		        QUEUE_RESULT_MAX);
+	return ok;
+}
+
+static bool order_run(struct slot_process *p, const struct order *o)
+{
+	struct answer a = {.number = o->number};
+	int64_t began = clock_mono_us();
+	char *text = NULL;
+	memcpy(a.id, o->job.id, sizeof(a.id));
+	p->number = o->number;
+	log_context(o->job.id);
+	const struct kind *k = kind_of(o->job.kind);
+	if (k == NULL)
+		err_set(&a.error, ERR_INVALID, "this worker knows no kind of job named \"%s\"", o->job.kind);
+	else
+		a.done = kind_run(p, k, &o->job, &text, &a.error);
+	a.run_us = clock_mono_us() - began;
+	a.result = a.done ? text : NULL;
+	a.result_len = a.result != NULL ? strlen(text) : 0;
+	bool is_short = k != NULL && k->is_short;
+	if (!is_short)
+		slot_event_ended(p, &o->job, &a);
+	FAILPOINT("slot_before_answer");
+	bool sent = answer_send(p, &a, !is_short);
+	FAILPOINT("slot_after_answer");
+	mem_free(&text);
+	log_context(NULL);
+	if (!is_short)
+		malloc_trim(0); /* a big job's memory must not stay with an idle slot */
+	return sent;
+}
+
+static int frame_run(struct slot_process *p, struct cursor *items)
+{
+	struct order o;
+	int got;
+	while ((got = order_next(items, &o)) == 1) {
+		if (!shm_start(p->shm, o.number, clock_mono_ms()))
+			continue; /* given back meanwhile */
+		if (!order_run(p, &o))
+			return -1;
+	}
+	return got == 0 && slot_flush(p) ? 0 : -1;
+}
+
+/* Run every whole frame that has arrived. */
+static int frames_run(struct slot_process *p)
+{
+	size_t used = 0;
+	for (;;) {
+		enum frame_type type;
+		struct cursor items;
+		size_t size;
+		int got = frame_find(p->in.data + used, p->in.len - used, &type, &items, &size);
+		if (got < 0 || (got == 1 && (type != FRAME_ORDERS || frame_run(p, &items) != 0)))
+			return -1;
+		if (got == 0)
+			break;
+		used += size;
+	}
+	memmove(p->in.data, p->in.data + used, p->in.len - used);
+	p->in.len -= used;
+	return 0;
+}
+
+static int slot_loop(struct slot_process *p)
+{
+	char block[64 * 1024];
+	for (;;) {
+		ssize_t n = recv(p->fd, block, sizeof(block), 0);
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return SLOT_DONE;
+		if (n < 0)
+			continue;
+		buf_add(&p->in, block, (size_t)n);
+		if (frames_run(p) != 0)
+			return SLOT_NONSENSE;
+	}
+}
+
+static void slot_limits(const struct settings *s)
+{
+	struct rlimit none = {0, 0};
+	setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* its shadow memory counts as data */
+	/* The dispatcher looks once a second and kills at the limit; this catches what grows faster than it looks. */
+	int64_t bytes = setting_number(s, WORKER_MAX_RSS);
+	struct rlimit data = {(rlim_t)bytes * 2, (rlim_t)bytes * 2};
+	if (bytes > 0)
+		setrlimit(RLIMIT_DATA, &data);
+#else
+	UNUSED(s);
+#endif
+}
+
+int slot_main(void *arg, int fd)
+{
+	const struct slot_setup *setup = arg;
+	struct slot_process p = {.settings = setup->settings, .shm = setup->shm, .fd = fd};
+	slot_limits(setup->settings);
+	p.context.arena = arena_open();
+	p.context.slot = &p;
+	int code = slot_loop(&p);
+	slot_doors_close(&p);
+	arena_close(&p.context.arena);
+	buf_close(&p.in);
+	buf_close(&p.out);
+	return code;
+}

@@ -1,0 +1,37 @@
+/* slot_private.h -- what slot.c (the loop) and slot_doors.c (what a job may use) share. */
+#ifndef WORKERS_SLOT_PRIVATE_H
+#define WORKERS_SLOT_PRIVATE_H
+
+#include "kinds/kind.h"
+#include "queue/queue.h"
+#include "workers/frame.h"
+#include "workers/slot.h"
+
+struct slot_process {
+	const struct settings *settings;
+	struct shm_slot *shm;
+	int fd;
+	struct buf in, out;
+	size_t frame_start; /* of the frame being filled in out */
+	int64_t unsent_ms;  /* when the oldest unsent answer was put; 0: none */
+	uint32_t number;    /* the present job */
+	struct job_context context;
+	/* doors, opened when first asked for */
+	struct store *store;
+	struct cache *cache;
+	struct exchange *exchange;
+	struct exchange_budget budget;
+	struct queue *queue; /* for the exchange's budget only */
+	/* for the rate */
+	int64_t rate_ms, rate_done;
+	double rate;
+};
+
+void slot_doors_begin(struct slot_process *p, const struct job *job, const struct json *params); /* fill p->context for a job */
+void slot_doors_end(struct slot_process *p);                                                     /* after a job */
+void slot_doors_close(struct slot_process *p);                                                   /* before the process ends */
+bool slot_flush(struct slot_process *p); /* send what is answered; false: the dispatcher is gone */
+/* Put job.ended.v1 into the outbox. At least once: the job may still run again if this process dies before its answer is sent. */
+void slot_event_ended(struct slot_process *p, const struct job *job, const struct answer *a);
+
+#endif
