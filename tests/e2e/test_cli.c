@@ -1,0 +1,188 @@
+/* test_cli.c -- the command line against a whole Barque: what it prints, what it refuses, and its exit codes. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tests/lib/system.h"
+
+#define RUN_MS 40000
+
+static const char *const sim[] = {"--seed", "7", "--symbols", "BTCUSDT,ETHUSDT,SOLUSDT", NULL};
+
+/* Run `barque ARGS...` and return its exit code; what it printed (both streams) in *out, which the caller frees. */
+static int barque(struct test_system *s, char **out, const char *const *args)
+{
+	static int number;
+	char name[32], path[600], url[64];
+	const char *argv[32] = {test_program("barque")};
+	size_t n = 1;
+	int status = 0;
+	snprintf(name, sizeof(name), "cli-%d", number++);
+	snprintf(url, sizeof(url), "BARQUE_URL=http://127.0.0.1:%d", s ? s->api_port : test_port());
+	const char *env[] = {url, NULL};
+	for (; *args; args++)
+		argv[n++] = *args;
+	pid_t pid = test_spawn(name, argv, env);
+	ck_assert_msg(test_wait(pid, RUN_MS, &status), "barque %s did not end in time", argv[1]);
+	snprintf(path, sizeof(path), "%s/%s.log", test_dir(), name);
+	*out = test_read_file(path, NULL);
+	ck_assert_msg(WIFEXITED(status), "barque %s died: %s", argv[1], *out);
+	return WEXITSTATUS(status);
+}
+#define BARQUE(s, out, ...) barque(s, out, (const char *const[]){__VA_ARGS__, NULL})
+
+static void expect(char **out, const char *part)
+{
+	ck_assert_msg(strstr(*out, part) != NULL, "'%s' is not in: %s", part, *out);
+}
+
+static struct json *parsed(const char *text)
+{
+	struct err e = {0};
+	struct json *j = json_parse(text, strcspn(text, "\n"), &e);
+	ck_assert_msg(j != NULL, "%s: %s", e.text, text);
+	return j;
+}
+
+START_TEST(help_and_mistakes)
+{
+	char *out;
+	ck_assert_int_eq(BARQUE(NULL, &out, "--help"), 0);
+	expect(&out, "barque up --demo");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(NULL, &out, "sumbit"), 2);
+	expect(&out, "there is no command 'sumbit'");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(NULL, &out, "jobs", "--stat", "x"), 2);
+	expect(&out, "there is no flag --stat");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(NULL, &out, "jobs", "--state"), 2);
+	expect(&out, "--state wants a value");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(NULL, &out, "show", "--help"), 0);
+	expect(&out, "Examples:");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(NULL, &out, "jobs"), 3);
+	expect(&out, "no Barque API answers at");
+	mem_free(&out);
+}
+END_TEST
+
+START_TEST(jobs_from_submit_to_result)
+{
+	struct test_system s;
+	char *out;
+	test_system_start(&s, sim, 1);
+
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "sleep_ms=1", "--wait", "--json"), 0);
+	struct json *job = parsed(out);
+	ck_assert_str_eq(json_get_text(job, "state", ""), "succeeded");
+	char id[48];
+	ck_assert(str_copy(id, sizeof(id), json_get_text(job, "id", "")));
+	json_close(&job);
+	mem_free(&out);
+
+	ck_assert_int_eq(BARQUE(&s, &out, "show", id), 0);
+	expect(&out, "succeeded");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "jobs", "--kind", "noop"), 0);
+	expect(&out, id);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "show", "default-0nosuchjob0000000000"), 1);
+	mem_free(&out);
+
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "nonsense=1"), 1);
+	expect(&out, "nonsense");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "sleep_ms=soon"), 2);
+	expect(&out, "sleep_ms=soon is not of type integer");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "no.such"), 1);
+	expect(&out, "there is no kind 'no.such'; there are: noop");
+	mem_free(&out);
+	test_system_stop(&s);
+}
+END_TEST
+
+START_TEST(a_key_is_one_job)
+{
+	struct test_system s;
+	char *first, *second;
+	test_system_start(&s, sim, 1);
+	ck_assert_int_eq(BARQUE(&s, &first, "submit", "noop", "--key", "once", "--json"), 0);
+	ck_assert_int_eq(BARQUE(&s, &second, "submit", "noop", "--key", "once", "--json"), 0);
+	struct json *a = parsed(first), *b = parsed(second);
+	ck_assert_str_eq(json_get_text(a, "id", "a"), json_get_text(b, "id", "b"));
+	json_close(&a);
+	json_close(&b);
+	mem_free(&first);
+	mem_free(&second);
+	test_system_stop(&s);
+}
+END_TEST
+
+START_TEST(cancel_a_running_job)
+{
+	struct test_system s;
+	char *out, id[48];
+	test_system_start(&s, sim, 1);
+	test_system_submit(&s, "noop", "{\"sleep_ms\":30000}", id);
+	ck_assert_int_eq(BARQUE(&s, &out, "cancel", id), 0);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "show", id, "--watch"), 1);
+	expect(&out, "cancelled");
+	mem_free(&out);
+	test_system_stop(&s);
+}
+END_TEST
+
+START_TEST(candles_events_and_a_backtest)
+{
+	struct test_system s;
+	char *out;
+	char log[600];
+	test_system_start(&s, sim, 1);
+	snprintf(log, sizeof(log), "BARQUE_URL=http://127.0.0.1:%d", s.api_port);
+	const char *listen[] = {test_program("barque"), "events", "--type", "kline.", "--count", "1", "--json", NULL};
+	const char *env[] = {log, NULL};
+	pid_t listener = test_spawn("listener", listen, env);
+	clock_sleep_ms(1500); /* its subscription begins; no candle has changed yet */
+
+	ck_assert_int_eq(BARQUE(&s, &out, "klines", "BTCUSDT", "1h"), 1);
+	expect(&out, "no 1h candles of BTCUSDT are stored");
+	mem_free(&out);
+	ck_assert_int_eq(
+	        BARQUE(&s, &out, "submit", "kline.download", "symbols=BTCUSDT,ETHUSDT", "interval=1h", "days_back=20", "--wait"), 0);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "klines", "BTCUSDT", "1h", "--limit", "3", "--csv"), 0);
+	expect(&out, "trade_date,open,high,low,close");
+	int lines = 0;
+	for (const char *p = out; *p; p++)
+		lines += *p == '\n';
+	ck_assert_int_eq(lines, 4);
+	mem_free(&out);
+
+	int status;
+	ck_assert_msg(test_wait(listener, 20000, &status), "no event came");
+	ck_assert_int_eq(status, 0);
+	snprintf(log, sizeof(log), "%s/listener.log", test_dir());
+	out = test_read_file(log, NULL);
+	expect(&out, "kline.range.updated.v1");
+	mem_free(&out);
+
+	ck_assert_int_eq(BARQUE(&s, &out, "backtest", "sma_cross", "symbol=BTCUSDT", "interval=1h", "fast=5", "slow=20"), 0);
+	expect(&out, "final capital");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "backtest", "no_such"), 1);
+	expect(&out, "there is no strategy 'no_such'");
+	mem_free(&out);
+	test_system_stop(&s);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        help_and_mistakes, jobs_from_submit_to_result, a_key_is_one_job, cancel_a_running_job, candles_events_and_a_backtest};
+TEST_MAIN("cli", tests)

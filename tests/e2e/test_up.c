@@ -1,0 +1,201 @@
+/* test_up.c -- `barque up`: it starts all, keeps all alive, refuses in one sentence, and leaves no process behind. */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/client.h"
+#include "tests/lib/test.h"
+
+#define START_MS 40000
+
+struct ports {
+	int n[4];
+	char env[4][48];
+	const char *list[6];
+};
+
+static void choose_ports(struct ports *p)
+{
+	static const char *const names[] = {"API_PORT", "DATA_SERVICE_PORT", "BACKTEST_SERVICE_PORT", "ORDER_SERVICE_PORT"};
+	*p = (struct ports){0};
+	for (size_t i = 0; i < 4; i++) {
+		p->n[i] = test_port();
+		snprintf(p->env[i], sizeof(p->env[i]), "%s=%d", names[i], p->n[i]);
+		p->list[i] = p->env[i];
+	}
+}
+
+static pid_t up(const char *name, const struct ports *p, const char *data)
+{
+	const char *argv[] = {test_program("barque"), "up", "--exchange", "sim", "--data", data, NULL};
+	return test_spawn(name, argv, p->list);
+}
+
+static char *output(const char *name)
+{
+	char path[600];
+	snprintf(path, sizeof(path), "%s/%s.log", test_dir(), name);
+	return test_read_file(path, NULL);
+}
+
+static bool answers(void *user)
+{
+	const struct ports *p = user;
+	struct err e = {0};
+	char url[64];
+	struct http_client *http = http_client_open(NULL, &e);
+	struct http_answer answer = {0};
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/readyz", p->n[0]);
+	struct http_call call = {.url = url};
+	bool ok = http && http_client_call(http, &call, &answer, &e) && answer.status == 200;
+	http_answer_close(&answer);
+	http_client_close(&http);
+	return ok;
+}
+
+/* Processes whose command line or environment names the folder; -1 when /proc cannot be read. `name`: only this program; pid of one. */
+static int count_processes(const char *folder, const char *name, pid_t *one)
+{
+	DIR *proc = opendir("/proc");
+	int n = 0;
+	ck_assert(proc != NULL);
+	for (struct dirent *d; (d = readdir(proc));) {
+		char path[300], text[32768];
+		if (!isdigit((unsigned char)d->d_name[0]) || atoi(d->d_name) == getpid() || atoi(d->d_name) == getppid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", d->d_name);
+		FILE *f = fopen(path, "r");
+		size_t len = f ? fread(text, 1, 1000, f) : 0;
+		if (f)
+			fclose(f);
+		text[len] = '\0';
+		bool is_name = !name || strstr(text, name) != NULL;
+		snprintf(path, sizeof(path), "/proc/%s/environ", d->d_name);
+		f = fopen(path, "r");
+		size_t more = f ? fread(text + len, 1, sizeof(text) - len - 1, f) : 0;
+		if (f)
+			fclose(f);
+		if (is_name && memmem(text, len + more, folder, strlen(folder))) {
+			n++;
+			if (one)
+				*one = (pid_t)atoi(d->d_name);
+		}
+	}
+	closedir(proc);
+	return n;
+}
+
+static void expect_nothing_left(const char *folder)
+{
+	int64_t until = clock_mono_ms() + 5000;
+	while (count_processes(folder, NULL, NULL) > 0 && clock_mono_ms() < until)
+		clock_sleep_ms(50);
+	ck_assert_int_eq(count_processes(folder, NULL, NULL), 0);
+}
+
+static void data_folder(char out[300])
+{
+	snprintf(out, 300, "%s/data", test_dir());
+}
+
+START_TEST(starts_all_and_leaves_nothing)
+{
+	struct ports p;
+	char data[300];
+	choose_ports(&p);
+	data_folder(data);
+	pid_t pid = up("up", &p, data);
+	ck_assert_msg(test_until(START_MS, answers, &p), "the API was not ready: %s", output("up"));
+	ck_assert_int_ge(count_processes(data, NULL, NULL), 4);
+
+	/* A second one in the same folder would fight over the same files. */
+	struct ports other;
+	choose_ports(&other);
+	int status;
+	pid_t second = up("second", &other, data);
+	ck_assert(test_wait(second, 10000, &status) && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	char *said = output("second");
+	ck_assert_msg(strstr(said, "a Barque is already up in") != NULL, "%s", said);
+	mem_free(&said);
+
+	/* A killed worker is started again. */
+	pid_t worker = 0;
+	ck_assert_int_ge(count_processes(data, "barque-worker", &worker), 1);
+	pid_t dispatcher = worker;
+	kill(dispatcher, SIGKILL);
+	clock_sleep_ms(1500);
+	ck_assert_int_ge(count_processes(data, "barque-worker", NULL), 1);
+	ck_assert(answers(&p));
+
+	kill(pid, SIGTERM);
+	ck_assert_msg(test_wait(pid, 45000, &status), "it did not stop: %s", output("up"));
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", output("up"));
+	expect_nothing_left(data);
+}
+END_TEST
+
+START_TEST(killed_it_takes_all_with_it)
+{
+	struct ports p;
+	char data[300];
+	choose_ports(&p);
+	data_folder(data);
+	pid_t pid = up("up", &p, data);
+	ck_assert_msg(test_until(START_MS, answers, &p), "the API was not ready: %s", output("up"));
+	test_kill(pid, SIGKILL);
+	int64_t until = clock_mono_ms() + 40000; /* workers drain when their parent dies */
+	while (count_processes(data, NULL, NULL) > 0 && clock_mono_ms() < until)
+		clock_sleep_ms(100);
+	ck_assert_int_eq(count_processes(data, NULL, NULL), 0);
+}
+END_TEST
+
+START_TEST(a_port_in_use_is_one_sentence)
+{
+	struct ports p;
+	char data[300];
+	choose_ports(&p);
+	data_folder(data);
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)p.n[1]), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int s = socket(AF_INET, SOCK_STREAM, 0), status;
+	ck_assert_int_eq(bind(s, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(listen(s, 1), 0);
+	pid_t pid = up("up", &p, data);
+	ck_assert(test_wait(pid, START_MS, &status) && WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 1);
+	char *said = output("up"), want[100];
+	snprintf(want, sizeof(want), "port %d is in use", p.n[1]);
+	ck_assert_msg(strstr(said, want) && strstr(said, "DATA_SERVICE_PORT"), "%s", said);
+	mem_free(&said);
+	expect_nothing_left(data);
+	close(s);
+}
+END_TEST
+
+START_TEST(a_missing_right_is_one_sentence)
+{
+	struct ports p;
+	int status;
+	choose_ports(&p);
+	pid_t pid = up("up", &p, "/proc/nowhere");
+	ck_assert(test_wait(pid, START_MS, &status) && WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 1);
+	char *said = output("up");
+	ck_assert_msg(strstr(said, "/proc/nowhere cannot be made"), "%s", said);
+	mem_free(&said);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        starts_all_and_leaves_nothing, killed_it_takes_all_with_it, a_port_in_use_is_one_sentence, a_missing_right_is_one_sentence};
+TEST_MAIN("up", tests)
