@@ -9,18 +9,27 @@
 #include "backtest/backtest.h"
 #include "base/base.h"
 #include "base/err.h"
+#include "base/str.h"
+
+#define RECORDS_NAME 256
+#define RECORDS_MAX  (256 << 20) /* bytes of a file that records_read takes into memory */
 
 struct records_names {
-	char csv[256], json[256]; /* relative to the directory */
-	char origin_csv[256];     /* backtrade_records_{start}_{end}.csv */
+	char csv[RECORDS_NAME], json[RECORDS_NAME]; /* bare names within the directory */
+	char origin_csv[RECORDS_NAME];              /* backtrade_records_{start}_{end}.csv */
 };
 
-/* dir is made when missing. start and end: YYYY-MM-DD. summary_json: the summary to embed in the JSON file. */
+/* What the files of a run are called; ERR_INVALID when job is no id ([A-Za-z0-9_-], at most 64) or start, end are no days. */
+bool records_names_of(const char *job, const char *start, const char *end, struct records_names *out, struct err *e) MUST_CHECK;
+/* dir is made when missing (its parent must be there). start and end: YYYY-MM-DD. summary_json: the summary to embed in the JSON
+ * file, valid JSON; NULL: null. All three files are on disk when this returns true; the same run again writes the same bytes. */
 bool records_write(const char *dir, const char *job, const char *start, const char *end, const struct backtest_result *r,
         const char *summary_json, struct records_names *out, struct err *e) MUST_CHECK;
 /* The origin's CSV text (with BOM) alone, for tests and for streaming. */
 void records_csv(const struct backtest_result *r, struct buf *out);
-/* Read a file of the directory by its bare name (no slash, no dot-dot); ERR_NOT_FOUND. */
+/* The JSON text alone. */
+void records_json(const struct backtest_result *r, const char *job, const char *summary_json, struct buf *out);
+/* Read a file of the directory by its bare name (no slash, no dot-dot, no link); ERR_NOT_FOUND. Appends to out. */
 bool records_read(const char *dir, const char *name, struct buf *out, struct err *e) MUST_CHECK;
 
 #endif

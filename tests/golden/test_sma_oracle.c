@@ -111,21 +111,21 @@ struct oracle_run {
 };
 
 static const struct oracle_run oracle_runs[] = {
-	{"goog_readme_sma10_20", "oracle/GOOG.csv", INTERVAL_1d,
-		"{\"symbol\":\"X\",\"interval\":\"1d\",\"start_date\":\"2000-01-01\",\"end_date\":\"2030-01-01\",\"fast\":10,\"slow\":20,"
-		"\"initial_capital\":10000,\"size_ratio\":1,\"size_step\":1,\"fee_rate\":0.002}"},
-	{"btc1h_sma10_30_longshort", "um_klines_api/BTCUSDT-1h.csv", INTERVAL_1h,
-		"{\"symbol\":\"X\",\"interval\":\"1h\",\"start_date\":\"2000-01-01\",\"end_date\":\"2030-01-01\",\"fast\":10,\"slow\":30,"
-		"\"initial_capital\":1000000,\"size\":1,\"fee_rate\":0.0005}"},
-	{"btc15m_sma20_80_longshort_sl1_tp2", "um_klines_api/BTCUSDT-15m.csv", INTERVAL_15m,
-		"{\"symbol\":\"X\",\"interval\":\"15m\",\"start_date\":\"2000-01-01\",\"end_date\":\"2030-01-01\",\"fast\":20,\"slow\":80,"
-		"\"initial_capital\":1000000,\"size\":1,\"fee_rate\":0.0005,\"stop_loss\":0.01,\"take_profit\":0.02,\"levels_from\":\"signal\"}"},
-	{"btc15m_sma20_80_longshort_sl1_tp2_pessimistic_5x", "um_klines_api/BTCUSDT-15m.csv", INTERVAL_15m,
-		/* Theirs lets the entry fee come out of the margin, ours wants margin and fee paid for: 300 more let the same entries through. */
-		"{\"symbol\":\"X\",\"interval\":\"15m\",\"start_date\":\"2000-01-01\",\"end_date\":\"2030-01-01\",\"fast\":20,\"slow\":80,"
-		"\"initial_capital\":200300,\"size\":10,\"leverage\":5,\"fee_rate\":0.0005,\"stop_loss\":0.01,\"take_profit\":0.02,"
-		"\"levels_from\":\"signal\"}",
-		300},
+        {"goog_readme_sma10_20", "oracle/GOOG.csv", INTERVAL_1d,
+                "{\"symbol\":\"X\",\"interval\":\"1d\",\"start_date\":\"2000-01-01\",\"end_date\":\"2030-01-01\",\"fast\":10,\"slow\":20,"
+                "\"initial_capital\":10000,\"size_ratio\":1,\"size_step\":1,\"fee_rate\":0.002}"},
+        {"btc1h_sma10_30_longshort", "um_klines_api/BTCUSDT-1h.csv", INTERVAL_1h,
+                "{\"symbol\":\"X\",\"interval\":\"1h\",\"start_date\":\"2000-01-01\",\"end_date\":\"2030-01-01\",\"fast\":10,\"slow\":30,"
+                "\"initial_capital\":1000000,\"size\":1,\"fee_rate\":0.0005}"},
+        {"btc15m_sma20_80_longshort_sl1_tp2", "um_klines_api/BTCUSDT-15m.csv", INTERVAL_15m,
+                "{\"symbol\":\"X\",\"interval\":\"15m\",\"start_date\":\"2000-01-01\",\"end_date\":\"2030-01-01\",\"fast\":20,\"slow\":80,"
+                "\"initial_capital\":1000000,\"size\":1,\"fee_rate\":0.0005,\"stop_loss\":0.01,\"take_profit\":0.02,\"levels_from\":\"signal\"}"},
+        {"btc15m_sma20_80_longshort_sl1_tp2_pessimistic_5x", "um_klines_api/BTCUSDT-15m.csv", INTERVAL_15m,
+                /* Theirs lets the entry fee come out of the margin, ours wants margin and fee paid for: 300 more let the same entries through. */
+                "{\"symbol\":\"X\",\"interval\":\"15m\",\"start_date\":\"2000-01-01\",\"end_date\":\"2030-01-01\",\"fast\":20,\"slow\":80,"
+                "\"initial_capital\":200300,\"size\":10,\"leverage\":5,\"fee_rate\":0.0005,\"stop_loss\":0.01,\"take_profit\":0.02,"
+                "\"levels_from\":\"signal\"}",
+                300},
 };
 
 /* Size,EntryBar,ExitBar,EntryPrice,ExitPrice,SL,TP,PnL,Commission,ReturnPct,EntryTime,ExitTime */
@@ -133,10 +133,10 @@ static void compare_trade(const char *run_name, size_t i, const struct trade *t,
 {
 	double size = t->side == TRADE_LONG ? t->size : -t->size;
 	bool same = near(size, number(line, 0)) && near(t->entry_price, number(line, 3)) && near(t->exit_price, number(line, 4)) &&
-		    near(t->profit, number(line, 7)) && near(t->profit_pct, number(line, 9)) && t->entry_at == when(line, 10) &&
-		    t->exit_at == when(line, 11);
+	            near(t->profit, number(line, 7)) && near(t->profit_pct, number(line, 9)) && t->entry_at == when(line, 10) &&
+	            t->exit_at == when(line, 11);
 	ck_assert_msg(same, "%s, trade %zu: %s %s %.10g @ %.10g -> %.10g (%s) profit %.10g, but theirs is %s", run_name, i, t->entry_date,
-		t->exit_hour, size, t->entry_price, t->exit_price, t->exit_reason, t->profit, line);
+	        t->exit_hour, size, t->entry_price, t->exit_price, t->exit_reason, t->profit, line);
 }
 
 /* Theirs leaves the last position open and marks it; ours closes it at the last close and pays for that. */
@@ -152,17 +152,21 @@ static void compare_run(const struct oracle_run *o, const struct backtest_result
 	double final = r->final_capital - o->more_capital;
 	if (closed && str_eq(r->trades[closed - 1].exit_reason, "end_of_data")) {
 		closed--;
-		final += r->trades[closed].size * r->trades[closed].exit_price * json_get_double(json_get(json_get(all, o->name), "params"), "commission", NAN);
+		final += r->trades[closed].size * r->trades[closed].exit_price *
+		         json_get_double(json_get(json_get(all, o->name), "params"), "commission", NAN);
 	}
 	for (size_t i = 0; i < closed && i < t->n; i++)
 		compare_trade(o->name, i, &r->trades[i], t->lines[i]);
 	ck_assert_uint_eq(closed, t->n);
 	ck_assert_msg(near(final, json_get_double(stats, "Equity Final [$]", NAN)), "%s: final %.12g", o->name, final);
-	ck_assert_msg(o->more_capital != 0 || near(r->max_drawdown * 100, json_get_double(stats, "Max. Drawdown [%]", NAN)), "%s: drawdown %.12g", o->name, r->max_drawdown);
+	ck_assert_msg(o->more_capital != 0 || near(r->max_drawdown * 100, json_get_double(stats, "Max. Drawdown [%]", NAN)),
+	        "%s: drawdown %.12g", o->name, r->max_drawdown);
 	if (o->more_capital == 0)
-		printf("proof: backtesting.py, %s | %zu trades, final %.10g, drawdown %.6g %% | all equal\n", o->name, closed, final, r->max_drawdown * 100);
+		printf("proof: backtesting.py, %s | %zu trades, final %.10g, drawdown %.6g %% | all equal\n", o->name, closed, final,
+		        r->max_drawdown * 100);
 	else
-		printf("proof: backtesting.py, %s | %zu trades, profit %.10g | all equal\n", o->name, closed, final - r->initial_capital + o->more_capital);
+		printf("proof: backtesting.py, %s | %zu trades, profit %.10g | all equal\n", o->name, closed,
+		        final - r->initial_capital + o->more_capital);
 	json_close(&all);
 	mem_free(&text);
 }
@@ -231,11 +235,11 @@ START_TEST(tradingview_sma)
 	struct backtest_result r;
 	run("{\"symbol\":\"X\",\"interval\":\"15m\",\"start_date\":\"2000-01-01\",\"end_date\":\"2030-01-01\",\"fast\":9,\"slow\":21,"
 	    "\"initial_capital\":1000000,\"size\":1,\"fee_rate\":0}",
-		c, a, &r);
+	        c, a, &r);
 	ck_assert_uint_eq(r.n_trades, t.n);
 	for (size_t i = 0; i < t.n; i++)
-		ck_assert_msg(tv_equal(&r.trades[i], t.lines[i]), "trade %zu: %s %.10g -> %.10g, but theirs is %s", i, r.trades[i].exit_hour,
-			r.trades[i].entry_price, r.trades[i].exit_price, t.lines[i]);
+		ck_assert_msg(tv_equal(&r.trades[i], t.lines[i]), "trade %zu: %s %.10g -> %.10g, but theirs is %s", i,
+		        r.trades[i].exit_hour, r.trades[i].entry_price, r.trades[i].exit_price, t.lines[i]);
 	printf("proof: TradingView, SMA 9/21 cross | %zu trades | all equal\n", t.n);
 	mem_free(&t.text);
 	arena_close(&a);
@@ -243,5 +247,6 @@ START_TEST(tradingview_sma)
 }
 END_TEST
 
-static const TTest *const tests[] = {backtestingpy_goog, backtestingpy_hourly, backtestingpy_stops, backtestingpy_leverage, tradingview_sma};
+static const TTest *const tests[] = {
+        backtestingpy_goog, backtestingpy_hourly, backtestingpy_stops, backtestingpy_leverage, tradingview_sma};
 TEST_MAIN("sma_oracle", tests)
