@@ -1,6 +1,7 @@
 # Makefile -- builds Barque. It names no source file: folders say what belongs to what. `make help` lists the targets.
 #
-# MODE=release (default), debug (failpoints, -O0) or asan (address and undefined sanitizers): each has its own build/MODE.
+# MODE=release (default), debug (failpoints, -O0), asan (address and undefined sanitizers), cover (gcov), fuzz (CC=clang): each has
+# its own build/MODE.
 
 comma := ,
 MODE ?= release
@@ -16,8 +17,13 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-st
 OPT_release := -O2 -g -DBARQUE_RELEASE
 OPT_debug := -O0 -g -DBARQUE_FAILPOINTS
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DBARQUE_FAILPOINTS
+OPT_cover := -O0 -g --coverage -DBARQUE_FAILPOINTS
+OPT_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-error
+LD_asan := -fsanitize=address$(comma)undefined
+LD_cover := --coverage
+LD_fuzz := -fsanitize=fuzzer$(comma)address$(comma)undefined
 CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE -Ishared -I. $(WARN) $(OPT_$(MODE)) -fno-strict-aliasing -ffp-contract=off -pthread -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
-LDFLAGS_ALL := $(if $(filter asan,$(MODE)),-fsanitize=address$(comma)undefined) -pthread $(LDFLAGS)
+LDFLAGS_ALL := $(LD_$(MODE)) -pthread $(LDFLAGS)
 LIBS := $(PKG_LIBS) -lm
 
 # Every C file below shared/ is the library; every folder of a program is that program; every file of the test and bench folders is a program.
@@ -37,8 +43,9 @@ TEST_LIB := $(B)/libtest.a
 BIN := $(foreach p,$(PROGRAMS),$(if $(wildcard $(firstword $(subst :, ,$(p)))/*.c),$(B)/$(lastword $(subst :, ,$(p)))))
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 BENCH_BIN := $(BENCH_SRC:%.c=$(B)/%)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(B)/%)
 
-.PHONY: all run check lint format e2e bench fuzz verify cover clean help tests benches programs
+.PHONY: all run check lint format e2e bench bench-peers fuzz verify cover docs compose-test clean help tests benches fuzzers programs list-tests list-fuzzers
 all: programs ## build the programs into build/release
 
 programs: $(BIN)
@@ -75,8 +82,17 @@ $(BENCH_BIN): $(B)/bench/%: $(B)/bench/%.o $(TEST_LIB) $(LIB)
 	@echo "  ld $(@F)"
 	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(TEST_LIB) $(LIB) $(CHECK_LIBS) $(LIBS) -o $@
 
+$(FUZZ_BIN): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
+	@echo "  ld $(@F)"
+	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
+
 tests: $(TEST_BIN)
 benches: $(BENCH_BIN)
+fuzzers: $(FUZZ_BIN)
+list-tests:
+	@echo $(TEST_BIN)
+list-fuzzers:
+	@echo $(FUZZ_BIN)
 
 # The recipes below are small; what they do stands in the scripts that they call.
 run: all ## build, then start everything with the demonstration
@@ -97,6 +113,9 @@ format: ## let clang-format rewrite the C files
 bench: benches all ## print the figures that design promises
 	@bench/run.sh
 
+bench-peers: benches all ## the same for other job systems, beside ours
+	@bench/peers/run.sh
+
 fuzz: ## run each fuzzer for a while (FUZZ_SECONDS=60)
 	@tests/fuzz/run.sh
 
@@ -105,6 +124,12 @@ verify: ## the proof table: golden results against ours
 
 cover: ## line coverage of the unit and contract tests
 	@tests/cover.sh
+
+docs: ## write the documents that are made from tables (docs/settings.md)
+	@tests/lint/settings.sh --write
+
+compose-test: ## build the images and run docker-compose.yml for real
+	@deploy/compose-test.sh
 
 clean: ## remove build/
 	@rm -rf build

@@ -1,0 +1,101 @@
+#!/bin/sh
+# check.sh -- build everything, run every test program (two at a time), lint and the end-to-end runs; say what passed.
+#
+#   tests/check.sh                    everything
+#   tests/check.sh unit/test_json ..  only these test programs
+# The last line is "N passed, N failed". Output of each part stays in build/check/.
+set -u
+cd "$(dirname "$0")/.."
+
+out=build/check
+limit=${CHECK_TIMEOUT:-300}
+jobs=$(nproc)
+
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
+
+# One part: its output to a file, and one line "seconds status passed failed name" for the table.
+run_part() {
+	name=$1
+	shift
+	file=$out/$(printf '%s' "$name" | tr '/ ' '__')
+	from=$(date +%s)
+	status=0
+	timeout -k 10 "$limit" "$@" >"$file.log" 2>&1 </dev/null || status=$?
+	counts=$(awk '
+		/^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+$/ { gsub(",", ""); n = $3; bad = $5 + $7; seen = 1; passed += n - bad; failed += bad }
+		/^[0-9]+ passed, [0-9]+ failed$/ { seen = 1; passed += $1; failed += $3 }
+		END { if (seen) print passed, failed }' "$file.log")
+	# A part that says no numbers counts as one; one that ended badly has at least one failure.
+	set -- ${counts:-$([ "$status" = 0 ] && echo 1 0 || echo 0 1)}
+	[ "$status" = 0 ] || [ "$2" != 0 ] || set -- "$1" 1
+	echo "$(($(date +%s) - from)) $status $1 $2 $name" >"$file.result"
+	if [ "$status" = 0 ]; then
+		printf '  ok    %4d s  %s\n' "$(($(date +%s) - from))" "$name"
+	else
+		printf '  FAIL  %4d s  %s (status %d)\n' "$(($(date +%s) - from))" "$name" "$status"
+	fi
+}
+
+if [ "${1:-}" = --one ]; then
+	name=${2#build/asan/tests/}
+	run_part "$name" "$2"
+	exit 0
+fi
+
+build() {
+	echo "building ($1)"
+	shift
+	make -s -k -j"$jobs" "$@" >"$out/build.log" 2>&1 && return 0
+	grep -v '^  \(cc\|ld\) ' "$out/build.log" | tail -n 60
+	return 1
+}
+
+rm -rf "$out"
+mkdir -p "$out"
+started=$(date +%s)
+built=0
+if [ $# -gt 0 ]; then
+	programs=
+	for name in "$@"; do programs="$programs build/asan/tests/${name#tests/}"; done
+	build "address and undefined sanitizers" MODE=asan programs $programs || built=1
+else
+	build "address and undefined sanitizers" MODE=asan programs tests || built=1
+	build release programs benches || built=1
+	programs=$(make -s MODE=asan list-tests)
+fi
+
+echo "running"
+for program in $programs; do
+	[ -x "$program" ] && echo "$program"
+done | xargs -r -n 1 -P 2 tests/check.sh --one
+for program in $programs; do
+	[ -x "$program" ] || echo "0 1 0 1 ${program#build/asan/tests/} (not built)" >"$out/$(basename "$program").missing.result"
+done
+if [ $# = 0 ]; then
+	[ "$built" = 0 ] || echo "0 1 0 1 build" >"$out/build.result"
+	run_part lint tests/lint/lint.sh
+	[ ! -x tests/e2e/run.sh ] || limit=900 run_part e2e tests/e2e/run.sh
+fi
+
+for result in "$out"/*.result; do
+	read -r seconds status rest <"$result"
+	[ "$status" != 0 ] || continue
+	log=${result%.result}.log
+	[ -f "$log" ] || continue
+	echo
+	echo "---- ${rest#* * } ($log)"
+	tail -n 80 "$log"
+done
+
+notes=$(cat "$out"/*.log 2>/dev/null | grep '^note: ' | sort -u)
+[ -z "$notes" ] || printf '\n%s\n' "$notes"
+
+echo
+cat "$out"/*.result | sort -k5 | awk -v seconds="$(($(date +%s) - started))" '
+	BEGIN { printf "%7s %7s %7s  %s\n", "passed", "failed", "time", "part" }
+	{ name = $5; for (i = 6; i <= NF; i++) name = name " " $i; printf "%7d %7d %5d s  %s\n", $3, $4, $1, name; passed += $3; failed += $4 }
+	END {
+		printf "in %d min %d s\n%d passed, %d failed\n", seconds / 60, seconds % 60, passed, failed
+		exit (failed > 0 || NR == 0)
+	}'
