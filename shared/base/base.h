@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK              __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define UNUSED(x) (void)(x)
+#define ARRAY_LEN(a)            (sizeof(a) / sizeof((a)[0]))
+#define UNUSED(x)               (void)(x)
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/base.h"
 
 #define DEC_SCALE_MAX 18
-#define DEC_TEXT 24 /* "-9223372036854775808" with a point, and NUL */
+#define DEC_TEXT      24 /* "-9223372036854775808" with a point, and NUL */
 
 struct dec {
 	int64_t units;
@@ -22,7 +22,7 @@ enum dec_round { DEC_FLOOR, DEC_CEIL, DEC_HALF_UP, DEC_TOWARD_ZERO };
 bool dec_parse(const char *s, size_t len, struct dec *out) MUST_CHECK;
 bool dec_parse_s(const char *s, struct dec *out) MUST_CHECK;
 void dec_print(char out[DEC_TEXT], struct dec d);
-double dec_double(struct dec d); /* correctly rounded: equals strtod of the printed text */
+double dec_double(struct dec d);         /* correctly rounded: equals strtod of the printed text */
 int dec_cmp(struct dec a, struct dec b); /* by value, any scales, exact */
 int dec_sign(struct dec d);
 bool dec_add(struct dec a, struct dec b, struct dec *out) MUST_CHECK; /* result has the larger scale */

@@ -14,7 +14,7 @@
 #include "base/base.h"
 
 /* X(code, wire name, temporary: may the same call succeed later?) */
-#define ERR_CODES(X)                        \
+#define ERR_CODES(X)                            \
 	X(ERR_NONE, "none", false)              \
 	X(ERR_INVALID, "invalid", false)        \
 	X(ERR_NOT_FOUND, "not_found", false)    \

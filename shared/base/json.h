@@ -22,8 +22,8 @@ struct json *json_parse(const char *text, size_t len, struct err *e) MUST_CHECK;
 void json_close(struct json **j);
 struct json *json_copy(const struct json *j);
 
-enum json_type json_type(const struct json *j); /* NULL node: JSON_NULL */
-bool json_is(const struct json *j, enum json_type type); /* false for a NULL node */
+enum json_type json_type(const struct json *j);                          /* NULL node: JSON_NULL */
+bool json_is(const struct json *j, enum json_type type);                 /* false for a NULL node */
 const struct json *json_get(const struct json *object, const char *key); /* exact case; NULL: absent */
 const struct json *json_at(const struct json *array, size_t i);
 size_t json_count(const struct json *j); /* items of an array, members of an object, else 0; O(n) */
@@ -81,7 +81,7 @@ void jw_array(struct json_writer *w, const char *key);
 void jw_end(struct json_writer *w);
 void jw_text(struct json_writer *w, const char *key, const char *s); /* NULL: null */
 void jw_int(struct json_writer *w, const char *key, int64_t v);
-void jw_double(struct json_writer *w, const char *key, double v); /* not finite: null */
+void jw_double(struct json_writer *w, const char *key, double v);  /* not finite: null */
 void jw_dec(struct json_writer *w, const char *key, struct dec d); /* as a number, exactly as printed */
 void jw_bool(struct json_writer *w, const char *key, bool v);
 void jw_null(struct json_writer *w, const char *key);

@@ -7,15 +7,15 @@
 #include "base/json.h"
 
 enum param_type {
-	PARAM_TEXT,     /* min..max: length in bytes */
-	PARAM_INT,      /* whole number; 20.0 is 20 */
-	PARAM_NUMBER,   /* finite double */
+	PARAM_TEXT,   /* min..max: length in bytes */
+	PARAM_INT,    /* whole number; 20.0 is 20 */
+	PARAM_NUMBER, /* finite double */
 	PARAM_FLAG,
-	PARAM_CHOICE,   /* one of `choices` */
-	PARAM_TIME,     /* text that time_parse takes; stays text */
-	PARAM_DATE,     /* YYYY-MM-DD */
-	PARAM_TEXTS,    /* array of texts, each at most 64 bytes; max: items */
-	PARAM_OBJECT    /* checked by the kind itself */
+	PARAM_CHOICE, /* one of `choices` */
+	PARAM_TIME,   /* text that time_parse takes; stays text */
+	PARAM_DATE,   /* YYYY-MM-DD */
+	PARAM_TEXTS,  /* array of texts, each at most 64 bytes; max: items */
+	PARAM_OBJECT  /* checked by the kind itself */
 };
 
 struct param {

@@ -6,9 +6,9 @@
 
 #define TIME_SECOND INT64_C(1000)
 #define TIME_MINUTE INT64_C(60000)
-#define TIME_HOUR INT64_C(3600000)
-#define TIME_DAY INT64_C(86400000)
-#define TIME_TEXT 32
+#define TIME_HOUR   INT64_C(3600000)
+#define TIME_DAY    INT64_C(86400000)
+#define TIME_TEXT   32
 
 struct time_civil {
 	int year, month, day, hour, minute, second, ms; /* month 1..12, day 1..31 */

@@ -1,0 +1,6 @@
+#!/bin/sh
+# words -- no word of tests/lint/words.txt anywhere.
+set -eu
+
+grep -v '^#' tests/lint/words.txt | grep . >build/lint/words
+! grep -v '^tests/lint/words.txt$' build/lint/files | xargs grep -nIF -f build/lint/words
