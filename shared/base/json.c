@@ -207,8 +207,8 @@ bool json_int(const struct json *j, int64_t *out)
 
 	if (whole)
 		return str_int(whole, INT64_MIN, INT64_MAX, out);
-	/* 9223372036854774784.0 is the largest double below 2^63; the comparison with 2^63 itself keeps the cast defined. */
-	if (!json_double(j, &v) || v != floor(v) || v < -0x1p63 || v >= 0x1p63)
+	/* The largest double below 2^63 is 9223372036854774784; comparing with 2^63 itself keeps the cast defined. */
+	if (!json_double(j, &v) || v != floor(v) || v < -9223372036854775808.0 || v >= 9223372036854775808.0)
 		return false;
 	*out = (int64_t)v;
 	return true;

@@ -3,4 +3,4 @@
 set -eu
 
 grep -v '^#' tests/lint/words.txt | grep . >build/lint/words
-! grep -v '^tests/lint/words.txt$' build/lint/files | xargs grep -nIF -f build/lint/words
+! grep -v '^tests/lint/words.txt$' build/lint/files | xargs grep -nIE -f build/lint/words
