@@ -40,7 +40,8 @@ static bool times_ok(const struct bar *b, enum interval iv, struct err *e)
 	/* 3d begins on the day of the listing, so any day can be its first. */
 	enum interval grid = iv == INTERVAL_3d ? INTERVAL_1d : iv;
 	if (interval_floor(grid, b->open_time, 0) != b->open_time)
-		return err_set(e, ERR_CORRUPT, "open time %lld is not the start of a %s candle", (long long)b->open_time, interval_name(iv));
+		return err_set(
+		        e, ERR_CORRUPT, "open time %lld is not the start of a %s candle", (long long)b->open_time, interval_name(iv));
 	if (b->close_time != interval_close(iv, b->open_time))
 		return err_set(e, ERR_CORRUPT, "close time %lld does not belong to the %s candle of %lld", (long long)b->close_time,
 		        interval_name(iv), (long long)b->open_time);

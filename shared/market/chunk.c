@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "market/chunk_private.h"
 
-#define ZSTD_LEVEL  3
 #define EXACT_LIMIT (INT64_C(1) << 53) /* whole numbers up to here are doubles */
 
 /* ---- windows -------------------------------------------------------------------------------------------------- */
@@ -51,23 +50,35 @@ static uint64_t mix(uint64_t h, uint64_t word)
 	return h ^ (h >> 29);
 }
 
+struct lanes {
+	uint64_t a, b, c, d;
+};
+
+static inline void mix_block(struct lanes *h, const uint8_t *block)
+{
+	uint64_t word[4];
+	memcpy(word, block, sizeof word);
+	h->a = mix(h->a, word[0]);
+	h->b = mix(h->b, word[1]);
+	h->c = mix(h->c, word[2]);
+	h->d = mix(h->d, word[3]);
+}
+
+#define SUM_BLOCK 32
+
 /* Four lanes, so that the multiplications overlap: several bytes a cycle. Against accidents, not against forgers. */
 uint64_t chunk_sum(const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint64_t lane[4] = {1, 2, 3, len}, word[4];
-	size_t left = len;
-	for (; left >= sizeof word; left -= sizeof word, p += sizeof word) {
-		memcpy(word, p, sizeof word);
-		for (int i = 0; i < 4; i++)
-			lane[i] = mix(lane[i], word[i]);
-	}
-	memset(word, 0, sizeof word);
-	if (left)
-		memcpy(word, p, left);
-	for (int i = 0; i < 4; i++)
-		lane[i] = mix(lane[i], word[i]);
-	return mix(mix(mix(mix(MIX, lane[0]), lane[1]), lane[2]), lane[3]);
+	uint8_t rest[SUM_BLOCK] = {0};
+	struct lanes h = {1, 2, 3, len};
+	size_t whole_blocks = len / SUM_BLOCK;
+	for (size_t i = 0; i < whole_blocks; i++)
+		mix_block(&h, p + i * SUM_BLOCK);
+	if (len % SUM_BLOCK)
+		memcpy(rest, p + whole_blocks * SUM_BLOCK, len % SUM_BLOCK);
+	mix_block(&h, rest);
+	return mix(mix(mix(mix(MIX, h.a), h.b), h.c), h.d);
 }
 
 uint64_t chunk_checksum(const void *blob, size_t size)
@@ -136,11 +147,22 @@ struct chunk_packer {
 	uint8_t room[CHUNK_MAX];
 };
 
+/* Planes hold noise of few values and long runs: entropy coding with only long matches is both smaller and read twice as fast
+ * as what the levels do, which find short matches in it. */
+static const struct {
+	ZSTD_cParameter parameter;
+	int value;
+} settings[] = {{ZSTD_c_compressionLevel, 1}, {ZSTD_c_strategy, ZSTD_fast}, {ZSTD_c_minMatch, 7}, {ZSTD_c_targetLength, 0}};
+
 struct chunk_packer *chunk_packer_open(void)
 {
 	struct chunk_packer *p = mem_new(sizeof *p);
 	p->zstd = ZSTD_createCCtx();
 	assert(p->zstd); /* out of memory */
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		size_t answer = ZSTD_CCtx_setParameter(p->zstd, settings[i].parameter, settings[i].value);
+		assert(!ZSTD_isError(answer));
+	}
 	return p;
 }
 
@@ -155,7 +177,7 @@ uint16_t chunk_pack(struct chunk_packer *p, const uint8_t *plane, size_t rows, s
 {
 	bool constant = memcmp(plane, plane + 1, rows - 1) == 0;
 	/* Room for less than `rows` bytes: zstd gives up where the plane is noise. A frame is longer than one byte. */
-	size_t size = constant ? 1 : ZSTD_compressCCtx(p->zstd, p->room, rows - 1, plane, rows, ZSTD_LEVEL);
+	size_t size = constant ? 1 : ZSTD_compress2(p->zstd, p->room, rows - 1, plane, rows);
 	bool packed = !constant && !ZSTD_isError(size);
 	if (!constant && !packed)
 		size = rows;
@@ -163,26 +185,26 @@ uint16_t chunk_pack(struct chunk_packer *p, const uint8_t *plane, size_t rows, s
 	return (uint16_t)size;
 }
 
-struct chunk_unpacker {
+struct chunk_reader {
 	ZSTD_DCtx *zstd;
 };
 
-struct chunk_unpacker *chunk_unpacker_open(void)
+struct chunk_reader *chunk_reader_open(void)
 {
-	struct chunk_unpacker *u = mem_new(sizeof *u);
+	struct chunk_reader *u = mem_new(sizeof *u);
 	u->zstd = ZSTD_createDCtx();
 	assert(u->zstd);
 	return u;
 }
 
-void chunk_unpacker_close(struct chunk_unpacker **u)
+void chunk_reader_close(struct chunk_reader **u)
 {
 	if (*u)
 		ZSTD_freeDCtx((*u)->zstd);
 	mem_free(u);
 }
 
-const uint8_t *chunk_unpack(struct chunk_unpacker *u, const uint8_t *plane, size_t size, size_t rows, uint8_t *scratch)
+const uint8_t *chunk_unpack(struct chunk_reader *u, const uint8_t *plane, size_t size, size_t rows, uint8_t *scratch)
 {
 	if (size == rows)
 		return plane;

@@ -33,14 +33,21 @@ int chunk_rows(const void *blob, size_t size);
 /* Against accidents: what the blob's own checksum field must hold; 0 for less than a head. chunk_sum is the same sum over any bytes. */
 uint64_t chunk_checksum(const void *blob, size_t size);
 uint64_t chunk_sum(const void *data, size_t len);
+
+/* What decoding needs, made once for many chunks: making it costs a fifth of reading one. */
+struct chunk_reader;
+struct chunk_reader *chunk_reader_open(void) __attribute__((returns_nonnull));
+void chunk_reader_close(struct chunk_reader **r);
+
 /* bars_out[CHUNK_MAX]; returns the row count, -1 with ERR_CORRUPT. */
-int chunk_decode(const void *blob, size_t size, enum interval iv, struct bar *bars_out, struct err *e) MUST_CHECK;
+int chunk_decode(struct chunk_reader *r, const void *blob, size_t size, enum interval iv, struct bar *bars_out, struct err *e) MUST_CHECK;
 /* Only the asked columns, straight to doubles / int64, at into->COLUMN + row: arrays must have room for chunk_rows() more.
  * Returns the row count, -1 with ERR_CORRUPT. */
 struct columns_out {
 	int64_t *open_time, *close_time, *trades;
 	double *open, *high, *low, *close, *volume, *quote_volume, *taker_base, *taker_quote; /* NULL: not wanted */
 };
-int chunk_decode_columns(const void *blob, size_t size, enum interval iv, const struct columns_out *into, size_t row, struct err *e) MUST_CHECK;
+int chunk_decode_columns(struct chunk_reader *r, const void *blob, size_t size, enum interval iv, const struct columns_out *into, size_t row,
+                         struct err *e) MUST_CHECK;
 
 #endif

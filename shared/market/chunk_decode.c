@@ -102,7 +102,8 @@ struct head {
 	int64_t first, last;
 };
 
-static bool read_head(const void *blob, size_t size, enum interval iv, struct head *h, struct chunk_layout columns[CHUNK_COLUMNS], struct err *e)
+static bool read_head(
+        const void *blob, size_t size, enum interval iv, struct head *h, struct chunk_layout columns[CHUNK_COLUMNS], struct err *e)
 {
 	int rows = chunk_rows(blob, size);
 	if (rows < 0)
@@ -158,7 +159,7 @@ static void next_plane(uint64_t *restrict out, const uint8_t *restrict plane, in
 		out[i] |= (uint64_t)plane[i] << shift;
 }
 
-static bool read_small(struct chunk_unpacker *u, const struct chunk_layout *l, size_t n, uint64_t *out)
+static bool read_small(struct chunk_reader *u, const struct chunk_layout *l, size_t n, uint64_t *out)
 {
 	uint8_t scratch[CHUNK_MAX];
 	if (l->width == 0)
@@ -177,7 +178,7 @@ static bool read_small(struct chunk_unpacker *u, const struct chunk_layout *l, s
 	return true;
 }
 
-static bool read_scales(struct chunk_unpacker *u, const struct chunk_layout *l, size_t n, uint8_t *out)
+static bool read_scales(struct chunk_reader *u, const struct chunk_layout *l, size_t n, uint8_t *out)
 {
 	if (!(l->flags & CHUNK_MIXED))
 		return true;
@@ -299,14 +300,14 @@ static bool times_ascend(const struct chunk_rows *r, const struct head *h)
 }
 
 /* Everything that `wanted` asks for, as units. */
-static bool read_rows(const void *blob, size_t size, unsigned wanted, struct chunk_layout columns[CHUNK_COLUMNS], struct chunk_rows *r, struct err *e)
+static bool read_rows(struct chunk_reader *u, const void *blob, size_t size, unsigned wanted, struct chunk_layout columns[CHUNK_COLUMNS],
+        struct chunk_rows *r, struct err *e)
 {
 	struct head h = {0};
 	if (!read_head(blob, size, r->iv, &h, columns, e))
 		return false;
 	r->n = h.rows;
 	wanted = with_sources(wanted, columns);
-	struct chunk_unpacker *u = chunk_unpacker_open();
 	bool ok = true;
 	for (int c = 0; ok && c < CHUNK_COLUMNS; c++)
 		if (wanted & BIT(c)) {
@@ -316,7 +317,6 @@ static bool read_rows(const void *blob, size_t size, unsigned wanted, struct chu
 			if (ok && c == CHUNK_TIME) /* before others are told from times that make no sense */
 				ok = times_ascend(r, &h);
 		}
-	chunk_unpacker_close(&u);
 	if (!ok)
 		return err_set(e, ERR_CORRUPT, "a column of the chunk cannot be unpacked");
 	return true;
@@ -324,12 +324,18 @@ static bool read_rows(const void *blob, size_t size, unsigned wanted, struct chu
 
 /* ---- to doubles -------------------------------------------------------------------------------------------------- */
 
-static bool units_small(const uint64_t *v, size_t n)
+static bool units_small(const uint64_t *restrict v, size_t n)
 {
-	uint64_t all = 0;
-	for (size_t i = 0; i < n; i++)
-		all |= (v[i] + EXACT_LIMIT) & ~(uint64_t)(2 * EXACT_LIMIT - 1);
-	return all == 0;
+	uint64_t seen[BLOCK] = {0}, all = 0;
+	size_t i = 0;
+	for (; i + BLOCK <= n; i += BLOCK)
+		for (size_t j = 0; j < BLOCK; j++)
+			seen[j] |= v[i + j] + EXACT_LIMIT;
+	for (; i < n; i++)
+		all |= v[i] + EXACT_LIMIT;
+	for (size_t j = 0; j < BLOCK; j++)
+		all |= seen[j];
+	return all < 2 * (uint64_t)EXACT_LIMIT;
 }
 
 /* |v| < 2^51: added to the bits of 2^52 + 2^51 it is that double plus v, so two cheap operations make it a double, several rows
@@ -341,12 +347,11 @@ static void units_to_doubles(const uint64_t *restrict v, size_t n, double power,
 	size_t i = 0;
 	for (; i + BLOCK <= n; i += BLOCK) {
 		uint64_t moved[BLOCK];
-		double d[BLOCK];
 		for (size_t j = 0; j < BLOCK; j++)
 			moved[j] = v[i + j] + bits;
-		memcpy(d, moved, sizeof d);
+		memcpy(out + i, moved, sizeof moved);
 		for (size_t j = 0; j < BLOCK; j++)
-			out[i + j] = (d[j] - magic) / power;
+			out[i + j] = (out[i + j] - magic) / power;
 	}
 	for (; i < n; i++)
 		out[i] = (double)(int64_t)v[i] / power;
@@ -363,7 +368,8 @@ static void put_doubles(const struct chunk_rows *r, const struct chunk_layout *c
 		out[i] = chunk_double((int64_t)r->units[c][i], l->flags & CHUNK_RAW ? r->scales[c][i] : l->scale);
 }
 
-int chunk_decode_columns(const void *blob, size_t size, enum interval iv, const struct columns_out *into, size_t row, struct err *e)
+int chunk_decode_columns(
+        struct chunk_reader *u, const void *blob, size_t size, enum interval iv, const struct columns_out *into, size_t row, struct err *e)
 {
 	int64_t *const whole[CHUNK_COLUMNS] = {
 	        [CHUNK_TIME] = into->open_time, [CHUNK_CLOSE_TIME] = into->close_time, [CHUNK_TRADES] = into->trades};
@@ -381,7 +387,7 @@ int chunk_decode_columns(const void *blob, size_t size, enum interval iv, const 
 	struct chunk_layout columns[CHUNK_COLUMNS];
 	struct chunk_rows r;
 	r.iv = iv;
-	if (!read_rows(blob, size, wanted, columns, &r, e))
+	if (!read_rows(u, blob, size, wanted, columns, &r, e))
 		return -1;
 	for (int c = 0; c < CHUNK_COLUMNS; c++) {
 		if (whole[c])
@@ -397,7 +403,8 @@ int chunk_decode_columns(const void *blob, size_t size, enum interval iv, const 
 static const int64_t int_powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000,
         1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000};
 
-static bool put_decimals(const struct chunk_rows *r, const struct chunk_layout *columns, enum chunk_column c, struct bar *bars, size_t offset)
+static bool put_decimals(
+        const struct chunk_rows *r, const struct chunk_layout *columns, enum chunk_column c, struct bar *bars, size_t offset)
 {
 	const struct chunk_layout *l = &columns[c];
 	bool ok = true;
@@ -411,24 +418,20 @@ static bool put_decimals(const struct chunk_rows *r, const struct chunk_layout *
 	return ok;
 }
 
-int chunk_decode(const void *blob, size_t size, enum interval iv, struct bar *bars_out, struct err *e)
+int chunk_decode(struct chunk_reader *u, const void *blob, size_t size, enum interval iv, struct bar *bars_out, struct err *e)
 {
 	static const struct {
 		enum chunk_column column;
 		size_t offset;
-	} decimals[] = {{CHUNK_OPEN, offsetof(struct bar, open)},
-	        {CHUNK_HIGH, offsetof(struct bar, high)},
-	        {CHUNK_LOW, offsetof(struct bar, low)},
-	        {CHUNK_CLOSE, offsetof(struct bar, close)},
-	        {CHUNK_VOLUME, offsetof(struct bar, volume)},
-	        {CHUNK_QUOTE, offsetof(struct bar, quote_volume)},
-	        {CHUNK_TAKER_BASE, offsetof(struct bar, taker_base)},
-	        {CHUNK_TAKER_QUOTE, offsetof(struct bar, taker_quote)},
+	} decimals[] = {{CHUNK_OPEN, offsetof(struct bar, open)}, {CHUNK_HIGH, offsetof(struct bar, high)},
+	        {CHUNK_LOW, offsetof(struct bar, low)}, {CHUNK_CLOSE, offsetof(struct bar, close)},
+	        {CHUNK_VOLUME, offsetof(struct bar, volume)}, {CHUNK_QUOTE, offsetof(struct bar, quote_volume)},
+	        {CHUNK_TAKER_BASE, offsetof(struct bar, taker_base)}, {CHUNK_TAKER_QUOTE, offsetof(struct bar, taker_quote)},
 	        {CHUNK_UNUSED, offsetof(struct bar, unused)}};
 	struct chunk_layout columns[CHUNK_COLUMNS];
 	struct chunk_rows r;
 	r.iv = iv;
-	if (!read_rows(blob, size, BIT(CHUNK_COLUMNS) - 1, columns, &r, e))
+	if (!read_rows(u, blob, size, BIT(CHUNK_COLUMNS) - 1, columns, &r, e))
 		return -1;
 	bool ok = true;
 	for (size_t k = 0; k < ARRAY_LEN(decimals); k++)

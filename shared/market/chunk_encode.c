@@ -206,7 +206,8 @@ static bool raw(const struct chunk_layout *columns, enum chunk_column from, enum
 }
 
 /* A quote volume is about volume x price, and the takers' part about their share of it: where that is so, it saves a third. */
-static void small_quote(const struct chunk_rows *r, const struct chunk_layout *columns, enum chunk_column c, struct small *s, struct chunk_layout *l)
+static void small_quote(
+        const struct chunk_rows *r, const struct chunk_layout *columns, enum chunk_column c, struct small *s, struct chunk_layout *l)
 {
 	small_plain(r, c, s, l);
 	if (raw(columns, CHUNK_CLOSE, CHUNK_TAKER_QUOTE))
@@ -223,7 +224,8 @@ static void small_quote(const struct chunk_rows *r, const struct chunk_layout *c
 	*l = expected;
 }
 
-static void make_small(const struct chunk_rows *r, const struct chunk_layout *columns, enum chunk_column c, struct small *s, struct chunk_layout *l)
+static void make_small(
+        const struct chunk_rows *r, const struct chunk_layout *columns, enum chunk_column c, struct small *s, struct chunk_layout *l)
 {
 	bool prices_raw = raw(columns, CHUNK_CLOSE, CHUNK_LOW);
 	if (c == CHUNK_TIME || c == CHUNK_CLOSE || (c >= CHUNK_OPEN && c <= CHUNK_LOW && prices_raw))
@@ -257,8 +259,8 @@ static void put_varint(struct buf *out, uint64_t v)
 	buf_addc(out, (char)v);
 }
 
-static void pack_column(struct chunk_packer *p, const struct chunk_rows *r, enum chunk_column c, const struct small *s, struct chunk_layout *l,
-        struct buf *planes)
+static void pack_column(struct chunk_packer *p, const struct chunk_rows *r, enum chunk_column c, const struct small *s,
+        struct chunk_layout *l, struct buf *planes)
 {
 	uint8_t plane[CHUNK_MAX];
 	uint64_t all = 0;
@@ -284,7 +286,8 @@ static void put_head(struct buf *out, const struct chunk_layout *l)
 		put(out, l->size[i], 2);
 }
 
-static void put_blob(struct buf *out, const struct chunk_rows *r, const struct chunk_layout columns[CHUNK_COLUMNS], const struct buf *planes)
+static void put_blob(
+        struct buf *out, const struct chunk_rows *r, const struct chunk_layout columns[CHUNK_COLUMNS], const struct buf *planes)
 {
 	size_t start = out->len;
 	buf_adds(out, "BQC1");
@@ -307,7 +310,8 @@ static bool bars_ok(const struct bar *bars, size_t n, struct err *e)
 		return err_set(e, ERR_INVALID, "%zu candles do not make a chunk: it holds 1 to %d", n, CHUNK_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (bars[i].open_time < 0 || bars[i].open_time > BAR_TIME_LAST || (i && bars[i].open_time <= bars[i - 1].open_time))
-			return err_set(e, ERR_INVALID, "candle %zu of the chunk is out of order: it opens at %lld", i, (long long)bars[i].open_time);
+			return err_set(e, ERR_INVALID, "candle %zu of the chunk is out of order: it opens at %lld", i,
+			        (long long)bars[i].open_time);
 	return true;
 }
 

@@ -79,7 +79,7 @@ struct chunk_layout {
 struct chunk_rows {
 	size_t n;
 	enum interval iv;
-	uint64_t units[CHUNK_COLUMNS][CHUNK_MAX]; /* int64_t in two's complement, so that sums may wrap */
+	uint64_t units[CHUNK_COLUMNS][CHUNK_MAX + 40]; /* int64_t in two's complement, so that sums may wrap */
 	uint8_t scales[CHUNK_COLUMNS][CHUNK_MAX]; /* only where CHUNK_MIXED */
 };
 
@@ -107,10 +107,7 @@ struct chunk_packer *chunk_packer_open(void);
 void chunk_packer_close(struct chunk_packer **p);
 uint16_t chunk_pack(struct chunk_packer *p, const uint8_t *plane, size_t rows, struct buf *out);
 
-struct chunk_unpacker;
-struct chunk_unpacker *chunk_unpacker_open(void);
-void chunk_unpacker_close(struct chunk_unpacker **u);
 /* The rows of a plane: where they lie in the blob, or unpacked into scratch[rows]; NULL: not a plane. */
-const uint8_t *chunk_unpack(struct chunk_unpacker *u, const uint8_t *plane, size_t size, size_t rows, uint8_t *scratch);
+const uint8_t *chunk_unpack(struct chunk_reader *u, const uint8_t *plane, size_t size, size_t rows, uint8_t *scratch);
 
 #endif

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#define FIELDS       12
-#define FIRST_OPTIONAL 7 /* quote_volume and what follows may be empty */
-#define MICROSECONDS INT64_C(100000000000000) /* a time above this (year 5138 in ms) is in µs */
+#define FIELDS         12
+#define FIRST_OPTIONAL 7                        /* quote_volume and what follows may be empty */
+#define MICROSECONDS   INT64_C(100000000000000) /* a time above this (year 5138 in ms) is in µs */
 
 struct field {
 	const char *s;
@@ -70,7 +70,8 @@ bool csv_parse(const char *line, size_t len, struct bar *out, bool *partial_out,
 			bad = i;
 	}
 	if (bad >= 0)
-		return err_set(e, ERR_CORRUPT, "field %d \"%.*s\" is not a number", bad + 1, (int)(f[bad].len < 32 ? f[bad].len : 32), f[bad].s);
+		return err_set(
+		        e, ERR_CORRUPT, "field %d \"%.*s\" is not a number", bad + 1, (int)(f[bad].len < 32 ? f[bad].len : 32), f[bad].s);
 	return true;
 }
 

@@ -11,7 +11,7 @@ static const struct {
 	int64_t step; /* 0: months */
 } intervals[] = {
 #define X(id, name, archive, step) {name, step},
-	INTERVALS(X)
+        INTERVALS(X)
 #undef X
 };
 

@@ -21,9 +21,12 @@
 
 struct store;
 
-/* Opens and migrates (db/migrations, compiled in). e: url, path, right or version that was wrong. */
+/* Opens and migrates (db/migrations, compiled in). e: url, path, right or version that was wrong. A handle does not survive fork:
+ * each process opens its own. memory:NAME is shared within the process under that name and is gone with its last handle. */
 struct store *store_open(const char *url, struct err *e) MUST_CHECK;
 void store_close(struct store **s);
+/* A random name made with the store, the same for every handle of it: tells two stores apart. Lives as long as the handle. */
+const char *store_identity(struct store *s);
 
 /* ---- series and bars ---------------------------------------------------------------------------------------- */
 
@@ -46,11 +49,11 @@ enum put_mode { PUT_KEEP /* existing bars stay */, PUT_OVERWRITE };
 
 struct store_writer {  /* who writes: for fencing and for the event */
 	const char *job;   /* id, or "" for writes outside jobs */
-	int64_t fence;     /* 0: not fenced */
+	int64_t fence;     /* 0: not fenced, never refused */
 };
 
 struct put_result {
-	int64_t inserted, updated, same; /* same: an equal bar was there */
+	int64_t inserted, updated, same; /* same: an equal bar was there; the rest of n was kept as it was (PUT_KEEP) */
 	int64_t revision;                /* of the series after this call */
 };
 
@@ -59,7 +62,7 @@ struct put_result {
 bool store_bars_put(struct store *s, const char *symbol, enum interval iv, const struct bar *bars, size_t n, enum put_mode mode,
                     const struct store_writer *who, struct put_result *out, struct err *e) MUST_CHECK;
 /* Delete bars with from <= open_time <= to, with their event (kline.range.deleted.v1); *deleted_out how many. With the whole
- * range of time the series itself goes too. */
+ * range of time (from <= 0, to == INT64_MAX) the series itself goes too; made again, its revision goes on from where it was. */
 bool store_bars_delete(struct store *s, const char *symbol, enum interval iv, int64_t from, int64_t to, const struct store_writer *who,
                        int64_t *deleted_out, struct err *e) MUST_CHECK;
 
