@@ -20,8 +20,8 @@ static bool is_day(const char *s)
 
 bool records_names_of(const char *job, const char *start, const char *end, struct records_names *out, struct err *e)
 {
-	if (!job || !str_is_name(job, JOB_MAX, "_-"))
-		return err_set(e, ERR_INVALID, "a result file needs a job id of letters, digits, - and _, at most %d", JOB_MAX);
+	if (!job || !str_is_name(job, JOB_MAX, "._-"))
+		return err_set(e, ERR_INVALID, "a result file needs a job id of letters, digits and . _ -, at most %d", JOB_MAX);
 	if (!is_day(start) || !is_day(end))
 		return err_set(e, ERR_INVALID, "a result file needs days like 2026-02-01 for start and end");
 	snprintf(out->csv, sizeof(out->csv), "backtrade_records_%s_%s_%s.csv", start, end, job);

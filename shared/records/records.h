@@ -19,7 +19,7 @@ struct records_names {
 	char origin_csv[RECORDS_NAME];              /* backtrade_records_{start}_{end}.csv */
 };
 
-/* What the files of a run are called; ERR_INVALID when job is no id ([A-Za-z0-9_-], at most 64) or start, end are no days. */
+/* What the files of a run are called; ERR_INVALID when job is no id ([A-Za-z0-9._-], at most 64) or start, end are no days. */
 bool records_names_of(const char *job, const char *start, const char *end, struct records_names *out, struct err *e) MUST_CHECK;
 /* dir is made when missing (its parent must be there). start and end: YYYY-MM-DD. summary_json: the summary to embed in the JSON
  * file, valid JSON; NULL: null. All three files are on disk when this returns true; the same run again writes the same bytes. */
