@@ -3,8 +3,10 @@
  * A job that shall stop is asked through shared memory (its progress call answers false), gets SIGTERM after WORKER_GRACE, which
  * only wakes it from sleep, and SIGKILL after twice as long. A hard limit, the memory limit and a lost lease kill at once.
  */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,17 +59,34 @@ static void flight_press(struct dispatcher *d, struct slot *s, struct flight *f)
 	}
 }
 
+struct time_limits {
+	int64_t soft_ms, hard_ms;
+};
+
+/* The kind's own; a test may set shorter ones: BARQUE_LIMITS="soft ms:hard ms". */
+static struct time_limits limits_of(const struct kind *k)
+{
+	struct time_limits l = {k->soft_limit_ms, k->hard_limit_ms};
+#ifdef BARQUE_FAILPOINTS
+	const char *text = getenv("BARQUE_LIMITS");
+	if (text != NULL && sscanf(text, "%" SCNd64 ":%" SCNd64, &l.soft_ms, &l.hard_ms) != 2)
+		abort();
+#endif
+	return l;
+}
+
 static void flight_time(struct dispatcher *d, struct slot *s, struct flight *f)
 {
 	int64_t ran = d->now_ms - atomic_load(&slot_shm(s)->started_ms);
+	struct time_limits limits = limits_of(f->kind);
 	char span[TIME_TEXT], text[100];
-	if (f->kind->hard_limit_ms > 0 && ran >= f->kind->hard_limit_ms) {
-		time_print_span(span, f->kind->hard_limit_ms);
+	if (limits.hard_ms > 0 && ran >= limits.hard_ms) {
+		time_print_span(span, limits.hard_ms);
 		snprintf(text, sizeof(text), "hard time limit of %s", span);
 		flight_kill(s, f, STOP_HARD, text);
 	} else if (f->stop != STOP_NONE) {
 		flight_press(d, s, f);
-	} else if (f->kind->soft_limit_ms > 0 && ran >= f->kind->soft_limit_ms) {
+	} else if (limits.soft_ms > 0 && ran >= limits.soft_ms) {
 		flight_ask(d, s, f, STOP_SOFT);
 	}
 }

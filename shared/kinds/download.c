@@ -169,7 +169,7 @@ static bool gap_fill(struct page_state *p, const struct gap *g, struct err *e)
 {
 	const struct download *d = p->d;
 	for (int64_t at = g->from; at <= g->to;) {
-		int64_t want = interval_count(d->interval, at, g->to) + 1; /* one more: an unaligned edge must not cost a page */
+		int64_t want = interval_count(d->interval, at, g->to);
 		int limit = want < EXCHANGE_PAGE ? (int)want : EXCHANGE_PAGE;
 		if (!tell(p, e))
 			return false;
