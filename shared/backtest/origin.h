@@ -83,6 +83,7 @@ struct origin {
 	int64_t day; /* the day of this pass */
 	int64_t cur; /* the origin's date variable: runs ahead of `day` when a held symbol has no data (mode origin) */
 	int64_t ambiguous, liquidated, skipped_days, lost;
+	bool went_below_zero;
 };
 
 /* Is there capital for an entry? check false: mode origin does not ask (its immediate entries). */

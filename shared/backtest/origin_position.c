@@ -120,6 +120,7 @@ static void position_close(struct origin *o, int i, const struct exit_at *x)
 	double profit = (p->price - x->price) * p->coins;
 	position_record(o, p, x, profit);
 	o->capital += p->margin + profit;
+	o->went_below_zero = o->went_below_zero || o->capital < 0;
 	for (int k = i + 1; k < o->n_held; k++)
 		o->held[k - 1] = o->held[k];
 	o->n_held--;
