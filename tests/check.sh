@@ -75,6 +75,7 @@ done
 [ "$built" = 0 ] || echo "0 1 0 1 build" >"$out/build.result"
 if [ $# = 0 ]; then
 	run_part lint tests/lint/lint.sh
+	run_part lint-selftest tests/lint/selftest.sh
 	[ ! -x tests/e2e/run.sh ] || limit=900 run_part e2e tests/e2e/run.sh
 fi
 
@@ -88,7 +89,7 @@ for result in "$out"/*.result; do
 	tail -n 80 "$log"
 done
 
-notes=$(cat "$out"/*.log 2>/dev/null | grep '^note: ' | sort -u)
+notes=$(cat "$out"/*.log 2>/dev/null | grep '^note: \|^skip ' | sort -u)
 [ -z "$notes" ] || printf '\n%s\n' "$notes"
 
 echo
