@@ -124,13 +124,14 @@ struct level_case {
 };
 
 static const struct level_case level_cases[] = {
-	{"stop inside the bar", 100, 101, 94, 96, "\"stop_loss\":0.05", 95, "stop_loss", false},
-	{"touch is enough", 100, 101, 95, 96, "\"stop_loss\":0.05", 95, "stop_loss", false},
-	{"gap through the stop fills at the open", 90, 92, 89, 91, "\"stop_loss\":0.05", 90, "stop_loss", false},
-	{"target inside the bar", 100, 111, 99, 105, "\"take_profit\":0.1", 110, "take_profit", false},
-	{"gap through the target fills at the open", 115, 116, 90, 100, "\"stop_loss\":0.05,\"take_profit\":0.1", 115, "take_profit", false},
-	{"both touched: the stop, and counted", 100, 111, 94, 100, "\"stop_loss\":0.05,\"take_profit\":0.1", 95, "stop_loss", true},
-	{"gap through the stop, target touched later", 94, 111, 93, 100, "\"stop_loss\":0.05,\"take_profit\":0.1", 94, "stop_loss", false},
+        {"stop inside the bar", 100, 101, 94, 96, "\"stop_loss\":0.05", 95, "stop_loss", false},
+        {"touch is enough", 100, 101, 95, 96, "\"stop_loss\":0.05", 95, "stop_loss", false},
+        {"gap through the stop fills at the open", 90, 92, 89, 91, "\"stop_loss\":0.05", 90, "stop_loss", false},
+        {"target inside the bar", 100, 111, 99, 105, "\"take_profit\":0.1", 110, "take_profit", false},
+        {"gap through the target fills at the open", 115, 116, 90, 100, "\"stop_loss\":0.05,\"take_profit\":0.1", 115, "take_profit",
+                false},
+        {"both touched: the stop, and counted", 100, 111, 94, 100, "\"stop_loss\":0.05,\"take_profit\":0.1", 95, "stop_loss", true},
+        {"gap through the stop, target touched later", 94, 111, 93, 100, "\"stop_loss\":0.05,\"take_profit\":0.1", 94, "stop_loss", false},
 };
 
 START_TEST(levels_of_a_long)
@@ -267,10 +268,11 @@ END_TEST
 
 START_TEST(bad_parameters_are_refused)
 {
-	static const char *const bad[] = {"\"fast\":0", "\"fast\":30,\"slow\":30", "\"fast\":31,\"slow\":30", "\"slow\":1e9", "\"size_ratio\":0",
-		"\"size_ratio\":-1", "\"size_ratio\":1e300", "\"leverage\":0", "\"leverage\":-5", "\"leverage\":1e9", "\"fee_rate\":-0.1", "\"fee_rate\":2",
-		"\"stop_loss\":1", "\"stop_loss\":-0.1", "\"take_profit\":-1", "\"initial_capital\":0", "\"initial_capital\":-1", "\"side\":\"up\"",
-		"\"interval\":\"7m\"", "\"start_date\":\"2025-02-30\"", "\"start_date\":\"yesterday\"", "\"nonsense\":1", "\"fast\":null,\"slow\":0.5"};
+	static const char *const bad[] = {"\"fast\":0", "\"fast\":30,\"slow\":30", "\"fast\":31,\"slow\":30", "\"slow\":1e9",
+	        "\"size_ratio\":0", "\"size_ratio\":-1", "\"size_ratio\":1e300", "\"leverage\":0", "\"leverage\":-5", "\"leverage\":1e9",
+	        "\"fee_rate\":-0.1", "\"fee_rate\":2", "\"stop_loss\":1", "\"stop_loss\":-0.1", "\"take_profit\":-1",
+	        "\"initial_capital\":0", "\"initial_capital\":-1", "\"side\":\"up\"", "\"interval\":\"7m\"",
+	        "\"start_date\":\"2025-02-30\"", "\"start_date\":\"yesterday\"", "\"nonsense\":1", "\"fast\":null,\"slow\":0.5"};
 	struct fixture f;
 	fixture_open(&f);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -386,14 +388,15 @@ static void compare_with_plain(uint64_t seed, size_t fast, size_t slow, double s
 	p->capital = 100000;
 	p->coins = 3;
 	plain_run(p);
-	snprintf(params, sizeof(params), "\"fast\":%zu,\"slow\":%zu,\"stop_loss\":%.17g,\"take_profit\":%.17g,\"fee_rate\":0.0004,\"size\":3,\"initial_capital\":100000",
-		fast, slow, stop, take);
+	snprintf(params, sizeof(params),
+	        "\"fast\":%zu,\"slow\":%zu,\"stop_loss\":%.17g,\"take_profit\":%.17g,\"fee_rate\":0.0004,\"size\":3,\"initial_capital\":100000",
+	        fast, slow, stop, take);
 	ck_ok(run(&f, params), &f.e);
 	ck_assert_uint_gt(p->n_trades, 50);
 	ck_assert_uint_eq(f.r.n_trades, p->n_trades);
 	for (size_t i = 0; i < p->n_trades; i++)
-		ck_assert_msg(fabs(f.r.trades[i].profit - p->profits[i]) < 1e-8, "seed %llu, trade %zu: %.12g, plainly %.12g", (unsigned long long)seed, i,
-			f.r.trades[i].profit, p->profits[i]);
+		ck_assert_msg(fabs(f.r.trades[i].profit - p->profits[i]) < 1e-8, "seed %llu, trade %zu: %.12g, plainly %.12g",
+		        (unsigned long long)seed, i, f.r.trades[i].profit, p->profits[i]);
 	ck_assert_double_eq_tol(f.r.final_capital, p->capital, 1e-7);
 	ck_assert_double_eq_tol(f.r.max_drawdown, p->drawdown, 1e-12);
 	fixture_close(&f);
@@ -465,7 +468,8 @@ START_TEST(stops_when_told_and_passes_errors_on)
 }
 END_TEST
 
-static const TTest *const tests[] = {signal_at_close_fill_at_next_open, levels_of_a_long, levels_of_a_short, stops_live_in_the_bar_of_the_entry,
-	the_last_position_is_closed, liquidation_takes_the_margin_and_no_more, what_cannot_be_paid_is_left_out, little_or_no_data,
-	bad_parameters_are_refused, equal_to_the_plain_implementation, same_input_same_bytes, stops_when_told_and_passes_errors_on};
+static const TTest *const tests[] = {signal_at_close_fill_at_next_open, levels_of_a_long, levels_of_a_short,
+        stops_live_in_the_bar_of_the_entry, the_last_position_is_closed, liquidation_takes_the_margin_and_no_more,
+        what_cannot_be_paid_is_left_out, little_or_no_data, bad_parameters_are_refused, equal_to_the_plain_implementation,
+        same_input_same_bytes, stops_when_told_and_passes_errors_on};
 TEST_MAIN("strategy_sma", tests)
