@@ -31,7 +31,7 @@ LIBS := $(PKG_LIBS) -lm
 LIB_SRC := $(sort $(wildcard shared/*/*.c))
 EMBED := $(sort $(wildcard broker-config/*.lua broker-config/redis.conf db/migrations/*/*.sql api/*.yaml))
 PROGRAMS := api:barque-api workers:barque-worker cli:barque broker-config:barque-devbroker tests/exchange_sim:barque-exchange-sim
-TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c))
+TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c tests/e2e/test_*.c))
 BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIB_SRC := $(sort $(wildcard tests/lib/*.c))
@@ -101,7 +101,7 @@ run: all ## build, then start everything with the demonstration
 check: ## every test, with sanitizers, against real servers that the tests start
 	@tests/check.sh
 
-e2e: ## end-to-end runs; KAFKA=real uses Apache Kafka
+e2e: ## end-to-end runs: a whole Barque, and a real Kafka where there is one
 	@tests/e2e/run.sh
 
 lint: ## floors, doors, headers, sizes, format, cppcheck, registries against docs

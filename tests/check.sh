@@ -2,7 +2,7 @@
 # check.sh -- build everything, run every test program (two at a time), lint and the end-to-end runs; say what passed.
 #
 #   tests/check.sh                    everything
-#   tests/check.sh unit/test_json ..  only these test programs
+#   tests/check.sh unit/test_json e2e only the test programs and scripts whose names begin so
 # The last line is "N passed, N failed". Output of each part stays in build/check/.
 set -u
 cd "$(dirname "$0")/.."
@@ -21,7 +21,7 @@ run_part() {
 	file=$out/$(printf '%s' "$name" | tr '/ ' '__')
 	from=$(date +%s)
 	status=0
-	timeout -k 10 "$limit" "$@" >"$file.log" 2>&1 </dev/null || status=$?
+	timeout -k 10 "$limit" "$@" >"$file.log" 2>&1 </dev/null 9>&- || status=$?
 	counts=$(awk '
 		/^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+$/ { gsub(",", ""); n = $3; bad = $5 + $7; seen = 1; passed += n - bad; failed += bad }
 		/^[0-9]+ passed, [0-9]+ failed$/ { seen = 1; passed += $1; failed += $3 }
@@ -51,32 +51,51 @@ build() {
 	return 1
 }
 
+# Does NAME begin with one of the words? Everything does when there are none.
+chosen() {
+	name=$1
+	shift
+	[ $# -gt 0 ] || return 0
+	for word; do
+		case $name in "${word#tests/}"*) return 0 ;; esac
+	done
+	return 1
+}
+
+# Two checks in one folder would write over each other's results.
+mkdir -p build
+exec 9>build/check.lock
+flock -n 9 || {
+	echo "another check runs in this folder; waiting for its end"
+	flock 9
+}
 rm -rf "$out"
 mkdir -p "$out"
 started=$(date +%s)
 built=0
-if [ $# -gt 0 ]; then
-	programs=
-	for name in "$@"; do programs="$programs build/asan/tests/${name#tests/}"; done
-	build "address and undefined sanitizers" MODE=asan programs $programs || built=1
-else
-	build "address and undefined sanitizers" MODE=asan programs tests || built=1
-	build release programs benches || built=1
-	programs=$(make -s MODE=asan list-tests)
-fi
+programs=
+for program in $(make -s MODE=asan list-tests); do
+	chosen "${program#build/asan/tests/}" "$@" && programs="$programs $program"
+done
+build "address and undefined sanitizers" MODE=asan programs $programs || built=1
+[ $# -gt 0 ] || build release programs benches || built=1
 
 echo "running"
 for program in $programs; do
-	[ -x "$program" ] && echo "$program"
-done | xargs -r -n 1 -P 2 tests/check.sh --one
-for program in $programs; do
-	[ -x "$program" ] || echo "0 1 0 1 ${program#build/asan/tests/} (not built)" >"$out/$(basename "$program").missing.result"
-done
+	if [ -x "$program" ]; then
+		echo "$program"
+	else
+		echo "0 1 0 1 ${program#build/asan/tests/} (not built)" >"$out/$(basename "$program").missing.result"
+	fi
+done | xargs -r -n 1 -P 2 tests/check.sh --one 9>&-
 [ "$built" = 0 ] || echo "0 1 0 1 build" >"$out/build.result"
+for script in tests/e2e/*.sh; do
+	case $script in *'*'* | tests/e2e/run.sh) continue ;; esac
+	chosen "${script#tests/}" "$@" && run_part "${script#tests/}" "$script"
+done
 if [ $# = 0 ]; then
 	run_part lint tests/lint/lint.sh
 	run_part lint-selftest tests/lint/selftest.sh
-	[ ! -x tests/e2e/run.sh ] || limit=900 run_part e2e tests/e2e/run.sh
 fi
 
 for result in "$out"/*.result; do
@@ -89,7 +108,7 @@ for result in "$out"/*.result; do
 	tail -n 80 "$log"
 done
 
-notes=$(cat "$out"/*.log 2>/dev/null | grep '^note: \|^skip ' | sort -u)
+notes=$(cat "$out"/*.log 2>/dev/null | grep '^note: \|^skip \|: not run: ' | sort -u)
 [ -z "$notes" ] || printf '\n%s\n' "$notes"
 
 echo
