@@ -13,7 +13,6 @@
 #include "base/str.h"
 
 #define HEADERS_MAX 32 /* of a message; more are not looked at */
-#define TOPICS_MAX  64 /* that one consumer reads */
 
 struct setting {
 	const char *name, *value;
@@ -26,8 +25,8 @@ struct kafka {
 	bool down;     /* librdkafka said that no broker answers, and nothing came through since */
 	char why[256]; /* its last word on a connection */
 
-	rd_kafka_queue_t *queue; /* consumer: all partitions end here */
-	rd_kafka_topic_t *topics[TOPICS_MAX];
+	rd_kafka_queue_t *queue;   /* consumer: all partitions end here */
+	rd_kafka_topic_t **topics; /* every topic that was used */
 	size_t n_topics;
 	rd_kafka_message_t *message; /* the last one received */
 	struct event_bytes headers[HEADERS_MAX];
@@ -250,6 +249,7 @@ void kafka_close(struct kafka **k)
 		rd_kafka_purge(c->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
 	for (size_t i = 0; i < c->n_topics; i++)
 		rd_kafka_topic_destroy(c->topics[i]);
+	mem_free(&c->topics);
 	if (c->queue)
 		rd_kafka_queue_destroy(c->queue);
 	rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
@@ -259,6 +259,23 @@ void kafka_close(struct kafka **k)
 void kafka_poll(struct kafka *k, int timeout_ms)
 {
 	rd_kafka_poll(k->rk, timeout_ms);
+}
+
+/* Made once and kept: only the making of a topic object asks the broker at once where the topic is, while a record that is sent to a
+ * mere name waits for the next look round, up to a second later. */
+static rd_kafka_topic_t *topic_of(struct kafka *k, const char *name, struct err *e)
+{
+	for (size_t i = 0; i < k->n_topics; i++)
+		if (str_eq(rd_kafka_topic_name(k->topics[i]), name))
+			return k->topics[i];
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(k->rk, name, NULL);
+	if (!topic) {
+		err_set(e, ERR_INVALID, "the topic %s cannot be used: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
+		return NULL;
+	}
+	k->topics = mem_grow(k->topics, k->n_topics, k->n_topics + 1, sizeof(*k->topics));
+	k->topics[k->n_topics++] = topic;
+	return topic;
 }
 
 /* ---- sending -------------------------------------------------------------------------------------------------- */
@@ -274,9 +291,12 @@ static rd_kafka_headers_t *headers_new(const struct event_bytes *headers, size_t
 bool kafka_send(struct kafka *k, const char *topic, const struct event_bytes *key, const struct event_bytes *value,
         const struct event_bytes *headers, size_t n_headers, size_t tag, struct err *e)
 {
+	rd_kafka_topic_t *t = topic_of(k, topic, e);
+	if (!t)
+		return false;
 	rd_kafka_headers_t *list = headers_new(headers, n_headers);
 	rd_kafka_vu_t record[] = {
-	        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
+	        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = t},
 	        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
 	        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key->data, key->len}},
 	        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value->data, value->len}},
@@ -294,19 +314,6 @@ bool kafka_send(struct kafka *k, const char *topic, const struct event_bytes *ke
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
-
-static rd_kafka_topic_t *topic_of(struct kafka *k, const char *name, struct err *e)
-{
-	for (size_t i = 0; i < k->n_topics; i++)
-		if (str_eq(rd_kafka_topic_name(k->topics[i]), name))
-			return k->topics[i];
-	rd_kafka_topic_t *topic = k->n_topics < TOPICS_MAX ? rd_kafka_topic_new(k->rk, name, NULL) : NULL;
-	if (topic)
-		k->topics[k->n_topics++] = topic;
-	else
-		err_set(e, ERR_INVALID, "the topic %s cannot be read, or is one too many (%d are allowed)", name, TOPICS_MAX);
-	return topic;
-}
 
 int kafka_partitions(struct kafka *k, const char *topic, int timeout_ms, struct err *e)
 {

@@ -220,6 +220,116 @@ START_TEST(a_reader_outlives_a_cut)
 }
 END_TEST
 
+/* ---- a broker that is stopped and started again, and keeps what it has: nothing is lost, order holds
+ *
+ * With a real Kafka, BARQUE_TEST_KAFKA_CONTROL names a program that takes "stop" or "start"; without one it is the development
+ * broker that is cut off and brought back. */
+
+enum { OUTAGES = 2, PER_PHASE = 60, IN_ALL = OUTAGES * 3 * PER_PHASE };
+
+struct outage {
+	struct devbroker *d; /* NULL: a real one */
+	char address[64];
+	struct bus *bus;
+	struct subscriber *reader;
+	const char *topic;
+	int published;
+	int seen[IN_ALL];
+	int last[2]; /* newest first sight of each key */
+};
+
+static void outage_switch(struct outage *o, bool off)
+{
+	if (o->d) {
+		devbroker_cut(o->d, off);
+		return;
+	}
+	const char *argv[] = {getenv("BARQUE_TEST_KAFKA_CONTROL"), off ? "stop" : "start", NULL};
+	int status, sent = o->published + PER_PHASE;
+	struct err e;
+	struct arena *a = arena_open();
+	pid_t pid = test_spawn("control", argv, NULL);
+	struct event *events = numbered(a, o->topic, IN_ALL);
+	while (off && o->published < sent && bus_publish(o->bus, events + o->published, 1, 1000, &e) == 1)
+		o->published++; /* while it goes down */
+	arena_close(&a);
+	ck_assert(test_wait(pid, 40000, &status));
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void outage_publish(struct outage *o, int upto, int64_t patience_ms)
+{
+	struct err e = {0};
+	struct arena *a = arena_open();
+	struct event *events = numbered(a, o->topic, IN_ALL);
+	int64_t deadline = clock_mono_ms() + patience_ms;
+	while (o->published < upto && clock_mono_ms() < deadline)
+		o->published += (int)bus_publish(o->bus, events + o->published, (size_t)(upto - o->published), 500, &e);
+	arena_close(&a);
+}
+
+/* Doubles may come; what is seen for the first time must be in order per key, without a hole. */
+static void outage_read(struct outage *o, int upto)
+{
+	struct err e;
+	struct event ev;
+	int64_t deadline = clock_mono_ms() + 2 * SUITE_WAIT_MS;
+	while (o->last[0] + 2 < upto || o->last[1] + 2 < upto) {
+		ck_assert_msg(clock_mono_ms() < deadline, "after %d and %d nothing more came of %d", o->last[0], o->last[1], upto);
+		if (subscriber_next(o->reader, 500, &ev, &e) <= 0)
+			continue;
+		int64_t number;
+		ck_assert(str_int(ev.id, 0, IN_ALL - 1, &number));
+		if (o->seen[number]++)
+			continue;
+		ck_assert_int_eq(number, o->last[number % 2] + 2);
+		o->last[number % 2] = (int)number;
+	}
+}
+
+static void outage_begin(struct outage *o)
+{
+	struct err e;
+	const char *control = getenv("BARQUE_TEST_KAFKA_CONTROL");
+	if (!control)
+		o->d = devbroker_open(1, 4, &e);
+	ck_assert(control || o->d);
+	snprintf(o->address, sizeof(o->address), "%s", o->d ? devbroker_address(o->d) : suite_brokers());
+	o->topic = suite_name("outage");
+	struct bus_topic topic = {.name = o->topic, .partitions = 4, .cleanup = "delete"};
+	ck_ok(o->d ? devbroker_topic(o->d, o->topic, 4, &e) : bus_topics_ensure(o->address, &topic, 1, 0, 20000, &e), &e);
+	o->bus = bus_open(o->address, &e);
+	o->reader = subscriber_open(o->address, &o->topic, 1, false, &e);
+	ck_ok(o->bus && o->reader && subscriber_ready(o->reader, SUITE_WAIT_MS, &e), &e);
+	o->last[0] = -2;
+	o->last[1] = -1;
+}
+
+START_TEST(an_outage_loses_nothing_and_keeps_order)
+{
+	struct outage *o = mem_new(sizeof(*o));
+	outage_begin(o);
+	for (int i = 0; i < OUTAGES; i++) {
+		int base = i * 3 * PER_PHASE, doubles = 0;
+		outage_publish(o, base + PER_PHASE, SUITE_WAIT_MS);
+		outage_switch(o, true);
+		outage_publish(o, base + 2 * PER_PHASE, 1500);
+		ck_assert_int_lt(o->published, base + 3 * PER_PHASE);
+		outage_switch(o, false);
+		outage_publish(o, base + 3 * PER_PHASE, SUITE_WAIT_MS);
+		ck_assert_int_eq(o->published, base + 3 * PER_PHASE);
+		outage_read(o, o->published);
+		for (int n = 0; n < o->published; n++)
+			doubles += o->seen[n] - 1;
+		printf("outage %d: %d events, none lost, in order, %d doubles\n", i + 1, o->published, doubles);
+	}
+	subscriber_close(&o->reader);
+	bus_close(&o->bus);
+	devbroker_close(&o->d);
+	mem_free(&o);
+}
+END_TEST
+
 /* ---- the program: killed and started again, with empty hands */
 
 static pid_t broker_start(int port, const char *address_file)
@@ -395,8 +505,8 @@ END_TEST
 
 static const TTest *const tests[] = {SUITE_TESTS, bad_addresses_are_refused, without_a_broker_publishing_ends_in_time,
         without_a_broker_trouble_is_told_once, after_a_cut_the_rest_goes_out_once, a_slow_broker_makes_progress_without_doubles,
-        other_events_displace_what_is_under_way, a_reader_outlives_a_cut, both_sides_follow_a_broker_that_starts_again,
-        the_program_says_what_it_is, the_program_refuses_what_it_does_not_know, bad_messages_are_told_and_passed_over,
-        topics_that_exist_are_left_alone};
+        other_events_displace_what_is_under_way, a_reader_outlives_a_cut, an_outage_loses_nothing_and_keeps_order,
+        both_sides_follow_a_broker_that_starts_again, the_program_says_what_it_is, the_program_refuses_what_it_does_not_know,
+        bad_messages_are_told_and_passed_over, topics_that_exist_are_left_alone};
 
 TEST_MAIN("bus_kafka", tests)
