@@ -11,6 +11,10 @@ sed -n 's/^ROUTE("\([A-Z]*\)", "\([^"]*\)".*/\1 \2/p' api/routes.def | sort -u >
 awk '
 	/^[a-z]/ { inside = /^paths:/ }
 	inside && /^  \// { path = $1; sub(/:$/, "", path); gsub(/["\047]/, "", path) }
+	# The same in the JSON form of YAML.
+	/^  "/ { json = /^  "paths":/ }
+	json && /^    "\// { split($0, part, "\""); path = part[2] }
+	json && /^      "(get|post|put|delete|patch|head|options)":/ { split($0, part, "\""); print toupper(part[2]), path }
 	inside && /^    (get|post|put|delete|patch|head|options):/ { method = $1; sub(/:.*/, "", method); print toupper(method), path }
 ' api/openapi.yaml | sort -u >build/lint/routes.docs
 status=0
