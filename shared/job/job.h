@@ -27,23 +27,23 @@
 #include "base/err.h"
 #include "base/json.h"
 
-#define JOB_ID 48       /* "<queue>-<shard><time and chance, 20 base32 digits>" and NUL */
-#define JOB_NAME 24     /* queue and kind names: [a-z0-9._], and NUL */
-#define JOB_KEY 200     /* idempotency, uniqueness and lane keys, and NUL */
-#define JOB_WORKER 64   /* host:pid:start */
-#define JOB_TRACE 64    /* W3C traceparent, 55 characters */
-#define JOB_TAGS 200
+#define JOB_ID     48  /* "<queue>-<shard><time and chance, 20 base32 digits>" and NUL */
+#define JOB_NAME   24  /* queue and kind names: [a-z0-9._], and NUL */
+#define JOB_KEY    200 /* idempotency, uniqueness and lane keys, and NUL */
+#define JOB_WORKER 64  /* host:pid:start */
+#define JOB_TRACE  64  /* W3C traceparent, 55 characters */
+#define JOB_TAGS   200
 
 /* X(state, wire name, is an end state) */
-#define JOB_STATES(X)                      \
-	X(JOB_SCHEDULED, "scheduled", false)   \
-	X(JOB_READY, "ready", false)           \
-	X(JOB_RUNNING, "running", false)       \
-	X(JOB_RETRYING, "retrying", false)     \
-	X(JOB_WAITING, "waiting", false)       \
-	X(JOB_SUCCEEDED, "succeeded", true)    \
-	X(JOB_FAILED, "failed", true)          \
-	X(JOB_CANCELLED, "cancelled", true)    \
+#define JOB_STATES(X)                        \
+	X(JOB_SCHEDULED, "scheduled", false) \
+	X(JOB_READY, "ready", false)         \
+	X(JOB_RUNNING, "running", false)     \
+	X(JOB_RETRYING, "retrying", false)   \
+	X(JOB_WAITING, "waiting", false)     \
+	X(JOB_SUCCEEDED, "succeeded", true)  \
+	X(JOB_FAILED, "failed", true)        \
+	X(JOB_CANCELLED, "cancelled", true)  \
 	X(JOB_DEAD, "dead", true)
 
 enum job_state {
@@ -60,9 +60,9 @@ bool job_move_allowed(enum job_state from, enum job_state to);
 /* How far a running job is. total 0: not known. */
 struct job_progress {
 	int64_t done, total;
-	char unit[16];       /* "bars", "symbols" */
-	double rate;         /* units a second, lately */
-	int64_t eta_s;       /* -1: not known */
+	char unit[16]; /* "bars", "symbols" */
+	double rate;   /* units a second, lately */
+	int64_t eta_s; /* -1: not known */
 	char note[120];
 };
 
@@ -71,35 +71,36 @@ struct job {
 	char kind[JOB_NAME];
 	char queue[JOB_NAME];
 	enum job_state state;
-	int priority;              /* 0 urgent .. 9 idle; 5 is usual */
+	int priority; /* 0 urgent .. 9 idle; 5 is usual */
 	int kind_version;
 	char *params;              /* JSON object text; owned by the job */
 	int attempt, max_attempts; /* attempt: number of the current or last one, from 1; 0 before the first claim */
 	int crashes;
-	int64_t fence;             /* of the current or last claim */
-	int64_t rev;               /* grows with every change of the record: the ETag */
+	int64_t fence;                                       /* of the current or last claim */
+	int64_t rev;                                         /* grows with every change of the record: the ETag */
 	int64_t created_at, run_at, started_at, finished_at; /* ms UTC; 0: not yet */
 	int64_t lease_until;
 	char worker[JOB_WORKER];
 	bool cancel_asked;
 	struct job_progress progress;
-	struct err error;          /* of the last failed attempt; ERR_NONE: none */
-	char *result;              /* JSON text, NULL before success; owned by the job */
+	struct err error; /* of the last failed attempt; ERR_NONE: none */
+	char *result;     /* JSON text, NULL before success; owned by the job */
 	char idempotency_key[JOB_KEY];
 	char unique_key[JOB_KEY];
 	char parent[JOB_ID];
 	char trace[JOB_TRACE];
-	char tags[JOB_TAGS];       /* comma separated */
+	char tags[JOB_TAGS]; /* comma separated */
 };
 
-void job_close(struct job *j); /* frees what it owns and zeroes it */
+void job_close(struct job *j);                                             /* frees what it owns and zeroes it */
 bool job_move(struct job *j, enum job_state to, struct err *e) MUST_CHECK; /* ERR_CONFLICT when the drawing has no such arrow */
 
 /* Ids carry their queue and shard, so that a job is found by its id alone. Random enough: 50 bits within one ms. */
 void job_id_make(char out[JOB_ID], const char *queue, int shard, int64_t now_ms, uint64_t chance);
 /* Split an id; false for a text that is no id of ours. */
 bool job_id_parse(const char *id, char queue_out[JOB_NAME], int *shard_out) MUST_CHECK;
-bool job_name_ok(const char *name); /* [a-z0-9._], 1..23 bytes: kinds; queues have no dot */
+bool job_name_ok(const char *name);  /* [a-z0-9._], 1..23 bytes: kinds; queues have no dot */
+bool job_queue_ok(const char *name); /* [a-z0-9_], 1..23 bytes */
 
 /* When may attempt n+1 start: base * 2^(n-1), at most cap, with full jitter in [half, whole]; chance in [0,1). */
 int64_t job_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms, double chance);

@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "job/job.h"
 
-#define QUEUE_BATCH_MAX 256 /* items in one call */
+#define QUEUE_BATCH_MAX  256 /* items in one call */
 #define QUEUE_PARAMS_MAX (256 * 1024)
 #define QUEUE_RESULT_MAX (1024 * 1024)
 
@@ -42,31 +42,31 @@ void queue_close(struct queue **q);
 enum unique_policy { UNIQUE_RETURN, UNIQUE_REJECT, UNIQUE_REPLACE };
 
 struct queue_submission {
-	char id[JOB_ID];              /* filled in by queue_submit when empty; keep it to ask again after ERR_UNSURE */
-	const char *kind, *queue;     /* required */
-	const char *params;           /* JSON object text, "{}" when NULL; at most QUEUE_PARAMS_MAX */
-	const char *lane;             /* fairness key (tenant, symbol); NULL: "" */
-	int priority;                 /* 0..9 */
+	char id[JOB_ID];          /* filled in by queue_submit when empty; keep it to ask again after ERR_UNSURE */
+	const char *kind, *queue; /* required */
+	const char *params;       /* JSON object text, "{}" when NULL; at most QUEUE_PARAMS_MAX */
+	const char *lane;         /* fairness key (tenant, symbol); NULL: "" */
+	int priority;             /* 0..9 */
 	int kind_version;
-	int64_t run_at_ms;            /* 0 or past: at once */
-	int64_t delay_ms;             /* alternative to run_at_ms, counted by the server's clock */
-	int max_attempts;             /* 0: 1 */
-	int max_crashes;              /* 0: 3; beyond it the job is DEAD ("poison") */
+	int64_t run_at_ms;                  /* 0 or past: at once */
+	int64_t delay_ms;                   /* alternative to run_at_ms, counted by the server's clock */
+	int max_attempts;                   /* 0: 1 */
+	int max_crashes;                    /* 0: 3; beyond it the job is DEAD ("poison") */
 	int64_t backoff_ms, backoff_cap_ms; /* 0: 1 s, 5 min */
-	const char *idempotency_key;  /* NULL: none */
-	const char *fingerprint;      /* of the request, compared when the key is met again */
-	const char *unique_key;       /* NULL: none; free again when the job ends */
+	const char *idempotency_key;        /* NULL: none */
+	const char *fingerprint;            /* of the request, compared when the key is met again */
+	const char *unique_key;             /* NULL: none; free again when the job ends */
 	enum unique_policy unique;
 	const char *parent, *trace, *tags; /* NULL: none */
-	bool held;                    /* starts WAITING; queue_release() makes it ready */
+	bool held;                         /* starts WAITING; queue_release() makes it ready */
 };
 
 enum submit_outcome {
-	SUBMIT_NEW,       /* accepted, and on disk as far as the server's appendfsync goes */
-	SUBMIT_EXISTING,  /* same idempotency key and fingerprint, or same id, or unique job: existing_id says which */
-	SUBMIT_MISMATCH,  /* idempotency key known with another fingerprint (HTTP 422) */
-	SUBMIT_REJECTED,  /* UNIQUE_REJECT met a live job: existing_id (HTTP 409) */
-	SUBMIT_FULL       /* queue too long or Redis too full: retry_after_ms (HTTP 503) */
+	SUBMIT_NEW,      /* accepted, and on disk as far as the server's appendfsync goes */
+	SUBMIT_EXISTING, /* same idempotency key and fingerprint, or same id, or unique job: existing_id says which */
+	SUBMIT_MISMATCH, /* idempotency key known with another fingerprint (HTTP 422) */
+	SUBMIT_REJECTED, /* UNIQUE_REJECT met a live job: existing_id (HTTP 409) */
+	SUBMIT_FULL      /* queue too long or Redis too full: retry_after_ms (HTTP 503) */
 };
 
 struct queue_submitted {
@@ -84,7 +84,7 @@ int queue_show(struct queue *q, const char *id, struct job *out, struct err *e) 
 /* Jobs of one queue, newest first, by filter; cursor "" starts, *next_cursor_out "" says the end. At most `limit` (<= 256)
  * jobs in jobs[limit]; returns how many, -1 on failure. kind / state: NULL and -1 mean any. */
 int queue_list(struct queue *q, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
-               char next_cursor_out[64], struct err *e) MUST_CHECK;
+        char next_cursor_out[64], struct err *e) MUST_CHECK;
 
 /* Ask for cancellation. 1: done or on its way (*state_out is CANCELLED or RUNNING), 0: no such job, -1 failed (ERR_CONFLICT: ended). */
 int queue_cancel(struct queue *q, const char *id, enum job_state *state_out, struct err *e) MUST_CHECK;
@@ -113,12 +113,21 @@ int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err 
 
 /* A shared budget, e.g. the exchange's request weight in the calendar minute: take `cost` if used + cost <= limit.
  * 1 taken; 0 not now, *wait_ms_out says how long; -1 failed. */
-int queue_budget_take(struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out,
-                      struct err *e) MUST_CHECK;
+int queue_budget_take(
+        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e) MUST_CHECK;
 /* What the server said it has counted in this window (raises ours, never lowers it), and/or stop everybody for stop_ms. */
 bool queue_budget_correct(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e) MUST_CHECK;
 
 bool queue_ping(struct queue *q, struct err *e) MUST_CHECK;
+
+/* Look at everything a queue holds and check rule 1 of job.h and all counters against it. Takes as long as there are jobs, so it
+ * is for tests and for people; jobs that move meanwhile look like faults. 1: sound, 0: problem says what is not, -1 failed. */
+struct queue_audit {
+	int64_t jobs;
+	int64_t by_state[9]; /* indexed by enum job_state */
+	char problem[300];
+};
+int queue_audit(struct queue *q, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
 
 /* ---- dispatchers -------------------------------------------------------------------------------------------- */
 
@@ -134,8 +143,9 @@ struct queue_ack {
 	char id[JOB_ID];
 	int64_t fence;
 	enum ack_outcome outcome;
-	char *result;      /* JSON text for ACK_DONE, may be NULL; owned by the caller until the step ended */
-	struct err error;  /* for ACK_ERROR and ACK_CRASHED; retry_after_ms > 0 overrides the backoff */
+	char *result;     /* JSON text for ACK_DONE, may be NULL; owned by the caller until the step ended. Longer than
+	                    * QUEUE_RESULT_MAX: the job becomes FAILED, with that sentence */
+	struct err error; /* for ACK_ERROR and ACK_CRASHED; retry_after_ms > 0 overrides the backoff */
 };
 
 struct queue_claim {
@@ -144,8 +154,8 @@ struct queue_claim {
 
 struct queue_step {
 	const struct queue_ack *acks;
-	size_t n_acks;         /* <= QUEUE_BATCH_MAX */
-	int want;              /* claims wanted, 0..QUEUE_BATCH_MAX */
+	size_t n_acks; /* <= QUEUE_BATCH_MAX */
+	int want;      /* claims wanted, 0..QUEUE_BATCH_MAX */
 	int64_t lease_ms;
 };
 
@@ -154,8 +164,8 @@ struct queue_step_reply {
 	size_t n_claims;
 	char (*rejected)[JOB_ID]; /* acks refused: the fence was stale */
 	size_t n_rejected;
-	int64_t next_due_ms;      /* from now until the schedule's next job; -1: none */
-	bool more;                /* jobs are still ready */
+	int64_t next_due_ms; /* from now until the schedule's next job; -1: none */
+	bool more;           /* jobs are still ready */
 };
 void queue_step_reply_close(struct queue_step_reply *r);
 
@@ -176,10 +186,12 @@ void queue_renew_reply_close(struct queue_renew_reply *r);
 /* A dispatcher's link to one queue: a command connection and a waiting connection. kinds: only these are claimed. */
 struct queue_link;
 struct queue_link *queue_link_open(const char *url, const struct queue_options *options, const char *queue, const char *worker,
-                                   const char *const *kinds, size_t n_kinds, struct err *e) MUST_CHECK;
+        const char *const *kinds, size_t n_kinds, struct err *e) MUST_CHECK;
 void queue_link_close(struct queue_link **l); /* leases stay and expire; drain first */
 
-/* At most one call (step or renew) is under way per link. After -1 the link reconnects at the next begin, and a step that was
+/* A link must call step or renew at least once a second: a worker that was not heard for 3 s is taken for dead, and its leases go to
+ * others. Leases that it forgets to renew end by themselves. A renewal holds at most QUEUE_BATCH_MAX items, a link at most 64 kinds.
+ * At most one call (step or renew) is under way per link. After -1 the link reconnects at the next begin, and a step that was
  * under way is sent again with its old sequence number before anything else: begin it again with the same content. */
 bool queue_link_step_begin(struct queue_link *l, const struct queue_step *s, struct err *e) MUST_CHECK;
 int queue_link_step_end(struct queue_link *l, struct queue_step_reply *out, struct err *e) MUST_CHECK; /* 1 got, 0 not yet, -1 */
@@ -188,7 +200,7 @@ int queue_link_renew_end(struct queue_link *l, struct queue_renew_reply *out, st
 /* Wait for work: the blocking pop on the marker, at most max_ms; a woken link passes the wake-up on while work remains. */
 bool queue_link_wait_begin(struct queue_link *l, int64_t max_ms, struct err *e) MUST_CHECK;
 int queue_link_wait_end(struct queue_link *l, struct err *e) MUST_CHECK; /* 1 woken or time is up, 0 not yet, -1 */
-int queue_link_fd(const struct queue_link *l);      /* command connection; -1 while not connected */
+int queue_link_fd(const struct queue_link *l);                           /* command connection; -1 while not connected */
 int queue_link_wait_fd(const struct queue_link *l);
 
 #endif

@@ -1,0 +1,1075 @@
+#!lua name=barque1
+-- barque.lua -- every transition of a job, each one atomic call of a Redis function; shared/job/job.h has the drawing and the rules.
+--
+-- The library's name carries its version: two versions may be loaded side by side while workers are rolled over, so what one writes
+-- the other must read. A change of meaning is a new version; the loader refuses different text under the same name.
+--
+-- All keys of a shard begin with T = {<namespace>:<queue>:<shard>}, so that they share one slot of a cluster:
+--   T:j:<id>          hash    the record of a job (fields below)
+--   T:r:<kind>:<lane> list    ids ready to run; a lane is one digit of priority and the fairness key
+--   T:g:<kind>        zset    the lanes of a kind that hold something, by class (priority) and virtual time within it
+--   T:m:<kind>        zset    the marker that waiting dispatchers pop (BZPOPMIN)
+--   T:d               zset    the schedule: jobs that wait for their time, new or tried before, by that time
+--   T:h               zset    jobs held for others
+--   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
+--   T:W               zset    workers by the time until which they are taken for alive
+--   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
+--   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
+--   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
+--   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, v<class> virtual time, t, ge, mt times, at, op
+--
+-- Fields of a job: s state digit and revision, k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
+-- a "errors crashes", f fence, w worker, b began, e ended, i u keys, z flags (w watched, c cancel asked, g its id still lies in a lane
+-- though it was cancelled), n progress, E error, R result, P parent, t trace, g tags. What has its usual value is left out.
+--
+-- No loop runs more than 256 times for each thing a call does.
+
+local SCHEDULED, READY, RUNNING, RETRYING, WAITING = '0', '1', '2', '3', '4'
+local SUCCEEDED, FAILED, CANCELLED, DEAD = '5', '6', '7', '8'
+
+-- From, to: the arrows of job.h; job_move() there says the same.
+local ARROWS = {
+	[SCHEDULED] = { [READY] = true, [CANCELLED] = true },
+	[READY] = { [RUNNING] = true, [CANCELLED] = true },
+	[RUNNING] = { [READY] = true, [RETRYING] = true, [SUCCEEDED] = true, [FAILED] = true, [CANCELLED] = true, [DEAD] = true },
+	[RETRYING] = { [READY] = true, [CANCELLED] = true },
+	[WAITING] = { [READY] = true, [CANCELLED] = true },
+	[SUCCEEDED] = {},
+	[FAILED] = { [READY] = true },
+	[CANCELLED] = { [READY] = true },
+	[DEAD] = { [READY] = true },
+}
+local END_INDEX = { [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
+local LIST_INDEX = { [SCHEDULED] = ':d', [RETRYING] = ':d', [WAITING] = ':h', [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
+
+local BATCH = 256
+local CLASS = 2 ^ 48 -- scores in a ring: class * CLASS + virtual time
+local ALIVE = 3000 -- a worker unheard for so long is dead
+local SILENCE = 3000 -- nobody was heard for so long: the server itself was away, nobody is to blame
+local GRACE = 2500 -- after a silence, time for the living to be heard again
+local ANSWER_TTL = 60000 -- how long a lost answer can be asked for again
+local KEY_BACKSTOP = 30 * 24 * 3600 * 1000 -- keys of jobs that never end are let go after this
+local CLAIM_BYTES = 4 * 1024 * 1024 -- parameters in one answer
+local LIST_BYTES = 8 * 1024 * 1024
+
+-- Set by enter() at each call; a call is alone in the server while it runs.
+local call, T, opt, now, now_us, deltas, sets, back, front
+
+local function enter(keys, args)
+	call = redis.call
+	local t = call('TIME')
+	now_us = tonumber(t[1]) * 1000000 + tonumber(t[2])
+	now = math.floor(now_us / 1000)
+	T = string.sub(keys[1], 1, -3)
+	opt = { ns = args[1], prefix = args[2], result_ttl = tonumber(args[3]), dead_ttl = tonumber(args[4]) }
+	deltas, sets, back, front = {}, {}, {}, {}
+end
+
+local function count(name, by)
+	deltas[name] = (deltas[name] or 0) + by
+end
+
+local function set(name, value)
+	sets[#sets + 1] = name
+	sets[#sets + 1] = value
+end
+
+local function leave()
+	for name, by in pairs(deltas) do
+		if by ~= 0 then
+			call('HINCRBY', T .. ':n', name, by)
+		end
+	end
+	if #sets > 0 then
+		call('HSET', T .. ':n', unpack(sets))
+	end
+end
+
+local function state_of(s)
+	return string.sub(s, 1, 1)
+end
+
+-- The only place where the state of an existing job changes. s is its field s as read; further fields ride along.
+local function move(key, s, to, ...)
+	if not ARROWS[state_of(s)][to] then
+		error('a job in state ' .. state_of(s) .. ' cannot move to ' .. to)
+	end
+	call('HSET', key, 's', to .. (tonumber(string.sub(s, 2)) + 1), ...)
+end
+
+local function has_flag(z, flag)
+	return z and string.find(z, flag, 1, true) ~= nil
+end
+
+local function set_flag(key, z, flag)
+	if not has_flag(z, flag) then
+		call('HSET', key, 'z', (z or '') .. flag)
+	end
+end
+
+local function clear_flags(key, z, flags)
+	local rest = z and string.gsub(z, '[' .. flags .. ']', '')
+	if rest and rest ~= z then
+		if rest == '' then
+			call('HDEL', key, 'z')
+		else
+			call('HSET', key, 'z', rest)
+		end
+	end
+end
+
+local function kind_of(k)
+	return string.match(k, '^[^/]+')
+end
+
+-- ---- lanes ----------------------------------------------------------------------------------------------------------
+
+local function put(lanes, kind, lane, id)
+	local name = kind .. ':' .. (lane or '5')
+	local ids = lanes[name]
+	if not ids then
+		ids = { kind = kind, lane = lane or '5' }
+		lanes[name] = ids
+	end
+	ids[#ids + 1] = id
+end
+
+-- A lane that held nothing joins its class at the virtual time where service stands: no credit for having been away.
+local function join_ring(kind, lane)
+	local class = string.sub(lane, 1, 1)
+	local at = tonumber(call('HGET', T .. ':n', 'v' .. class) or 0)
+	call('ZADD', T .. ':g:' .. kind, 'NX', tonumber(class) * CLASS + at, lane)
+end
+
+local function flush(how, lanes)
+	for name, ids in pairs(lanes) do
+		local len = call(how, T .. ':r:' .. name, unpack(ids))
+		if len == #ids then
+			join_ring(ids.kind, ids.lane)
+		end
+		count('r', #ids)
+		count('r:' .. ids.kind, #ids)
+		call('ZADD', T .. ':m:' .. ids.kind, 0, '1')
+	end
+end
+
+local function flush_lanes()
+	flush('RPUSH', back)
+	flush('LPUSH', front)
+	back, front = {}, {}
+end
+
+-- ---- the end of a job -----------------------------------------------------------------------------------------------
+
+local function free_unique(unique, id)
+	local key = T .. ':u:' .. unique
+	if call('GET', key) == id then
+		call('DEL', key)
+	end
+end
+
+-- h: s, f, u, i, z, w as read by end_fields(). The keys are let go, the record stays for its retention.
+local function finish(id, key, h, to, ...)
+	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
+	move(key, h[1], to, 'e', now, ...)
+	call('PEXPIRE', key, ttl)
+	if h[3] then
+		free_unique(h[3], id)
+	end
+	if h[4] then
+		call('PEXPIRE', T .. ':i:' .. h[4], ttl)
+	end
+	if to ~= SUCCEEDED then
+		call('ZADD', T .. END_INDEX[to], now, id)
+	end
+	if has_flag(h[5], 'w') then
+		call('PUBLISH', opt.ns .. ':ended', opt.prefix .. id .. ' ' .. to)
+	end
+	count('done', 1)
+end
+
+local function end_fields(key)
+	return call('HMGET', key, 's', 'f', 'u', 'i', 'z', 'w')
+end
+
+-- What is needed to send a running job back: kind, lane, errors, crashes, and its limits.
+local function plan_of(key)
+	local h = call('HMGET', key, 'k', 'y', 'a', 'm')
+	local plan = { kind = kind_of(h[1]), lane = h[2], errors = 0, crashes = 0, attempts = 1, max_crashes = 3, base = 1000, cap = 300000 }
+	if h[3] then
+		local errors, crashes = string.match(h[3], '^(%d+) (%d+)$')
+		plan.errors, plan.crashes = tonumber(errors), tonumber(crashes)
+	end
+	if h[4] then
+		local attempts, max_crashes, base, cap = string.match(h[4], '^(%d+) (%d+) (%d+) (%d+)$')
+		plan.attempts, plan.max_crashes, plan.base, plan.cap = tonumber(attempts), tonumber(max_crashes), tonumber(base), tonumber(cap)
+	end
+	return plan
+end
+
+local function crash(id, key, h, why)
+	local plan = plan_of(key)
+	local counts = plan.errors .. ' ' .. (plan.crashes + 1)
+	if has_flag(h[5], 'c') then
+		return finish(id, key, h, CANCELLED, 'a', counts)
+	end
+	if plan.crashes + 1 > plan.max_crashes then
+		return finish(id, key, h, DEAD, 'a', counts, 'E', 'crashed poison: it crashed ' .. (plan.crashes + 1) .. ' times; last: ' .. why)
+	end
+	move(key, h[1], READY, 'a', counts)
+	put(front, plan.kind, plan.lane, id)
+end
+
+local function backoff(plan, errors, chance)
+	local whole = math.min(plan.cap, plan.base * 2 ^ (errors - 1))
+	local half = math.floor(whole / 2)
+	return half + math.floor((whole - half) * chance)
+end
+
+-- ---- acknowledgements: outcome letter -> function(id, key, h, a, b) ---------------------------------------------------
+
+local ACKS = {}
+
+function ACKS.D(id, key, h, result)
+	if result == '' then
+		finish(id, key, h, SUCCEEDED)
+	else
+		finish(id, key, h, SUCCEEDED, 'R', result)
+	end
+end
+
+-- a: "code temporary retry_after chance", the last in 1/65536; b: the sentence.
+function ACKS.E(id, key, h, a, text)
+	local code, temporary, after, chance = string.match(a, '^(%S+) (%d) (%d+) (%d+)$')
+	local plan = plan_of(key)
+	local errors = plan.errors + 1
+	local counts, why = errors .. ' ' .. plan.crashes, code .. ' ' .. text
+	if temporary == '0' then
+		return finish(id, key, h, FAILED, 'a', counts, 'E', why)
+	end
+	if has_flag(h[5], 'c') then
+		return finish(id, key, h, CANCELLED, 'a', counts, 'E', why)
+	end
+	if errors >= plan.attempts then
+		return finish(id, key, h, DEAD, 'a', counts, 'E', why)
+	end
+	local due = now + (after ~= '0' and tonumber(after) or backoff(plan, errors, tonumber(chance) / 65536))
+	move(key, h[1], RETRYING, 'a', counts, 'E', why, 'd', due)
+	call('ZADD', T .. ':d', due, id)
+end
+
+function ACKS.C(id, key, h, _, text)
+	crash(id, key, h, text)
+end
+
+function ACKS.G(id, key, h)
+	if has_flag(h[5], 'c') then
+		return finish(id, key, h, CANCELLED)
+	end
+	local plan = plan_of(key)
+	move(key, h[1], READY)
+	put(front, plan.kind, plan.lane, id)
+end
+
+function ACKS.X(id, key, h)
+	finish(id, key, h, CANCELLED)
+end
+
+-- Five arguments each: id, fence, outcome, a, b. Returns the ids whose fence was stale.
+local function apply_acks(worker, args, at, n)
+	local rejected, over = {}, {}
+	for i = 1, n do
+		local id = args[at]
+		local key = T .. ':j:' .. id
+		local h = end_fields(key)
+		if h[1] and state_of(h[1]) == RUNNING and h[2] == args[at + 1] and h[6] == worker then
+			ACKS[args[at + 2]](id, key, h, args[at + 3], args[at + 4])
+			over[#over + 1] = id
+		else
+			rejected[#rejected + 1] = id
+		end
+		at = at + 5
+	end
+	if #over > 0 then
+		call('ZREM', T .. ':l:' .. worker, unpack(over))
+		count('run', -#over)
+	end
+	return rejected
+end
+
+-- ---- leases ----------------------------------------------------------------------------------------------------------
+
+local function reap_leases(worker, ids, why)
+	for _, id in ipairs(ids) do
+		local key = T .. ':j:' .. id
+		local h = end_fields(key)
+		if h[1] and state_of(h[1]) == RUNNING then
+			crash(id, key, h, why)
+		end
+	end
+	if #ids > 0 then
+		call('ZREM', T .. ':l:' .. worker, unpack(ids))
+		count('run', -#ids)
+	end
+	return #ids
+end
+
+-- A worker that lives reaps its own forgotten leases; one that was not heard for ALIVE loses all of its own to whoever comes first.
+-- silence_end: see keep_time().
+local function reap(worker, lease, silence_end)
+	if now >= silence_end + lease then
+		local ids = call('ZRANGE', T .. ':l:' .. worker, '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)
+		reap_leases(worker, ids, 'its lease ended')
+	end
+	if now < silence_end + GRACE then
+		return
+	end
+	local dead = call('ZRANGE', T .. ':W', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)[1]
+	if not dead or dead == worker then
+		return
+	end
+	local ids = call('ZRANGE', T .. ':l:' .. dead, 0, BATCH - 1)
+	if reap_leases(dead, ids, 'its worker died') < BATCH then
+		call('ZREM', T .. ':W', dead)
+	end
+end
+
+-- When nobody at all was heard for a while, the server was away (a restart, a failover): then no worker is dead because of it, and
+-- everybody gets time to be heard again. Returns the end of the last such silence.
+local function keep_time(last, silence_end)
+	set('t', now)
+	if last and now - tonumber(last) > SILENCE then
+		set('ge', now)
+		return now
+	end
+	return tonumber(silence_end or 0)
+end
+
+-- ---- the schedule ----------------------------------------------------------------------------------------------------
+
+local function promote()
+	local ids = call('ZRANGE', T .. ':d', '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)
+	for _, id in ipairs(ids) do
+		local key = T .. ':j:' .. id
+		local h = call('HMGET', key, 's', 'k', 'y')
+		if h[1] then
+			move(key, h[1], READY)
+			put(back, kind_of(h[2]), h[3], id)
+		end
+	end
+	if #ids > 0 then
+		call('ZREM', T .. ':d', unpack(ids))
+	end
+end
+
+local function next_due()
+	local first = call('ZRANGE', T .. ':d', 0, 0, 'WITHSCORES')
+	return first[2] and math.max(0, tonumber(first[2]) - now) or -1
+end
+
+-- ---- claims ----------------------------------------------------------------------------------------------------------
+
+local function by_score(a, b)
+	return a.at < b.at
+end
+
+-- The lanes to be served next: those of the most urgent class among the kinds asked for, by virtual time.
+local function next_lanes(c)
+	local lanes = {}
+	for _, kind in ipairs(c.kinds) do
+		local z = c.ready[kind] > 0 and call('ZRANGE', T .. ':g:' .. kind, 0, 31, 'WITHSCORES') or {}
+		for i = 1, #z, 2 do
+			lanes[#lanes + 1] = { kind = kind, lane = z[i], at = tonumber(z[i + 1]) }
+		end
+	end
+	if #lanes > 1 then
+		table.sort(lanes, by_score)
+		local class_end = (math.floor(lanes[1].at / CLASS) + 1) * CLASS
+		while lanes[#lanes].at >= class_end do
+			lanes[#lanes] = nil
+		end
+	end
+	return lanes
+end
+
+-- One job becomes ours. False: the id was left over from a job that was cancelled in its lane.
+local function take(c, id)
+	local key = T .. ':j:' .. id
+	local h = call('HMGET', key, 's', 'k', 'p', 'a', 't')
+	if not h[1] or state_of(h[1]) ~= READY then
+		if h[1] then
+			clear_flags(key, call('HGET', key, 'z'), 'g')
+		end
+		return false
+	end
+	c.fence = c.fence + 1
+	move(key, h[1], RUNNING, 'f', c.fence, 'w', c.worker, 'b', now)
+	c.bytes = c.bytes + (h[3] and #h[3] or 2)
+	c.claims[#c.claims + 1] = { id, c.fence, h[2], h[3], h[4], h[5] }
+	c.leases[#c.leases + 1] = c.until_ms
+	c.leases[#c.leases + 1] = id
+	return true
+end
+
+-- Take up to n from a lane; what was popped but would make the answer too long goes back to the front, in its order.
+local function serve(c, lane, n)
+	local list, ring = T .. ':r:' .. lane.kind .. ':' .. lane.lane, T .. ':g:' .. lane.kind
+	local ids, taken = call('LPOP', list, n) or {}, 0
+	local last = #ids
+	for i = 1, #ids do
+		taken = taken + (take(c, ids[i]) and 1 or 0)
+		if c.bytes >= CLAIM_BYTES then
+			last = i
+			break
+		end
+	end
+	for i = #ids, last + 1, -1 do
+		call('LPUSH', list, ids[i])
+	end
+	if call('EXISTS', list) == 0 then
+		call('ZREM', ring, lane.lane)
+	else
+		call('ZADD', ring, lane.at + taken, lane.lane)
+	end
+	c.popped = c.popped + math.max(1, last)
+	c.want = c.want - taken
+	c.ready[lane.kind] = c.ready[lane.kind] - taken
+	count('r', -taken)
+	count('r:' .. lane.kind, -taken)
+	local class = math.floor(lane.at / CLASS)
+	c.service['v' .. class] = math.max(c.service['v' .. class] or 0, lane.at - class * CLASS)
+end
+
+-- Fair shares: each lane of the class gets an equal part of what is wanted. The virtual time of a lane grows with what it was given,
+-- so that one that got nothing this time stands first the next; a weight would divide that growth.
+local function claim(c)
+	while c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES do
+		local lanes = next_lanes(c)
+		if #lanes == 0 then
+			break
+		end
+		local part = math.ceil(c.want / #lanes)
+		for _, lane in ipairs(lanes) do
+			if c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES then
+				serve(c, lane, math.min(part, c.want, BATCH - c.popped))
+			end
+		end
+	end
+	for name, at in pairs(c.service) do
+		set(name, at)
+	end
+	if #c.claims > 0 then
+		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
+		count('run', #c.claims)
+		set('f', c.fence)
+	end
+end
+
+-- A kind with something left keeps its marker, so that the next waiting dispatcher wakes; one that was emptied loses it.
+local function set_markers(c)
+	local more = 0
+	for _, kind in ipairs(c.kinds) do
+		if c.ready[kind] > 0 then
+			more = 1
+			call('ZADD', T .. ':m:' .. kind, 0, '1')
+		elseif c.before[kind] > 0 then
+			call('DEL', T .. ':m:' .. kind)
+		end
+	end
+	return more
+end
+
+-- ---- keeping house ---------------------------------------------------------------------------------------------------
+
+-- Drop from the front of T:a what has vanished; what is old but still lives moves to T:o, lest it hold up the rest.
+local function trim_all(limit)
+	local gone = 0
+	while gone < limit do
+		local id = call('LINDEX', T .. ':a', 0)
+		local created = id and call('HGET', T .. ':j:' .. id, 'c')
+		if not id or (created and tonumber(created) > now - opt.result_ttl - 60000) then
+			break
+		end
+		if created then
+			call('ZADD', T .. ':o', created, id)
+		end
+		call('LPOP', T .. ':a')
+		gone = gone + 1
+	end
+	count('at', gone)
+end
+
+local function trim_ends(index, ttl)
+	local ids = call('ZRANGE', T .. index, '-inf', now - ttl, 'BYSCORE', 'LIMIT', 0, BATCH)
+	if #ids > 0 then
+		call('ZREM', T .. index, unpack(ids))
+	end
+end
+
+-- Walk through T:o a stretch at a time, for ever, and drop what has vanished.
+local function trim_old()
+	local from = tonumber(call('HGET', T .. ':n', 'op') or 0)
+	local ids, gone = call('ZRANGE', T .. ':o', from, from + 63), 0
+	for _, id in ipairs(ids) do
+		if call('EXISTS', T .. ':j:' .. id) == 0 then
+			gone = gone + call('ZREM', T .. ':o', id)
+		end
+	end
+	set('op', #ids < 64 and 0 or from + 64 - gone)
+end
+
+local function keep_house(last)
+	if last and now - tonumber(last) < 1000 then
+		return
+	end
+	set('mt', now)
+	trim_ends(':x', opt.dead_ttl)
+	trim_ends(':f', opt.dead_ttl)
+	trim_ends(':k', opt.result_ttl)
+	trim_old()
+	trim_all(64)
+end
+
+-- ---- step ------------------------------------------------------------------------------------------------------------
+
+-- The answer that was given to this sequence number; claims that are no longer ours are left out. nil: it is a new one.
+local function answer_again(worker, seq)
+	local last = call('GET', T .. ':w:' .. worker)
+	if not last then
+		return nil
+	end
+	local last_seq, fence, ids, rejected = string.match(last, '^(%d+) (%d+) (%w*) (%w*)$')
+	if tonumber(last_seq) > seq then
+		return redis.error_reply('STALESEQ a later step of this worker was already taken')
+	end
+	if tonumber(last_seq) < seq then
+		return nil
+	end
+	local refused, claims = {}, {}
+	for id in string.gmatch(rejected, string.rep('%w', 20)) do
+		refused[#refused + 1] = id
+	end
+	fence = tonumber(fence)
+	for id in string.gmatch(ids, string.rep('%w', 20)) do
+		fence = fence + 1
+		local h = call('HMGET', T .. ':j:' .. id, 's', 'k', 'p', 'a', 't', 'f')
+		if h[1] and state_of(h[1]) == RUNNING and tonumber(h[6]) == fence then
+			claims[#claims + 1] = { id, fence, h[2], h[3], h[4], h[5] }
+		end
+	end
+	call('ZADD', T .. ':W', now + ALIVE, worker)
+	return { next_due(), 1, refused, claims }
+end
+
+local function note_answer(worker, seq, fence, claims, rejected)
+	local ids = {}
+	for i = 1, #claims do
+		ids[i] = claims[i][1]
+	end
+	local text = string.format('%.0f %.0f %s %s', seq, fence, table.concat(ids), table.concat(rejected))
+	call('SET', T .. ':w:' .. worker, text, 'PX', ANSWER_TTL)
+	call('ZADD', T .. ':W', now + ALIVE, worker)
+end
+
+local function read_counters(c)
+	local names = { 'f', 't', 'ge', 'mt' }
+	for i, kind in ipairs(c.kinds) do
+		names[i + 4] = 'r:' .. kind
+	end
+	local h = call('HMGET', T .. ':n', unpack(names))
+	for i, kind in ipairs(c.kinds) do
+		c.ready[kind] = tonumber(h[i + 4] or 0)
+	end
+	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
+	c.fence = math.max(tonumber(h[1] or 0), now_us)
+	return h
+end
+
+-- worker, seq, lease, want, number of kinds, kinds, number of acks, acks
+local function step(keys, args)
+	enter(keys, args)
+	local worker, seq, lease, n_kinds = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
+	local again = answer_again(worker, seq)
+	if again then
+		return again
+	end
+	local c = { worker = worker, want = tonumber(args[8]), until_ms = now + lease, kinds = {}, ready = {}, before = {}, service = {},
+		claims = {}, leases = {}, popped = 0, bytes = 0 }
+	for i = 1, n_kinds do
+		c.kinds[i] = args[9 + i]
+	end
+	local h = read_counters(c)
+	local fence = c.fence
+	local rejected = apply_acks(worker, args, 11 + n_kinds, tonumber(args[10 + n_kinds]))
+	reap(worker, lease, keep_time(h[2], h[3]))
+	promote()
+	flush_lanes()
+	for _, kind in ipairs(c.kinds) do
+		c.ready[kind] = c.ready[kind] + (deltas['r:' .. kind] or 0)
+		c.before[kind] = c.ready[kind]
+	end
+	claim(c)
+	local more = set_markers(c)
+	note_answer(worker, seq, fence, c.claims, rejected)
+	keep_house(h[4])
+	leave()
+	return { next_due(), more, rejected, c.claims }
+end
+
+-- worker, lease, n, then id, fence, progress ('' = unchanged) each
+local function renew(keys, args)
+	enter(keys, args)
+	local worker, lease, lost, cancel, leases = args[5], tonumber(args[6]), {}, {}, {}
+	local h = call('HMGET', T .. ':n', 't', 'ge')
+	local silence_end = keep_time(h[1], h[2])
+	for i = 8, 7 + tonumber(args[7]) * 3, 3 do
+		local key = T .. ':j:' .. args[i]
+		local job = call('HMGET', key, 's', 'f', 'z')
+		if job[1] and state_of(job[1]) == RUNNING and job[2] == args[i + 1] then
+			leases[#leases + 1] = now + lease
+			leases[#leases + 1] = args[i]
+			if args[i + 2] ~= '' then
+				call('HSET', key, 'n', args[i + 2], 's', RUNNING .. (tonumber(string.sub(job[1], 2)) + 1))
+			end
+			if has_flag(job[3], 'c') then
+				cancel[#cancel + 1] = args[i]
+			end
+		else
+			lost[#lost + 1] = args[i]
+		end
+	end
+	if #leases > 0 then
+		call('ZADD', T .. ':l:' .. worker, 'XX', unpack(leases))
+	end
+	call('ZADD', T .. ':W', now + ALIVE, worker)
+	reap(worker, lease, silence_end)
+	flush_lanes()
+	leave()
+	return { lost, cancel }
+end
+
+-- ---- submit ----------------------------------------------------------------------------------------------------------
+
+local NEW, EXISTING, MISMATCH, REJECTED, FULL = 0, 1, 2, 3, 4
+
+-- The state of a job, or nil when it has vanished.
+local function present_state(id)
+	local s = id and call('HGET', T .. ':j:' .. id, 's')
+	return s and state_of(s)
+end
+
+local function known_key(item)
+	local value = call('GET', T .. ':i:' .. item.idem)
+	local id, fingerprint = string.match(value or '', '^(%w+) (.*)$')
+	if not present_state(id) then
+		return nil
+	end
+	if fingerprint ~= item.fingerprint then
+		return MISMATCH, id
+	end
+	return EXISTING, id
+end
+
+local function note_key(item, id, ttl)
+	if item.idem ~= '' then
+		call('SET', T .. ':i:' .. item.idem, id .. ' ' .. item.fingerprint, 'PX', ttl)
+	end
+end
+
+-- The live job that holds the unique key, if any. A holder that has ended or vanished does not count: the key cannot stick.
+local function unique_holder(item)
+	local id = call('GET', T .. ':u:' .. item.unique)
+	local state = present_state(id)
+	return state and state < SUCCEEDED and id or nil
+end
+
+local function cancel_job(id)
+	local key = T .. ':j:' .. id
+	local h = end_fields(key)
+	if not h[1] then
+		return { 0, 0 }
+	end
+	local state = state_of(h[1])
+	if state >= SUCCEEDED then
+		return { -1, tonumber(state) }
+	end
+	if state == RUNNING then
+		set_flag(key, h[5], 'c')
+		call('HSET', key, 's', RUNNING .. (tonumber(string.sub(h[1], 2)) + 1))
+		return { 1, tonumber(state) }
+	end
+	if state == READY then
+		-- Searching the lane would cost its length. The id stays there, marked, and is passed over when its turn comes.
+		set_flag(key, h[5], 'g')
+		local kind = kind_of(call('HGET', key, 'k'))
+		count('r', -1)
+		count('r:' .. kind, -1)
+	else
+		call('ZREM', T .. (state == WAITING and ':h' or ':d'), id)
+	end
+	finish(id, key, h, CANCELLED)
+	return { 1, tonumber(CANCELLED) }
+end
+
+local function store_job(item, args, first, last)
+	local key = T .. ':j:' .. item.id
+	if item.held then
+		call('HSET', key, 's', WAITING .. '1', 'c', now, unpack(args, first, last))
+		call('ZADD', T .. ':h', now, item.id)
+	elseif item.due > now then
+		call('HSET', key, 's', SCHEDULED .. '1', 'c', now, 'd', item.due, unpack(args, first, last))
+		call('ZADD', T .. ':d', item.due, item.id)
+		-- Who waits must learn when it is due earlier than all others.
+		if call('ZRANGE', T .. ':d', 0, 0)[1] == item.id then
+			call('ZADD', T .. ':m:' .. item.kind, 0, '1')
+		end
+	else
+		call('HSET', key, 's', READY .. '1', 'c', now, unpack(args, first, last))
+		put(back, item.kind, item.lane, item.id)
+	end
+end
+
+-- Returns outcome and id. room: may the queue still grow?
+local function submit_one(item, args, first, last, known, room)
+	if known and present_state(item.id) then
+		return EXISTING, item.id
+	end
+	if item.idem ~= '' then
+		local outcome, id = known_key(item)
+		if outcome then
+			return outcome, id
+		end
+	end
+	local holder = item.unique ~= '' and unique_holder(item)
+	if holder and item.policy == '1' then
+		return REJECTED, holder
+	end
+	if holder and item.policy == '0' then
+		note_key(item, holder, opt.result_ttl)
+		return EXISTING, holder
+	end
+	if not room then
+		return FULL, ''
+	end
+	if holder then
+		cancel_job(holder)
+	end
+	local ttl = KEY_BACKSTOP + math.max(0, item.due - now)
+	note_key(item, item.id, ttl)
+	if item.unique ~= '' then
+		call('SET', T .. ':u:' .. item.unique, item.id, 'PX', ttl)
+	end
+	store_job(item, args, first, last)
+	return NEW, ''
+end
+
+local function read_item(args, at)
+	local item = { id = args[at], kind = args[at + 1], lane = args[at + 2], idem = args[at + 3], fingerprint = args[at + 4],
+		unique = args[at + 5], policy = args[at + 6], held = args[at + 7] == '1', due = tonumber(args[at + 8]) }
+	local delay = tonumber(args[at + 9])
+	if delay > 0 then
+		item.due = now + delay
+	end
+	return item
+end
+
+-- May any of these ids be known already? One question for all of them, since the answer is nearly always no.
+local function any_known(args, at, n)
+	local keys, seen, twice = {}, {}, false
+	for i = 1, n do
+		local id = args[at]
+		twice = twice or seen[id]
+		seen[id] = true
+		keys[i] = T .. ':j:' .. id
+		at = at + 11 + tonumber(args[at + 10])
+	end
+	return twice or call('EXISTS', unpack(keys)) > 0
+end
+
+local function waiting_count()
+	return tonumber(call('HGET', T .. ':n', 'r') or 0) + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
+end
+
+-- max_length, memory full (0, 1), n, then for each item: id, kind, lane, idempotency key, fingerprint, unique key, policy, held,
+-- due, delay, number of further arguments, fields and values of the record
+local function submit(keys, args)
+	enter(keys, args)
+	local room, n = args[6] == '1' and 0 or tonumber(args[5]) - waiting_count(), tonumber(args[7])
+	local at, known, out, ids = 8, any_known(args, 8, n), {}, {}
+	for i = 1, n do
+		local item = read_item(args, at)
+		local last = at + 10 + tonumber(args[at + 10])
+		local outcome, id = submit_one(item, args, at + 11, last, known, room > 0)
+		if outcome == NEW then
+			room = room - 1
+			ids[#ids + 1] = item.id
+		end
+		out[i * 2 - 1], out[i * 2] = outcome, id
+		at = last + 1
+	end
+	flush_lanes()
+	if #ids > 0 then
+		call('RPUSH', T .. ':a', unpack(ids))
+		trim_all(math.min(#ids * 2, BATCH))
+	end
+	leave()
+	return out
+end
+
+-- ---- single jobs -----------------------------------------------------------------------------------------------------
+
+local function cancel(keys, args)
+	enter(keys, args)
+	local reply = cancel_job(args[5])
+	leave()
+	return reply
+end
+
+local function make_ready(id, key, z)
+	local h = call('HMGET', key, 'k', 'y')
+	if has_flag(z, 'g') then
+		-- It still lies where it was when it was cancelled.
+		count('r', 1)
+		count('r:' .. kind_of(h[1]), 1)
+		call('ZADD', T .. ':m:' .. kind_of(h[1]), 0, '1')
+	else
+		put(back, kind_of(h[1]), h[2], id)
+	end
+end
+
+-- {1, state} done, {0, 0} no such job, {-1, state} not in an end state, {-2, state} its unique key is another's now
+local function replay(keys, args)
+	enter(keys, args)
+	local id = args[5]
+	local key = T .. ':j:' .. id
+	local h = end_fields(key)
+	if not h[1] then
+		return { 0, 0 }
+	end
+	local state = state_of(h[1])
+	if not END_INDEX[state] then
+		return { -1, tonumber(state) }
+	end
+	if h[3] and unique_holder({ unique = h[3] }) then
+		return { -2, tonumber(state) }
+	end
+	move(key, h[1], READY)
+	call('PERSIST', key)
+	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
+	clear_flags(key, h[5], 'cg')
+	call('ZREM', T .. END_INDEX[state], id)
+	if h[3] then
+		call('SET', T .. ':u:' .. h[3], id, 'PX', KEY_BACKSTOP)
+	end
+	if h[4] then
+		call('PEXPIRE', T .. ':i:' .. h[4], KEY_BACKSTOP)
+	end
+	make_ready(id, key, h[5])
+	flush_lanes()
+	leave()
+	return { 1, tonumber(READY) }
+end
+
+local function release(keys, args)
+	enter(keys, args)
+	local id = args[5]
+	local key = T .. ':j:' .. id
+	local h = end_fields(key)
+	if not h[1] then
+		return { 0, 0 }
+	end
+	if state_of(h[1]) ~= WAITING then
+		return { -1, tonumber(state_of(h[1])) }
+	end
+	move(key, h[1], READY)
+	call('ZREM', T .. ':h', id)
+	make_ready(id, key, nil)
+	flush_lanes()
+	leave()
+	return { 1, tonumber(READY) }
+end
+
+local function watch(keys, args)
+	enter(keys, args)
+	local key = T .. ':j:' .. args[5]
+	local h = call('HMGET', key, 's', 'z')
+	if not h[1] then
+		return { 0, 0 }
+	end
+	if state_of(h[1]) < SUCCEEDED then
+		set_flag(key, h[2], 'w')
+	end
+	return { 1, tonumber(state_of(h[1])) }
+end
+
+-- ---- looking ---------------------------------------------------------------------------------------------------------
+
+-- The record as fields and values, with its id and its lease's end before it; nil when it has vanished.
+local function record_of(id)
+	local fields = call('HGETALL', T .. ':j:' .. id)
+	if #fields == 0 then
+		return nil
+	end
+	local worker = call('HGET', T .. ':j:' .. id, 'w')
+	local lease = worker and call('ZSCORE', T .. ':l:' .. worker, id)
+	table.insert(fields, 1, lease or '0')
+	table.insert(fields, 1, id)
+	return fields
+end
+
+local function show(keys, args)
+	enter(keys, args)
+	local out = {}
+	for i = 5, math.min(#args, 4 + BATCH) do
+		out[#out + 1] = record_of(args[i])
+	end
+	return out
+end
+
+-- Page through a zset from its highest score. The cursor names the last member given, so that a member added or removed elsewhere
+-- moves nothing. Returns ids and a function that makes the cursor after one of them.
+local function page_zset(name, cursor)
+	local score, id = string.match(cursor, '^(%d+):(%w+)$')
+	local rank = id and call('ZREVRANK', T .. name, id)
+	local z
+	if not id then
+		z = call('ZREVRANGE', T .. name, 0, BATCH - 1, 'WITHSCORES')
+	elseif rank then
+		z = call('ZREVRANGE', T .. name, rank + 1, rank + BATCH, 'WITHSCORES')
+	else
+		z = call('ZREVRANGEBYSCORE', T .. name, '(' .. score, '-inf', 'WITHSCORES', 'LIMIT', 0, BATCH)
+	end
+	local ids = {}
+	for i = 1, #z, 2 do
+		ids[#ids + 1] = z[i]
+	end
+	return ids, function(i)
+		return z[i * 2] .. ':' .. z[i * 2 - 1]
+	end
+end
+
+-- Page through T:a from its end; the cursor is a position counted from the first job ever, so that trimming moves nothing.
+local function page_all(cursor)
+	local trimmed = tonumber(call('HGET', T .. ':n', 'at') or 0)
+	local stop = cursor == '' and call('LLEN', T .. ':a') or math.max(0, (tonumber(cursor) or 0) - trimmed)
+	local first = math.max(0, stop - BATCH)
+	local some = stop > 0 and call('LRANGE', T .. ':a', first, stop - 1) or {}
+	local ids = {}
+	for i = #some, 1, -1 do
+		ids[#ids + 1] = some[i]
+	end
+	return ids, function(i)
+		return string.format('%.0f', trimmed + stop - i)
+	end
+end
+
+-- Fill out with the records that fit; returns how many ids were looked at.
+local function pick(ids, kind, state, limit, out)
+	local bytes = 0
+	for i, id in ipairs(ids) do
+		local h = call('HMGET', T .. ':j:' .. id, 's', 'k')
+		if h[1] and (state == '' or state_of(h[1]) == state) and (kind == '' or kind_of(h[2]) == kind) then
+			local record = record_of(id)
+			for _, text in ipairs(record) do
+				bytes = bytes + #text
+			end
+			out[#out + 1] = record
+		end
+		if #out == limit or bytes > LIST_BYTES then
+			return i
+		end
+	end
+	return #ids
+end
+
+-- kind ('' any), state ('' any), cursor, limit. A cursor is the letter of a source and the place in it; '' starts and ends.
+local function list(keys, args)
+	enter(keys, args)
+	local kind, state, cursor, limit = args[5], args[6], args[7], tonumber(args[8])
+	local source, place = string.sub(cursor, 1, 1), string.sub(cursor, 2)
+	local ids, mark
+	if LIST_INDEX[state] then
+		source = 'z'
+		ids, mark = page_zset(LIST_INDEX[state], place)
+	elseif source == 'o' then
+		ids, mark = page_zset(':o', place)
+	else
+		source = 'a'
+		ids, mark = page_all(place)
+	end
+	local out = {}
+	local looked = pick(ids, kind, state, limit, out)
+	if looked == #ids and #ids < BATCH then
+		-- This source is exhausted; after the list of all come the old ones.
+		return { source == 'a' and call('EXISTS', T .. ':o') == 1 and 'o' or '', out }
+	end
+	return { source .. mark(looked), out }
+end
+
+local function counts(keys, args)
+	enter(keys, args)
+	local h = call('HMGET', T .. ':n', 'r', 'run', 'done')
+	return { tonumber(h[1] or 0), call('ZCARD', T .. ':d'), tonumber(h[2] or 0), call('ZCARD', T .. ':h'), call('ZCARD', T .. ':x'),
+		tonumber(h[3] or 0), call('ZCOUNT', T .. ':W', '(' .. now, '+inf') }
+end
+
+-- ---- budgets ---------------------------------------------------------------------------------------------------------
+
+-- A budget is a hash with a tag of its own: s start of the window, u used in it, x stopped until.
+local function budget_of(keys, window)
+	call = redis.call
+	local t = call('TIME')
+	now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+	local start = now - now % window
+	local h = call('HMGET', keys[1], 's', 'u', 'x')
+	return { start = start, used = tonumber(h[1] or -1) == start and tonumber(h[2] or 0) or 0, stop = tonumber(h[3] or 0) }
+end
+
+local function keep_budget(key, b, window)
+	call('HSET', key, 's', b.start, 'u', b.used, 'x', b.stop)
+	call('PEXPIRE', key, math.max(2 * window, b.stop - now + 1000))
+end
+
+-- cost, limit, window: {1, 0} taken, {0, wait_ms} not now
+local function budget_take(keys, args)
+	local cost, limit, window = tonumber(args[1]), tonumber(args[2]), tonumber(args[3])
+	local b = budget_of(keys, window)
+	if b.stop > now then
+		return { 0, b.stop - now }
+	end
+	if b.used + cost > limit then
+		return { 0, b.start + window - now }
+	end
+	b.used = b.used + cost
+	keep_budget(keys[1], b, window)
+	return { 1, 0 }
+end
+
+-- used, window, stop_ms: raises what was counted and the stop, never lowers either
+local function budget_correct(keys, args)
+	local window = tonumber(args[2])
+	local b = budget_of(keys, window)
+	b.used = math.max(b.used, tonumber(args[1]))
+	b.stop = math.max(b.stop, tonumber(args[3]) > 0 and now + tonumber(args[3]) or 0)
+	keep_budget(keys[1], b, window)
+	return 1
+end
+
+-- What frees memory or moves what is there may run when memory is full; submissions may not.
+local function register(name, callback, ...)
+	redis.register_function({ function_name = 'barque1_' .. name, callback = callback, flags = { ... } })
+end
+
+register('submit', submit)
+register('step', step, 'allow-oom')
+register('renew', renew, 'allow-oom')
+register('cancel', cancel, 'allow-oom')
+register('replay', replay, 'allow-oom')
+register('release', release, 'allow-oom')
+register('watch', watch, 'allow-oom')
+register('show', show, 'no-writes')
+register('list', list, 'no-writes')
+register('counts', counts, 'no-writes')
+register('budget_take', budget_take, 'allow-oom')
+register('budget_correct', budget_correct, 'allow-oom')

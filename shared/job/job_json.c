@@ -1,0 +1,104 @@
+/* job_json.c -- the public shape of a job, as the HTTP API shows it. */
+#include "job/job.h"
+
+#include <string.h>
+
+static void put_time(struct json_writer *w, const char *key, int64_t t_ms)
+{
+	if (t_ms)
+		jw_int(w, key, t_ms);
+	else
+		jw_null(w, key);
+}
+
+static void put_text(struct json_writer *w, const char *key, const char *s)
+{
+	jw_text(w, key, s[0] ? s : NULL);
+}
+
+static void put_progress(struct json_writer *w, const struct job_progress *p)
+{
+	if (!p->done && !p->total && !p->note[0]) {
+		jw_null(w, "progress");
+		return;
+	}
+	jw_object(w, "progress");
+	jw_int(w, "done", p->done);
+	jw_int(w, "total", p->total);
+	jw_text(w, "unit", p->unit);
+	jw_double(w, "rate", p->rate);
+	if (p->eta_s < 0)
+		jw_null(w, "eta_s");
+	else
+		jw_int(w, "eta_s", p->eta_s);
+	jw_text(w, "note", p->note);
+	jw_end(w);
+}
+
+static void put_error(struct json_writer *w, const struct err *e)
+{
+	if (e->code == ERR_NONE) {
+		jw_null(w, "error");
+		return;
+	}
+	jw_object(w, "error");
+	jw_text(w, "code", err_name(e->code));
+	jw_text(w, "message", e->text);
+	jw_bool(w, "temporary", err_is_temporary(e->code));
+	jw_end(w);
+}
+
+static void put_tags(struct json_writer *w, const char *tags)
+{
+	char one[JOB_TAGS];
+
+	jw_array(w, "tags");
+	for (const char *s = tags; *s;) {
+		size_t len = strcspn(s, ",");
+
+		memcpy(one, s, len);
+		one[len] = '\0';
+		if (len)
+			jw_text(w, NULL, one);
+		s += len + (s[len] == ',');
+	}
+	jw_end(w);
+}
+
+static void put_times(struct json_writer *w, const struct job *j)
+{
+	put_time(w, "created_at", j->created_at);
+	put_time(w, "run_at", j->run_at);
+	put_time(w, "started_at", j->started_at);
+	put_time(w, "finished_at", j->finished_at);
+	put_time(w, "lease_until", j->lease_until);
+}
+
+/* Over 15 lines because a record is as long as it is. */
+void job_to_json(const struct job *j, struct json_writer *w, const char *key)
+{
+	jw_object(w, key);
+	jw_text(w, "id", j->id);
+	jw_text(w, "kind", j->kind);
+	jw_int(w, "kind_version", j->kind_version);
+	jw_text(w, "state", job_state_name(j->state));
+	jw_text(w, "queue", j->queue);
+	jw_int(w, "priority", j->priority);
+	jw_raw(w, "params", j->params ? j->params : "{}");
+	put_progress(w, &j->progress);
+	jw_int(w, "attempt", j->attempt);
+	jw_int(w, "max_attempts", j->max_attempts);
+	jw_int(w, "crashes", j->crashes);
+	jw_int(w, "rev", j->rev);
+	put_times(w, j);
+	put_text(w, "worker", j->worker);
+	jw_bool(w, "cancel_asked", j->cancel_asked);
+	put_error(w, &j->error);
+	jw_raw(w, "result", j->result ? j->result : "null");
+	put_text(w, "idempotency_key", j->idempotency_key);
+	put_text(w, "unique_key", j->unique_key);
+	put_text(w, "parent", j->parent);
+	put_text(w, "trace", j->trace);
+	put_tags(w, j->tags);
+	jw_end(w);
+}

@@ -1,0 +1,82 @@
+/* driver.h -- what a driver of the queue must do. Private to shared/queue: users include queue/queue.h.
+ *
+ * queue.c checks what callers pass (names, sizes, ids) once for all drivers; a driver sees only what is well-formed. Each kind of
+ * handle begins with a common head, which the driver puts at the start of its own struct.
+ */
+#ifndef QUEUE_DRIVER_H
+#define QUEUE_DRIVER_H
+
+#include "queue/queue.h"
+
+#define QUEUE_TAIL 20 /* digits of an id after queue and shard: its name within the shard */
+
+struct queue {
+	const struct queue_driver *driver;
+	struct queue_options options; /* with the defaults filled in */
+};
+
+struct queue_watcher {
+	const struct queue_driver *driver;
+};
+
+struct queue_link {
+	const struct queue_driver *driver;
+	struct queue_options options;
+	char queue[JOB_NAME];
+	char worker[JOB_WORKER];
+	char (*kinds)[JOB_NAME];
+	size_t n_kinds;
+};
+
+enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH };
+
+/* An act upon one job. */
+enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN };
+
+struct queue_driver {
+	struct queue *(*open)(const char *url, const struct queue_options *options, struct err *e);
+	void (*close)(struct queue *q);
+	bool (*submit)(struct queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e);
+	int (*show)(struct queue *q, const char *id, struct job *out, struct err *e);
+	int (*list)(struct queue *q, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
+	        char next_out[64], struct err *e);
+	bool (*act)(
+	        struct queue *q, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e);
+	int (*counts)(struct queue *q, struct queue_counts *out, int max, struct err *e);
+	int (*budget_take)(
+	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);
+	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);
+	bool (*ping)(struct queue *q, struct err *e);
+	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
+
+	struct queue_watcher *(*watcher_open)(const char *url, const struct queue_options *options, struct err *e);
+	int (*watcher_fd)(const struct queue_watcher *w);
+	int (*watcher_next)(struct queue_watcher *w, char id_out[JOB_ID], enum job_state *state_out, struct err *e);
+	void (*watcher_close)(struct queue_watcher *w);
+
+	/* A link with its own part zero; queue.c then fills in the common head. */
+	struct queue_link *(*link_open)(const char *url, const struct queue_options *options, const char *queue, struct err *e);
+	void (*link_close)(struct queue_link *l);
+	bool (*step_begin)(struct queue_link *l, const struct queue_step *s, struct err *e);
+	int (*step_end)(struct queue_link *l, struct queue_step_reply *out, struct err *e);
+	bool (*renew_begin)(struct queue_link *l, const struct queue_renewal *items, size_t n, int64_t lease_ms, struct err *e);
+	int (*renew_end)(struct queue_link *l, struct queue_renew_reply *out, struct err *e);
+	bool (*wait_begin)(struct queue_link *l, int64_t max_ms, struct err *e);
+	int (*wait_end)(struct queue_link *l, struct err *e);
+	int (*link_fd)(const struct queue_link *l);
+	int (*wait_fd)(const struct queue_link *l);
+};
+
+extern const struct queue_driver redis_driver;
+extern const struct queue_driver memory_driver;
+
+/* The last QUEUE_TAIL characters of an id. */
+const char *queue_tail(const char *id);
+/* id = "<queue>-0<tail>"; false when tail is not one. */
+bool queue_full_id(char out[JOB_ID], const char *queue, const char *tail, size_t len) MUST_CHECK;
+/* A result that does not fit fails its job, with e: refusing the step would hold up all the others. */
+bool queue_result_too_long(const struct queue_ack *a, struct err *e) MUST_CHECK;
+/* The progress a slot reported: {"done", "total", "unit", "rate", "eta_s", "note"}; what is missing or odd stays zero. */
+void queue_read_progress(const char *json_text, struct job_progress *out);
+
+#endif

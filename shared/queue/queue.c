@@ -1,0 +1,371 @@
+/* queue.c -- the front of the queue: checks what callers pass, fills in defaults, and hands on to the driver that the URL names. */
+#include "queue/queue.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "queue/driver.h"
+
+#define KINDS_MAX 64
+
+static const struct {
+	const char *scheme;
+	const struct queue_driver *driver;
+} drivers[] = {
+#define DRIVER(scheme, driver) {scheme, &driver},
+#include "queue/drivers.def"
+#undef DRIVER
+};
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+static const struct queue_driver *driver_of(const char *url, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+		if (str_starts(url, drivers[i].scheme))
+			return drivers[i].driver;
+	err_set(e, ERR_INVALID, "the queue's URL begins with redis://, redis+unix:// or memory:, not as %.40s", url);
+	return NULL;
+}
+
+static int64_t or_default(int64_t v, int64_t fallback)
+{
+	return v ? v : fallback;
+}
+
+static bool fill_options(const struct queue_options *in, struct queue_options *out, struct err *e)
+{
+	memset(out, 0, sizeof(*out));
+	if (in)
+		*out = *in;
+	out->timeout_ms = (int)or_default(out->timeout_ms, 5000);
+	out->max_length = or_default(out->max_length, 5000000);
+	out->result_ttl_ms = or_default(out->result_ttl_ms, TIME_DAY);
+	out->dead_ttl_ms = or_default(out->dead_ttl_ms, 14 * TIME_DAY);
+	if (!out->namespace_)
+		out->namespace_ = "bq";
+	if (!str_is_name(out->namespace_, 32, "_.-"))
+		return err_set(
+		        e, ERR_INVALID, "the namespace of the queue must be 1 to 32 of A-Z a-z 0-9 _ . -, not %.40s", out->namespace_);
+	if (out->timeout_ms < 0 || out->max_length < 0 || out->max_bytes < 0 || out->result_ttl_ms < 0 || out->dead_ttl_ms < 0)
+		return err_set(e, ERR_INVALID, "an option of the queue is negative");
+	return true;
+}
+
+struct queue *queue_open(const char *url, const struct queue_options *options, struct err *e)
+{
+	const struct queue_driver *driver = driver_of(url, e);
+	struct queue_options filled;
+	struct queue *q;
+
+	if (!driver || !fill_options(options, &filled, e))
+		return NULL;
+	filled.namespace_ = mem_strdup(filled.namespace_); /* the caller's need not outlive the call */
+	q = driver->open(url, &filled, e);
+	if (q) {
+		q->driver = driver;
+		return q;
+	}
+	mem_free(&filled.namespace_);
+	return NULL;
+}
+
+void queue_close(struct queue **q)
+{
+	const char *ns;
+
+	if (!*q)
+		return;
+	ns = (*q)->options.namespace_;
+	(*q)->driver->close(*q);
+	mem_free(&ns);
+	*q = NULL;
+}
+
+/* ---- ids -------------------------------------------------------------------------------------------------------- */
+
+const char *queue_tail(const char *id)
+{
+	size_t len = strlen(id);
+
+	return id + (len > QUEUE_TAIL ? len - QUEUE_TAIL : 0);
+}
+
+bool queue_full_id(char out[JOB_ID], const char *queue, const char *tail, size_t len)
+{
+	char parsed[JOB_NAME];
+	struct buf b = {0};
+	int shard;
+	bool ok;
+
+	buf_addf(&b, "%s-0", queue);
+	buf_add(&b, tail, len);
+	ok = len == QUEUE_TAIL && str_copy_n(out, JOB_ID, b.data, b.len) && job_id_parse(out, parsed, &shard);
+	buf_close(&b);
+	return ok;
+}
+
+void queue_read_progress(const char *json_text, struct job_progress *out)
+{
+	struct err e;
+	struct json *j = json_parse(json_text, strlen(json_text), &e);
+
+	memset(out, 0, sizeof(*out));
+	out->done = json_get_int(j, "done", 0);
+	out->total = json_get_int(j, "total", 0);
+	out->rate = json_get_double(j, "rate", 0);
+	out->eta_s = json_get_int(j, "eta_s", -1);
+	if (!str_copy(out->unit, sizeof(out->unit), json_get_text(j, "unit", "")))
+		out->unit[0] = '\0';
+	if (!str_copy(out->note, sizeof(out->note), json_get_text(j, "note", "")))
+		out->note[0] = '\0';
+	json_close(&j);
+}
+
+/* ---- submissions ------------------------------------------------------------------------------------------------ */
+
+/* A text that becomes part of a record or a key: short enough, and no bytes that would make it another one. */
+static bool text_ok(const char *s, size_t size)
+{
+	if (!s)
+		return true;
+	if (strlen(s) >= size)
+		return false;
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
+static bool check_texts(const struct queue_submission *s, struct err *e)
+{
+	const struct {
+		const char *name, *text;
+		size_t size;
+	} texts[] = {
+	        {"lane", s->lane, JOB_KEY - 1},
+	        {"idempotency key", s->idempotency_key, JOB_KEY},
+	        {"fingerprint", s->fingerprint, JOB_KEY},
+	        {"unique key", s->unique_key, JOB_KEY},
+	        {"parent", s->parent, JOB_ID},
+	        {"trace", s->trace, JOB_TRACE},
+	        {"list of tags", s->tags, JOB_TAGS},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (!text_ok(texts[i].text, texts[i].size))
+			return err_set(e, ERR_INVALID, "the %s of a job must be at most %zu bytes without control characters",
+			        texts[i].name, texts[i].size - 1);
+	return true;
+}
+
+static bool check_numbers(const struct queue_submission *s, struct err *e)
+{
+	if (s->priority < 0 || s->priority > 9)
+		return err_set(e, ERR_INVALID, "the priority of a job is 0 to 9, not %d", s->priority);
+	if (s->kind_version < 0 || s->max_attempts < 1 || s->max_crashes < 1)
+		return err_set(e, ERR_INVALID, "versions, attempts and crashes of a job are not negative");
+	if (s->backoff_ms < 1 || s->backoff_cap_ms < 1 || s->backoff_cap_ms > 366 * TIME_DAY)
+		return err_set(e, ERR_INVALID, "the pause before another attempt is 1 ms to 366 days");
+	if (s->run_at_ms < 0 || s->delay_ms < 0 || s->run_at_ms > INT64_C(1) << 46 || s->delay_ms > INT64_C(1) << 46)
+		return err_set(e, ERR_INVALID, "the time of a job is out of range");
+	return true;
+}
+
+static void fill_defaults(struct queue_submission *s)
+{
+	if (!s->params)
+		s->params = "{}";
+	if (!s->max_attempts)
+		s->max_attempts = 1;
+	if (!s->max_crashes)
+		s->max_crashes = 3;
+	s->backoff_ms = or_default(s->backoff_ms, 1000);
+	s->backoff_cap_ms = or_default(s->backoff_cap_ms, 5 * TIME_MINUTE);
+}
+
+static bool check_submission(struct queue_submission *s, struct err *e)
+{
+	char queue[JOB_NAME];
+	uint64_t chance;
+	int shard;
+
+	if (!job_queue_ok(s->queue) || !job_name_ok(s->kind))
+		return err_set(e, ERR_INVALID,
+		        "a queue and a kind of job are named by 1 to 23 of a-z 0-9 _ (kinds also .), not %.30s and %.30s",
+		        s->queue ? s->queue : "nothing", s->kind ? s->kind : "nothing");
+	fill_defaults(s);
+	if (strlen(s->params) > QUEUE_PARAMS_MAX)
+		return err_set(
+		        e, ERR_INVALID, "the parameters of a job are at most %d bytes, not %zu", QUEUE_PARAMS_MAX, strlen(s->params));
+	if (!check_numbers(s, e) || !check_texts(s, e))
+		return false;
+	if (!s->id[0]) {
+		digest_random(&chance, sizeof(chance));
+		job_id_make(s->id, s->queue, 0, clock_now_ms(), chance);
+	}
+	if (!job_id_parse(s->id, queue, &shard) || !str_eq(queue, s->queue) || shard)
+		return err_set(e, ERR_INVALID, "%.60s is no id of a job in queue %s", s->id, s->queue);
+	return true;
+}
+
+bool queue_submit(struct queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e)
+{
+	if (n > QUEUE_BATCH_MAX)
+		return err_set(e, ERR_INVALID, "at most %d jobs can be submitted in one call, not %zu", QUEUE_BATCH_MAX, n);
+	for (size_t i = 0; i < n; i++)
+		if (!check_submission(&items[i], e))
+			return false;
+	return q->driver->submit(q, items, n, out, e);
+}
+
+/* ---- looking and acting ------------------------------------------------------------------------------------------ */
+
+int queue_show(struct queue *q, const char *id, struct job *out, struct err *e)
+{
+	char queue[JOB_NAME];
+	int shard;
+
+	return job_id_parse(id, queue, &shard) ? q->driver->show(q, id, out, e) : 0;
+}
+
+int queue_list(struct queue *q, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
+        char next_cursor_out[64], struct err *e)
+{
+	if (!job_queue_ok(queue) || (kind && !job_name_ok(kind)))
+		return err_fail(e, ERR_INVALID, "there can be no queue or kind of that name");
+	if (limit < 1 || limit > QUEUE_BATCH_MAX || state < -1 || state > JOB_DEAD)
+		return err_fail(e, ERR_INVALID, "a page of jobs holds 1 to %d of them, of one state or of any", QUEUE_BATCH_MAX);
+	if (!str_is_name(cursor, 63, ":") && cursor[0])
+		return err_fail(e, ERR_INVALID, "that is no cursor of ours");
+	return q->driver->list(q, queue, kind, state, cursor, limit, jobs, next_cursor_out, e);
+}
+
+/* ERR_CONFLICT in a sentence. */
+static int refuse(enum queue_act act, const char *id, enum act_result result, enum job_state state, struct err *e)
+{
+	static const char *const wants[] = {
+	        [ACT_CANCEL] = "cannot be cancelled any more",
+	        [ACT_REPLAY] = "cannot be replayed: only dead, failed and cancelled jobs can",
+	        [ACT_RELEASE] = "is not held",
+	        [ACT_WATCH] = "cannot be watched",
+	};
+
+	if (result == ACT_KEY_TAKEN)
+		return err_fail(e, ERR_CONFLICT, "job %s cannot be replayed now: a live job holds its unique key", id);
+	return err_fail(e, ERR_CONFLICT, "job %s is %s and %s", id, job_state_name(state), wants[act]);
+}
+
+static int act_on(struct queue *q, enum queue_act act, const char *id, enum job_state *state_out, struct err *e)
+{
+	char queue[JOB_NAME];
+	enum act_result result;
+	int shard;
+
+	if (!job_id_parse(id, queue, &shard) || shard)
+		return 0;
+	if (!q->driver->act(q, act, id, &result, state_out, e))
+		return -1;
+	if (result == ACT_NO_JOB)
+		return 0;
+	return result == ACT_DONE ? 1 : refuse(act, id, result, *state_out, e);
+}
+
+int queue_cancel(struct queue *q, const char *id, enum job_state *state_out, struct err *e)
+{
+	return act_on(q, ACT_CANCEL, id, state_out, e);
+}
+
+int queue_replay(struct queue *q, const char *id, struct err *e)
+{
+	enum job_state state;
+
+	return act_on(q, ACT_REPLAY, id, &state, e);
+}
+
+int queue_release(struct queue *q, const char *id, struct err *e)
+{
+	enum job_state state;
+
+	return act_on(q, ACT_RELEASE, id, &state, e);
+}
+
+int queue_watch(struct queue *q, const char *id, enum job_state *state_out, struct err *e)
+{
+	return act_on(q, ACT_WATCH, id, state_out, e);
+}
+
+int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e)
+{
+	return q->driver->counts(q, out, max, e);
+}
+
+static bool budget_ok(const char *key, int64_t window_ms, struct err *e)
+{
+	if (!str_is_name(key, JOB_KEY - 1, "_.:/@|-"))
+		return err_set(e, ERR_INVALID, "a budget is named by A-Z a-z 0-9 _ . : / @ | -, not %.40s", key);
+	return window_ms > 0 || err_set(e, ERR_INVALID, "the window of a budget is longer than nothing");
+}
+
+int queue_budget_take(struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e)
+{
+	if (!budget_ok(key, window_ms, e))
+		return -1;
+	if (cost < 0 || cost > limit)
+		return err_fail(e, ERR_INVALID, "a cost of %lld never fits into a budget of %lld", (long long)cost, (long long)limit);
+	return q->driver->budget_take(q, key, cost, limit, window_ms, wait_ms_out, e);
+}
+
+bool queue_budget_correct(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e)
+{
+	return budget_ok(key, window_ms, e) && q->driver->budget_correct(q, key, used, window_ms, stop_ms, e);
+}
+
+bool queue_ping(struct queue *q, struct err *e)
+{
+	return q->driver->ping(q, e);
+}
+
+int queue_audit(struct queue *q, const char *queue, struct queue_audit *out, struct err *e)
+{
+	memset(out, 0, sizeof(*out));
+	return job_queue_ok(queue) ? q->driver->audit(q, queue, out, e) : err_fail(e, ERR_INVALID, "there can be no queue of that name");
+}
+
+/* ---- watchers ----------------------------------------------------------------------------------------------------- */
+
+struct queue_watcher *queue_watcher_open(const char *url, const struct queue_options *options, struct err *e)
+{
+	const struct queue_driver *driver = driver_of(url, e);
+	struct queue_options filled;
+	struct queue_watcher *w;
+
+	if (!driver || !fill_options(options, &filled, e))
+		return NULL;
+	w = driver->watcher_open(url, &filled, e);
+	if (w)
+		w->driver = driver;
+	return w;
+}
+
+int queue_watcher_fd(const struct queue_watcher *w)
+{
+	return w->driver->watcher_fd(w);
+}
+
+int queue_watcher_next(struct queue_watcher *w, char id_out[JOB_ID], enum job_state *state_out, struct err *e)
+{
+	return w->driver->watcher_next(w, id_out, state_out, e);
+}
+
+void queue_watcher_close(struct queue_watcher **w)
+{
+	if (*w)
+		(*w)->driver->watcher_close(*w);
+	*w = NULL;
+}

@@ -1,0 +1,263 @@
+/* redis_audit.c -- does everything in Redis stand where its state says? Rule 1 of job.h, read from outside of the functions.
+ *
+ * It gathers what the records say and where ids lie, sorts both by id, and walks through them side by side.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "queue/redis_private.h"
+
+/* One thing known of one id. A record, or a place that holds it. */
+struct trace {
+	char tail[QUEUE_TAIL + 1];
+	char what;  /* '!' record; else the place: d schedule, r lane, l lease, h held */
+	char state; /* of a record: its digit */
+	bool ghost; /* of a record: its id was left in a lane */
+	bool ends;  /* of a record: it has a time to live */
+};
+
+struct audit {
+	struct redis_queue *q;
+	const char *queue;
+	size_t tag_len;
+	struct trace *traces;
+	size_t n, cap;
+	int64_t lanes, rings;
+	struct queue_audit *out;
+};
+
+static struct trace *add_trace(struct audit *a, const char *tail, size_t len, char what)
+{
+	struct trace *t;
+
+	if (a->n == a->cap) {
+		size_t cap = a->cap ? a->cap * 2 : 1024;
+
+		a->traces = mem_grow(a->traces, a->cap, cap, sizeof(*a->traces));
+		a->cap = cap;
+	}
+	t = &a->traces[a->n];
+	memset(t, 0, sizeof(*t));
+	t->what = what;
+	if (len != QUEUE_TAIL || !str_copy_n(t->tail, sizeof(t->tail), tail, len))
+		return NULL;
+	a->n++;
+	return t;
+}
+
+static bool command(struct audit *a, const char *const *words, struct redis_reply **out, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	bool ok;
+
+	for (; *words; words++)
+		redis_cmd_adds(&cmd, *words);
+	ok = redis_call(a->q, &cmd, true, out, e);
+	redis_cmd_close(&cmd);
+	return ok;
+}
+
+/* ---- gathering -------------------------------------------------------------------------------------------------------- */
+
+static bool gather_record(struct audit *a, const char *key, const char *tail, struct err *e)
+{
+	struct redis_reply *fields = NULL, *ttl = NULL;
+	struct trace *t;
+	const char *s, *z;
+	int64_t left = -2;
+	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "z", NULL}, &fields, e) &&
+	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e);
+
+	s = redis_reply_text(redis_reply_at(fields, 0), NULL);
+	z = redis_reply_text(redis_reply_at(fields, 1), NULL);
+	t = ok && s ? add_trace(a, tail, strlen(tail), '!') : NULL;
+	if (t && redis_reply_int(ttl, &left)) {
+		t->state = s[0];
+		t->ghost = z && strchr(z, 'g');
+		t->ends = left >= 0;
+	}
+	redis_reply_close(&fields);
+	redis_reply_close(&ttl);
+	return ok; /* a record that vanished between the two looks is none */
+}
+
+static bool gather_ids(struct audit *a, const char *read, const char *key, char what, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = command(a, (const char *const[]){read, key, "0", "-1", NULL}, &r, e);
+
+	for (size_t i = 0; ok && i < redis_reply_count(r); i++) {
+		size_t len = 0;
+		const char *tail = redis_reply_text(redis_reply_at(r, i), &len);
+
+		ok = (tail && add_trace(a, tail, len, what)) || redis_bad_reply(e, read);
+	}
+	redis_reply_close(&r);
+	return ok;
+}
+
+static bool gather_ring(struct audit *a, const char *key, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	int64_t n = 0;
+	bool ok = command(a, (const char *const[]){"ZCARD", key, NULL}, &r, e) && redis_reply_int(r, &n);
+
+	a->rings += n;
+	redis_reply_close(&r);
+	return ok;
+}
+
+static bool gather_key(struct audit *a, const char *key, struct err *e)
+{
+	const char *name = key + a->tag_len;
+
+	if (str_starts(name, ":j:"))
+		return gather_record(a, key, name + 3, e);
+	if (str_starts(name, ":r:")) {
+		a->lanes++;
+		return gather_ids(a, "LRANGE", key, 'r', e);
+	}
+	if (str_starts(name, ":g:"))
+		return gather_ring(a, key, e);
+	if (str_starts(name, ":l:"))
+		return gather_ids(a, "ZRANGE", key, 'l', e);
+	if (str_eq(name, ":d") || str_eq(name, ":h"))
+		return gather_ids(a, "ZRANGE", key, name[1], e);
+	return true;
+}
+
+static bool gather(struct audit *a, struct err *e)
+{
+	struct buf pattern = {0};
+	char cursor[32] = "0";
+	bool ok = true;
+
+	redis_key(&pattern, a->q->head.options.namespace_, a->queue, "");
+	a->tag_len = pattern.len;
+	buf_adds(&pattern, ":*");
+	do {
+		struct redis_reply *r = NULL;
+		const struct redis_reply *keys;
+
+		ok = command(a, (const char *const[]){"SCAN", cursor, "MATCH", pattern.data, "COUNT", "1000", NULL}, &r, e);
+		keys = redis_reply_at(r, 1);
+		for (size_t i = 0; ok && i < redis_reply_count(keys); i++)
+			ok = gather_key(a, redis_reply_text(redis_reply_at(keys, i), NULL), e);
+		if (ok && !str_copy(cursor, sizeof(cursor), redis_reply_text(redis_reply_at(r, 0), NULL)))
+			ok = redis_bad_reply(e, "SCAN");
+		redis_reply_close(&r);
+	} while (ok && !str_eq(cursor, "0"));
+	buf_close(&pattern);
+	return ok;
+}
+
+/* ---- judging ----------------------------------------------------------------------------------------------------------- */
+
+static int by_tail(const void *x, const void *y)
+{
+	const struct trace *a = x, *b = y;
+	int c = strcmp(a->tail, b->tail);
+
+	return c ? c : a->what - b->what; /* '!' comes before all letters: the record first */
+}
+
+static char place_of(enum job_state s)
+{
+	static const char places[] = {[JOB_SCHEDULED] = 'd',
+	        [JOB_READY] = 'r',
+	        [JOB_RUNNING] = 'l',
+	        [JOB_RETRYING] = 'd',
+	        [JOB_WAITING] = 'h',
+	        [JOB_SUCCEEDED] = 0,
+	        [JOB_FAILED] = 0,
+	        [JOB_CANCELLED] = 0,
+	        [JOB_DEAD] = 0};
+
+	return places[s];
+}
+
+static bool problem(struct audit *a, const char *tail, const char *what)
+{
+	snprintf(a->out->problem, sizeof(a->out->problem), "%s-0%s: %s", a->queue, tail, what);
+	return false;
+}
+
+/* t[0] is what is known first of an id, t[n - 1] what is known last. */
+static bool judge(struct audit *a, const struct trace *t, size_t n)
+{
+	enum job_state s;
+	char place;
+
+	if (t[0].what != '!') /* the record's retention ended while its id still lay in a lane: it is passed over there */
+		return t[0].what == 'r' || problem(a, t[0].tail, "is held somewhere but has no record");
+	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD)
+		return problem(a, t[0].tail, "has no state");
+	s = (enum job_state)(t[0].state - '0');
+	place = t[0].ghost && s == JOB_CANCELLED ? 'r' : place_of(s);
+	a->out->jobs++;
+	a->out->by_state[s]++;
+	if (t[0].ends != job_state_is_end(s))
+		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
+	if (n - 1 != (place ? 1u : 0u))
+		return problem(a, t[0].tail,
+		        n > 2   ? "stands in several places"
+		        : place ? "stands nowhere"
+		                : "has ended but stands somewhere");
+	if (place && t[1].what != place)
+		return problem(a, t[0].tail, "stands in another place than its state says");
+	return true;
+}
+
+static bool judge_all(struct audit *a)
+{
+	size_t run;
+
+	if (a->n)
+		qsort(a->traces, a->n, sizeof(*a->traces), by_tail);
+	for (size_t i = 0; i < a->n; i += run) {
+		for (run = 1; i + run < a->n && strcmp(a->traces[i].tail, a->traces[i + run].tail) == 0;)
+			run++;
+		if (!judge(a, a->traces + i, run))
+			return false;
+	}
+	if (a->lanes != a->rings)
+		return problem(a, "", "the rings do not hold just the lanes that hold something");
+	return true;
+}
+
+static bool judge_counters(struct audit *a, bool *sound, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	int64_t ready = 0, running = 0;
+	bool ok;
+
+	redis_key(&key, a->q->head.options.namespace_, a->queue, ":n");
+	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
+	buf_close(&key);
+	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
+		ok = redis_bad_reply(e, "HMGET");
+	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
+		ok = redis_bad_reply(e, "HMGET");
+	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING];
+	redis_reply_close(&r);
+	return ok;
+}
+
+int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
+{
+	struct audit a = {.q = (struct redis_queue *)base, .queue = queue, .out = out};
+	bool counters = true, sound = false;
+	bool ok = gather(&a, e);
+
+	if (ok)
+		sound = judge_all(&a);
+	if (ok && sound)
+		ok = judge_counters(&a, &counters, e);
+	if (ok && sound && !counters)
+		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
+	mem_free(&a.traces);
+	return ok ? sound : -1;
+}

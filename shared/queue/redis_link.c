@@ -1,0 +1,420 @@
+/* redis_link.c -- a dispatcher's link over Redis: step and renew on one connection, the wait on another, never blocking.
+ *
+ * A step is kept as it was sent until it is answered, and sent again as it was: the server knows its sequence number and answers
+ * the second time as the first. So a lost answer loses no claim and applies no acknowledgement twice.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "queue/redis_private.h"
+
+#define WAIT_SLACK_MS 2000 /* a blocking pop that is so late is lost */
+
+enum under_way { NOTHING, STEP, RENEW };
+
+struct redis_link {
+	struct queue_link head;
+	struct redis_conn *cmd, *wait;
+	enum under_way under_way;
+	struct redis_cmd call; /* the call that is under way, to be sent again after the library was loaded */
+	struct redis_cmd step; /* the step that was sent and not answered; args 0: none */
+	struct buf acks;       /* its acknowledgements, to see that it is begun again with the same */
+	int64_t seq;           /* of the last step; begins at the time, so that a worker of the same name goes on after it */
+	int64_t deadline;      /* clock_mono_ms: the answer is lost */
+	int skip;              /* answers that nobody waits for: those to FUNCTION LOAD */
+	bool waiting;
+	int64_t wait_deadline;
+};
+
+struct queue_link *redis_link_open(const char *url, const struct queue_options *o, const char *queue, struct err *e)
+{
+	struct redis_link *l;
+	struct redis_url u;
+
+	UNUSED(o);
+	UNUSED(queue);
+	if (!redis_url_parse(url, &u, e))
+		return NULL;
+	l = mem_new(sizeof(*l));
+	l->cmd = redis_conn_new(&u, true);
+	l->wait = redis_conn_new(&u, true);
+	l->seq = clock_now_ms() * 1000;
+	return &l->head;
+}
+
+void redis_link_close(struct queue_link *base)
+{
+	struct redis_link *l = (struct redis_link *)base;
+
+	redis_conn_close(&l->cmd);
+	redis_conn_close(&l->wait);
+	redis_cmd_close(&l->call);
+	redis_cmd_close(&l->step);
+	buf_close(&l->acks);
+	mem_free(&l);
+}
+
+/* ---- calls in general -------------------------------------------------------------------------------------------- */
+
+static void copy_cmd(struct redis_cmd *to, const struct redis_cmd *from)
+{
+	redis_cmd_close(to);
+	buf_add(&to->body, from->body.data, from->body.len);
+	to->args = from->args;
+}
+
+static bool send_call(struct redis_link *l, enum under_way what, struct err *e)
+{
+	if (!redis_conn_start(l->cmd, e))
+		return false;
+	l->skip = 0;
+	redis_conn_send(l->cmd, &l->call);
+	if (!redis_conn_flush(l->cmd, e))
+		return false;
+	l->under_way = what;
+	l->deadline = clock_mono_ms() + l->head.options.timeout_ms;
+	return true;
+}
+
+static bool load_and_repeat(struct redis_link *l, struct err *e)
+{
+	struct redis_cmd load = {0};
+
+	redis_library_load(&load);
+	redis_conn_send(l->cmd, &load);
+	redis_cmd_close(&load);
+	redis_conn_send(l->cmd, &l->call);
+	l->skip = 1;
+	return redis_conn_flush(l->cmd, e);
+}
+
+/* 1: the answer to the call, with no error in it; 0: not yet; -1. */
+static int receive(struct redis_link *l, struct redis_reply **out, struct err *e)
+{
+	for (;;) {
+		int got = redis_conn_next(l->cmd, out, e);
+
+		if (!got && clock_mono_ms() > l->deadline) {
+			redis_conn_drop(l->cmd);
+			return err_fail(e, ERR_UNSURE, "Redis did not answer within %d ms", l->head.options.timeout_ms);
+		}
+		if (got != 1)
+			return got;
+		if (l->skip) {
+			/* If loading failed, the call that follows says so. */
+			l->skip--;
+			redis_reply_close(out);
+			continue;
+		}
+		if (redis_library_missing(*out)) {
+			redis_reply_close(out);
+			if (!load_and_repeat(l, e))
+				return -1;
+			continue;
+		}
+		if (!redis_reply_error(*out))
+			return 1;
+		redis_reply_fail(*out, e);
+		redis_reply_close(out);
+		return -1;
+	}
+}
+
+static bool idle(const struct redis_link *l, struct err *e)
+{
+	return l->under_way == NOTHING || err_set(e, ERR_CONFLICT, "a call is under way on this link");
+}
+
+/* Ids of this link's queue into an array; false for anything else. */
+static bool read_ids(const struct redis_link *l, const struct redis_reply *r, char (**out)[JOB_ID], size_t *n_out)
+{
+	size_t n = redis_reply_count(r);
+
+	if (!redis_reply_is_array(r) || n > QUEUE_BATCH_MAX)
+		return false;
+	*out = mem_array(n ? n : 1, sizeof(**out));
+	*n_out = n;
+	for (size_t i = 0; i < n; i++) {
+		size_t len = 0;
+		const char *tail = redis_reply_text(redis_reply_at(r, i), &len);
+
+		if (!tail || !queue_full_id((*out)[i], l->head.queue, tail, len))
+			return false;
+	}
+	return true;
+}
+
+/* ---- step --------------------------------------------------------------------------------------------------------- */
+
+static void add_error(struct redis_cmd *c, const struct err *error, unsigned chance)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%s %d %lld %u", err_name(error->code), err_is_temporary(error->code),
+	        (long long)(error->retry_after_ms > 0 ? error->retry_after_ms : 0), chance & 0xffff);
+	redis_cmd_adds(c, "E");
+	redis_cmd_adds(c, text);
+	redis_cmd_adds(c, error->text);
+}
+
+static void add_simple(struct redis_cmd *c, const char *outcome, const char *a, const char *b)
+{
+	redis_cmd_adds(c, outcome);
+	redis_cmd_adds(c, a);
+	redis_cmd_adds(c, b);
+}
+
+static void add_ack(struct redis_cmd *c, const struct queue_ack *a, unsigned chance)
+{
+	struct err too_long;
+
+	redis_cmd_adds(c, queue_tail(a->id));
+	redis_cmd_addi(c, a->fence);
+	switch (a->outcome) {
+	case ACK_DONE:
+		if (queue_result_too_long(a, &too_long))
+			add_error(c, &too_long, 0);
+		else
+			add_simple(c, "D", a->result, NULL);
+		break;
+	case ACK_ERROR:
+		add_error(c, &a->error, chance);
+		break;
+	case ACK_CRASHED:
+		add_simple(c, "C", NULL, a->error.text);
+		break;
+	case ACK_GIVE_BACK:
+		add_simple(c, "G", NULL, NULL);
+		break;
+	case ACK_CANCELLED:
+		add_simple(c, "X", NULL, NULL);
+		break;
+	}
+}
+
+/* Jitter that differs from job to job, but is the same when the same step is written again. */
+static unsigned chance_of(int64_t seq, size_t i)
+{
+	uint64_t x = ((uint64_t)seq + i) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (unsigned)(x >> 40);
+}
+
+static void write_step(struct redis_link *l, const struct queue_step *s, struct redis_cmd *acks)
+{
+	struct redis_cmd *c = &l->call;
+
+	redis_cmd_close(c);
+	redis_fcall(c, &l->head.options, "step", l->head.queue);
+	redis_cmd_adds(c, l->head.worker);
+	redis_cmd_addi(c, l->seq + 1);
+	redis_cmd_addi(c, s->lease_ms);
+	redis_cmd_addi(c, s->want);
+	redis_cmd_addi(c, (int64_t)l->head.n_kinds);
+	for (size_t i = 0; i < l->head.n_kinds; i++)
+		redis_cmd_adds(c, l->head.kinds[i]);
+	redis_cmd_addi(c, (int64_t)s->n_acks);
+	if (acks->args)
+		buf_add(&c->body, acks->body.data, acks->body.len);
+	c->args += acks->args;
+}
+
+static bool same_acks(const struct redis_link *l, const struct redis_cmd *acks)
+{
+	return l->acks.len == acks->body.len && (!l->acks.len || memcmp(l->acks.data, acks->body.data, l->acks.len) == 0);
+}
+
+bool redis_step_begin(struct queue_link *base, const struct queue_step *s, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+	struct redis_cmd acks = {0};
+	bool ok = idle(l, e);
+
+	for (size_t i = 0; ok && i < s->n_acks; i++)
+		add_ack(&acks, &s->acks[i], chance_of(l->seq, i));
+	if (ok && l->step.args && !same_acks(l, &acks))
+		ok = err_set(e, ERR_CONFLICT, "the last step of this link was not answered: begin it again with the same acknowledgements");
+	if (ok && l->step.args)
+		copy_cmd(&l->call, &l->step);
+	else if (ok)
+		write_step(l, s, &acks);
+	ok = ok && send_call(l, STEP, e);
+	if (ok && !l->step.args) {
+		copy_cmd(&l->step, &l->call);
+		buf_clear(&l->acks);
+		if (acks.args)
+			buf_add(&l->acks, acks.body.data, acks.body.len);
+	}
+	redis_cmd_close(&acks);
+	return ok;
+}
+
+static bool read_claims(struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
+{
+	size_t n = redis_reply_count(r);
+
+	if (!redis_reply_is_array(r) || n > QUEUE_BATCH_MAX)
+		return redis_bad_reply(e, "step");
+	out->claims = mem_array(n ? n : 1, sizeof(*out->claims));
+	for (size_t i = 0; i < n; i++) {
+		if (!redis_claim_read(redis_reply_at(r, i), l->head.queue, &out->claims[i].job, e))
+			return false;
+		out->n_claims++;
+	}
+	return true;
+}
+
+static bool read_step(struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
+{
+	int64_t more;
+
+	if (!redis_reply_int(redis_reply_at(r, 0), &out->next_due_ms) || !redis_reply_int(redis_reply_at(r, 1), &more) ||
+	        !read_ids(l, redis_reply_at(r, 2), &out->rejected, &out->n_rejected))
+		return redis_bad_reply(e, "step");
+	out->more = more != 0;
+	return read_claims(l, redis_reply_at(r, 3), out, e);
+}
+
+int redis_step_end(struct queue_link *base, struct queue_step_reply *out, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+	struct redis_reply *r = NULL;
+	int got;
+
+	if (l->under_way != STEP)
+		return err_fail(e, ERR_CONFLICT, "no step is under way on this link");
+	got = receive(l, &r, e);
+	if (!got)
+		return 0;
+	l->under_way = NOTHING;
+	if (got == 1 && !read_step(l, r, out, e)) {
+		queue_step_reply_close(out);
+		got = -1;
+	}
+	if (got == 1) {
+		l->seq++;
+		redis_cmd_close(&l->step);
+	}
+	redis_reply_close(&r);
+	return got;
+}
+
+/* ---- renew -------------------------------------------------------------------------------------------------------- */
+
+bool redis_renew_begin(struct queue_link *base, const struct queue_renewal *items, size_t n, int64_t lease_ms, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+
+	if (!idle(l, e))
+		return false;
+	redis_cmd_close(&l->call);
+	redis_fcall(&l->call, &l->head.options, "renew", l->head.queue);
+	redis_cmd_adds(&l->call, l->head.worker);
+	redis_cmd_addi(&l->call, lease_ms);
+	redis_cmd_addi(&l->call, (int64_t)n);
+	for (size_t i = 0; i < n; i++) {
+		redis_cmd_adds(&l->call, queue_tail(items[i].id));
+		redis_cmd_addi(&l->call, items[i].fence);
+		redis_cmd_adds(&l->call, items[i].progress_json);
+	}
+	return send_call(l, RENEW, e);
+}
+
+int redis_renew_end(struct queue_link *base, struct queue_renew_reply *out, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+	struct redis_reply *r = NULL;
+	int got;
+
+	if (l->under_way != RENEW)
+		return err_fail(e, ERR_CONFLICT, "no renewal is under way on this link");
+	got = receive(l, &r, e);
+	if (!got)
+		return 0;
+	l->under_way = NOTHING;
+	if (got == 1 && (!read_ids(l, redis_reply_at(r, 0), &out->lost, &out->n_lost) ||
+	                        !read_ids(l, redis_reply_at(r, 1), &out->cancel, &out->n_cancel))) {
+		queue_renew_reply_close(out);
+		redis_bad_reply(e, "renew");
+		got = -1;
+	}
+	redis_reply_close(&r);
+	return got;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------------------ */
+
+static void write_wait(struct redis_link *l, int64_t max_ms, struct redis_cmd *c)
+{
+	struct buf key = {0};
+	char seconds[32];
+
+	redis_cmd_adds(c, "BZPOPMIN");
+	for (size_t i = 0; i < l->head.n_kinds; i++) {
+		buf_clear(&key);
+		redis_key(&key, l->head.options.namespace_, l->head.queue, ":m:");
+		buf_adds(&key, l->head.kinds[i]);
+		redis_cmd_add(c, key.data, key.len);
+	}
+	snprintf(seconds, sizeof(seconds), "%lld.%03d", (long long)(max_ms / 1000), (int)(max_ms % 1000));
+	redis_cmd_adds(c, seconds);
+	buf_close(&key);
+}
+
+bool redis_wait_begin(struct queue_link *base, int64_t max_ms, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+	struct redis_cmd c = {0};
+	bool ok;
+
+	if (l->waiting)
+		return true;
+	if (!redis_conn_start(l->wait, e))
+		return false;
+	write_wait(l, max_ms, &c);
+	redis_conn_send(l->wait, &c);
+	redis_cmd_close(&c);
+	ok = redis_conn_flush(l->wait, e);
+	l->waiting = ok;
+	l->wait_deadline = clock_mono_ms() + max_ms + WAIT_SLACK_MS;
+	return ok;
+}
+
+int redis_wait_end(struct queue_link *base, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+	struct redis_reply *r = NULL;
+	int got;
+
+	if (!l->waiting)
+		return err_fail(e, ERR_CONFLICT, "this link does not wait");
+	got = redis_conn_next(l->wait, &r, e);
+	if (!got && clock_mono_ms() > l->wait_deadline) {
+		redis_conn_drop(l->wait);
+		got = err_fail(e, ERR_TIMEOUT, "Redis did not end a wait in time");
+	}
+	if (got == 1 && redis_reply_error(r)) {
+		redis_reply_fail(r, e);
+		got = -1;
+	}
+	if (got)
+		l->waiting = false;
+	redis_reply_close(&r);
+	return got;
+}
+
+int redis_link_fd(const struct queue_link *base)
+{
+	const struct redis_link *l = (const struct redis_link *)base;
+
+	return redis_conn_up(l->cmd) ? redis_conn_fd(l->cmd) : -1;
+}
+
+int redis_link_wait_fd(const struct queue_link *base)
+{
+	const struct redis_link *l = (const struct redis_link *)base;
+
+	return redis_conn_up(l->wait) ? redis_conn_fd(l->wait) : -1;
+}

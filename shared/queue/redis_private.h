@@ -1,0 +1,125 @@
+/* redis_private.h -- what the files of the Redis driver share: a connection that never blocks, commands, and replies that are
+ * hostile until checked. Only redis.c knows hiredis.
+ */
+#ifndef QUEUE_REDIS_PRIVATE_H
+#define QUEUE_REDIS_PRIVATE_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "queue/driver.h"
+
+/* ---- redis_url.c -------------------------------------------------------------------------------------------- */
+
+struct redis_url {
+	char host[256]; /* "" when path is set */
+	int port;
+	char path[108];               /* of a Unix socket, or "" */
+	char user[64], password[256]; /* "": none */
+	int db;
+};
+
+/* redis://[[user]:password@]host[:port][/db], redis:///path or redis+unix:///path with ?db=N; user and password %-decoded. The
+ * sentence in e never repeats the password. */
+bool redis_url_parse(const char *url, struct redis_url *out, struct err *e) MUST_CHECK;
+
+/* ---- redis.c: a connection ---------------------------------------------------------------------------------- */
+
+struct redis_conn;
+struct redis_reply; /* one answer of the server; every getter checks the type and answers "absent" for another */
+
+/* A command being written; start with zeros. Ends by redis_cmd_close. */
+struct redis_cmd {
+	struct buf body;
+	size_t args;
+};
+void redis_cmd_add(struct redis_cmd *c, const void *data, size_t len);
+void redis_cmd_adds(struct redis_cmd *c, const char *s); /* NULL: "" */
+void redis_cmd_addi(struct redis_cmd *c, int64_t v);
+void redis_cmd_close(struct redis_cmd *c);
+
+struct redis_conn *redis_conn_new(const struct redis_url *url, bool back_off); /* connects when first used */
+void redis_conn_close(struct redis_conn **c);
+int redis_conn_fd(const struct redis_conn *c); /* always the same one, to be polled for reading */
+bool redis_conn_up(const struct redis_conn *c);
+void redis_conn_drop(struct redis_conn *c); /* hang up; the next start connects anew */
+/* Begin to connect if need be, never waiting. False: not now (back-off, or the attempt failed at once). */
+bool redis_conn_start(struct redis_conn *c, struct err *e) MUST_CHECK;
+void redis_conn_send(struct redis_conn *c, const struct redis_cmd *cmd); /* after a start that went well */
+bool redis_conn_flush(struct redis_conn *c, struct err *e) MUST_CHECK;   /* write what can be written now; false: lost */
+/* Write what can be written, read what is there. 1: *out is an answer (redis_reply_close it), 0: not yet, -1: lost and dropped;
+ * ERR_UNAVAILABLE when nothing of the last command can have reached the server, else ERR_UNSURE. */
+int redis_conn_next(struct redis_conn *c, struct redis_reply **out, struct err *e) MUST_CHECK;
+/* The same, waiting until the deadline (clock_mono_ms): 1 or -1. */
+int redis_conn_await(struct redis_conn *c, int64_t deadline_ms, struct redis_reply **out, struct err *e) MUST_CHECK;
+
+void redis_reply_close(struct redis_reply **r);
+const char *redis_reply_error(const struct redis_reply *r);                 /* the server's error text, or NULL */
+const char *redis_reply_text(const struct redis_reply *r, size_t *len);     /* NULL: no text; len may be NULL */
+bool redis_reply_int(const struct redis_reply *r, int64_t *out) MUST_CHECK; /* an integer, or a text that is one */
+bool redis_reply_is_array(const struct redis_reply *r);
+size_t redis_reply_count(const struct redis_reply *r); /* of an array, else 0 */
+const struct redis_reply *redis_reply_at(const struct redis_reply *r, size_t i);
+/* Turn an error of the server into ours; returns false. */
+bool redis_reply_fail(const struct redis_reply *r, struct err *e);
+
+/* ---- redis_queue.c: the driver's handle and its calls -------------------------------------------------------- */
+
+#define REDIS_KNOWN_MAX 64
+
+struct redis_queue {
+	struct queue head;
+	struct redis_conn *conn;
+	char known[REDIS_KNOWN_MAX][JOB_NAME]; /* queues that we have put into the registry over this connection */
+	size_t n_known;
+	int64_t sampled_at; /* of Redis' memory, clock_mono_ms; 0: never */
+	bool memory_full;
+};
+
+/* A tag holds all keys of a shard: "{<ns>:<queue>:0}". */
+void redis_key(struct buf *out, const char *ns, const char *queue, const char *suffix);
+/* FCALL of our library on a shard, with the four arguments that each of its functions takes first. */
+void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *queue);
+/* One round trip; reconnects; loads the library where it is missing and repeats. again: repeat when the answer was lost. */
+bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e) MUST_CHECK;
+/* Is this the answer of a server that has not our library (a new master, a flush)? */
+bool redis_library_missing(const struct redis_reply *r);
+void redis_library_load(struct redis_cmd *c); /* FUNCTION LOAD, to be sent */
+/* An answer that is not what it must be. */
+bool redis_bad_reply(struct err *e, const char *function);
+
+/* ---- redis_record.c: a job as Redis holds it ----------------------------------------------------------------- */
+
+/* {id, lease end, field, value ...} */
+bool redis_record_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e) MUST_CHECK;
+/* {id, fence, kind, params, "errors crashes", trace} */
+bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e) MUST_CHECK;
+/* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
+size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
+/* Lane: one digit of priority and the fairness key. */
+void redis_lane(char out[JOB_KEY + 1], const struct queue_submission *s);
+
+bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e) MUST_CHECK;
+int redis_list(struct queue *base, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
+        char next_out[64], struct err *e) MUST_CHECK;
+int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
+
+/* ---- redis_watch.c and redis_link.c -------------------------------------------------------------------------- */
+
+struct queue_watcher *redis_watcher_open(const char *url, const struct queue_options *o, struct err *e) MUST_CHECK;
+int redis_watcher_fd(const struct queue_watcher *w);
+int redis_watcher_next(struct queue_watcher *w, char id_out[JOB_ID], enum job_state *state_out, struct err *e) MUST_CHECK;
+void redis_watcher_close(struct queue_watcher *w);
+
+struct queue_link *redis_link_open(const char *url, const struct queue_options *o, const char *queue, struct err *e) MUST_CHECK;
+void redis_link_close(struct queue_link *l);
+bool redis_step_begin(struct queue_link *l, const struct queue_step *s, struct err *e) MUST_CHECK;
+int redis_step_end(struct queue_link *l, struct queue_step_reply *out, struct err *e) MUST_CHECK;
+bool redis_renew_begin(struct queue_link *l, const struct queue_renewal *items, size_t n, int64_t lease_ms, struct err *e) MUST_CHECK;
+int redis_renew_end(struct queue_link *l, struct queue_renew_reply *out, struct err *e) MUST_CHECK;
+bool redis_wait_begin(struct queue_link *l, int64_t max_ms, struct err *e) MUST_CHECK;
+int redis_wait_end(struct queue_link *l, struct err *e) MUST_CHECK;
+int redis_link_fd(const struct queue_link *l);
+int redis_link_wait_fd(const struct queue_link *l);
+
+#endif

@@ -1,0 +1,396 @@
+/* redis_queue.c -- the Redis driver: its handle, one round trip at a time, and the calls about single jobs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "queue/redis_private.h"
+
+#define LIBRARY "barque1"
+
+/* The library, linked in by the Makefile. */
+extern const char _binary_broker_config_barque_lua_start[], _binary_broker_config_barque_lua_end[];
+
+static size_t library_len(void)
+{
+	return (size_t)(_binary_broker_config_barque_lua_end - _binary_broker_config_barque_lua_start);
+}
+
+void redis_key(struct buf *out, const char *ns, const char *queue, const char *suffix)
+{
+	buf_addf(out, "{%s:%s:0}%s", ns, queue, suffix);
+}
+
+static void add_key(struct redis_cmd *c, const char *ns, const char *queue, const char *suffix)
+{
+	struct buf key = {0};
+
+	redis_key(&key, ns, queue, suffix);
+	redis_cmd_add(c, key.data, key.len);
+	buf_close(&key);
+}
+
+void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *queue)
+{
+	char name[48], prefix[JOB_NAME + 4];
+
+	snprintf(name, sizeof(name), LIBRARY "_%s", function);
+	snprintf(prefix, sizeof(prefix), "%s-0", queue);
+	redis_cmd_adds(c, "FCALL");
+	redis_cmd_adds(c, name);
+	redis_cmd_adds(c, "1");
+	add_key(c, o->namespace_, queue, ":n");
+	redis_cmd_adds(c, o->namespace_);
+	redis_cmd_adds(c, prefix);
+	redis_cmd_addi(c, o->result_ttl_ms);
+	redis_cmd_addi(c, o->dead_ttl_ms);
+}
+
+bool redis_bad_reply(struct err *e, const char *function)
+{
+	return err_set(e, ERR_CORRUPT, "Redis answered %s with something else than it must", function);
+}
+
+bool redis_library_missing(const struct redis_reply *r)
+{
+	const char *error = redis_reply_error(r);
+
+	return error && strstr(error, "Function not found");
+}
+
+void redis_library_load(struct redis_cmd *c)
+{
+	redis_cmd_adds(c, "FUNCTION");
+	redis_cmd_adds(c, "LOAD");
+	redis_cmd_add(c, _binary_broker_config_barque_lua_start, library_len());
+}
+
+/* ---- one round trip -------------------------------------------------------------------------------------------- */
+
+/* An idle connection that can be read has been closed by the server: better to learn it before something is sent. */
+static void drop_if_stale(struct redis_queue *q)
+{
+	struct redis_reply *r = NULL;
+	struct err e;
+
+	if (redis_conn_up(q->conn) && redis_conn_next(q->conn, &r, &e) == 1) {
+		redis_reply_close(&r); /* an answer that nobody waits for: we are out of step */
+		redis_conn_drop(q->conn);
+	}
+	if (!redis_conn_up(q->conn))
+		q->n_known = 0;
+}
+
+static bool exchange(struct redis_queue *q, const struct redis_cmd *cmd, int64_t deadline_ms, struct redis_reply **out, struct err *e)
+{
+	if (!redis_conn_start(q->conn, e))
+		return false;
+	redis_conn_send(q->conn, cmd);
+	return redis_conn_await(q->conn, deadline_ms, out, e) == 1;
+}
+
+static bool load_library(struct redis_queue *q, int64_t deadline_ms, struct err *e)
+{
+	struct redis_cmd load = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	redis_library_load(&load);
+	ok = exchange(q, &load, deadline_ms, &r, e);
+	redis_cmd_close(&load);
+	if (ok && redis_reply_error(r) && !strstr(redis_reply_error(r), "already exists"))
+		ok = redis_reply_fail(r, e);
+	redis_reply_close(&r);
+	return ok;
+}
+
+bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e)
+{
+	int64_t deadline_ms = clock_mono_ms() + q->head.options.timeout_ms;
+	bool ok;
+
+	drop_if_stale(q);
+	ok = exchange(q, cmd, deadline_ms, out, e);
+	if (!ok && !redis_conn_up(q->conn) && (e->code == ERR_UNAVAILABLE || (again && e->code == ERR_UNSURE)))
+		ok = exchange(q, cmd, deadline_ms, out, e);
+	if (ok && redis_library_missing(*out)) {
+		redis_reply_close(out);
+		ok = load_library(q, deadline_ms, e) && exchange(q, cmd, deadline_ms, out, e);
+	}
+	if (ok && redis_reply_error(*out)) {
+		ok = redis_reply_fail(*out, e);
+		redis_reply_close(out);
+	}
+	if (!ok && again && e->code == ERR_UNSURE)
+		e->code = ERR_UNAVAILABLE; /* nothing was changed by what may be asked again */
+	return ok;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------------- */
+
+/* The text that a server holds under our version must be ours: else someone changed it and forgot to raise its version. */
+static bool check_library(struct redis_queue *q, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	const struct redis_reply *library;
+	bool ok;
+
+	redis_cmd_adds(&cmd, "FUNCTION");
+	redis_cmd_adds(&cmd, "LIST");
+	redis_cmd_adds(&cmd, "LIBRARYNAME");
+	redis_cmd_adds(&cmd, LIBRARY);
+	redis_cmd_adds(&cmd, "WITHCODE");
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	if (!ok) {
+		if (e->code == ERR_INTERNAL && strstr(e->text, "unknown command"))
+			err_set(e, ERR_INVALID, "the server has no functions: Barque needs Redis 7.0 or newer, or Valkey");
+		return false;
+	}
+	library = redis_reply_at(r, 0);
+	if (!library)
+		ok = load_library(q, clock_mono_ms() + q->head.options.timeout_ms, e);
+	for (size_t i = 0; library && i + 1 < redis_reply_count(library); i += 2) {
+		size_t len = 0;
+		const char *name = redis_reply_text(redis_reply_at(library, i), NULL);
+		const char *code = redis_reply_text(redis_reply_at(library, i + 1), &len);
+
+		if (str_eq(name, "library_code") &&
+		        (!code || len != library_len() || memcmp(code, _binary_broker_config_barque_lua_start, len) != 0))
+			ok = err_set(e, ERR_CONFLICT,
+			        "the server holds another text of the function library " LIBRARY
+			        ": its version must be raised, or the old one removed with FUNCTION DELETE " LIBRARY);
+	}
+	redis_reply_close(&r);
+	return ok;
+}
+
+static void redis_close(struct queue *base)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+
+	redis_conn_close(&q->conn);
+	mem_free(&q);
+}
+
+static struct queue *redis_open(const char *url, const struct queue_options *options, struct err *e)
+{
+	struct redis_url u;
+	struct redis_queue *q;
+
+	if (!redis_url_parse(url, &u, e))
+		return NULL;
+	q = mem_new(sizeof(*q));
+	q->head.options = *options;
+	q->conn = redis_conn_new(&u, false);
+	if (!check_library(q, e)) {
+		redis_close(&q->head);
+		return NULL;
+	}
+	return &q->head;
+}
+
+static bool redis_ping(struct queue *base, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	redis_cmd_adds(&cmd, "PING");
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	redis_reply_close(&r);
+	return ok;
+}
+
+/* ---- single jobs ----------------------------------------------------------------------------------------------- */
+
+static bool call_on_job(struct redis_queue *q, const char *function, const char *id, bool again, struct redis_reply **out, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	char queue[JOB_NAME];
+	int shard;
+	bool ok;
+
+	if (!job_id_parse(id, queue, &shard))
+		return err_set(e, ERR_INVALID, "%.60s is no id of a job", id);
+	redis_fcall(&cmd, &q->head.options, function, queue);
+	redis_cmd_adds(&cmd, queue_tail(id));
+	ok = redis_call(q, &cmd, again, out, e);
+	redis_cmd_close(&cmd);
+	return ok;
+}
+
+static int redis_show(struct queue *base, const char *id, struct job *out, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	char queue[JOB_NAME];
+	int shard, got = -1;
+
+	if (!job_id_parse(id, queue, &shard) || shard)
+		return 0;
+	if (!call_on_job((struct redis_queue *)base, "show", id, true, &r, e))
+		return -1;
+	if (!redis_reply_is_array(r) || redis_reply_count(r) > 1)
+		redis_bad_reply(e, "show");
+	else if (!redis_reply_count(r))
+		got = 0;
+	else
+		got = redis_record_read(redis_reply_at(r, 0), queue, out, e) ? 1 : -1;
+	redis_reply_close(&r);
+	return got;
+}
+
+static bool redis_act(
+        struct queue *base, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e)
+{
+	static const char *const names[] = {
+	        [ACT_CANCEL] = "cancel", [ACT_REPLAY] = "replay", [ACT_RELEASE] = "release", [ACT_WATCH] = "watch"};
+	static const enum act_result results[] = {ACT_KEY_TAKEN, ACT_WRONG_STATE, ACT_NO_JOB, ACT_DONE};
+	struct redis_reply *r = NULL;
+	int64_t result, state;
+	bool ok;
+
+	/* Watching may be asked again without harm; of the others the caller must know that the first may have been done. */
+	if (!call_on_job((struct redis_queue *)base, names[act], id, act == ACT_WATCH, &r, e))
+		return false;
+	ok = redis_reply_int(redis_reply_at(r, 0), &result) && redis_reply_int(redis_reply_at(r, 1), &state) && result >= -2 &&
+	     result <= 1 && state >= 0 && state <= JOB_DEAD;
+	if (ok) {
+		*result_out = results[result + 2];
+		*state_out = (enum job_state)state;
+	} else {
+		redis_bad_reply(e, names[act]);
+	}
+	redis_reply_close(&r);
+	return ok;
+}
+
+/* ---- counts ---------------------------------------------------------------------------------------------------- */
+
+static bool count_one(struct redis_queue *q, const char *queue, struct queue_counts *out, struct err *e)
+{
+	int64_t *const fields[] = {&out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers};
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	bool ok = str_copy(out->queue, sizeof(out->queue), queue);
+
+	if (!ok)
+		return redis_bad_reply(e, "SMEMBERS");
+	redis_fcall(&cmd, &q->head.options, "counts", queue);
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	if (!ok)
+		return false;
+	for (size_t i = 0; ok && i < ARRAY_LEN(fields); i++)
+		ok = redis_reply_int(redis_reply_at(r, i), fields[i]);
+	redis_reply_close(&r);
+	return ok || redis_bad_reply(e, "counts");
+}
+
+static int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	int n = 0;
+	bool ok;
+
+	buf_addf(&key, "%s:queues", q->head.options.namespace_);
+	redis_cmd_adds(&cmd, "SMEMBERS");
+	redis_cmd_adds(&cmd, key.data);
+	ok = redis_call(q, &cmd, true, &r, e);
+	for (size_t i = 0; ok && i < redis_reply_count(r) && n < max; i++) {
+		const char *queue = redis_reply_text(redis_reply_at(r, i), NULL);
+
+		ok = job_queue_ok(queue) ? count_one(q, queue, &out[n++], e) : redis_bad_reply(e, "SMEMBERS");
+	}
+	buf_close(&key);
+	redis_cmd_close(&cmd);
+	redis_reply_close(&r);
+	return ok ? n : -1;
+}
+
+/* ---- budgets --------------------------------------------------------------------------------------------------- */
+
+static void budget_call(struct redis_cmd *c, const struct redis_queue *q, const char *function, const char *key)
+{
+	struct buf name = {0};
+
+	buf_addf(&name, "{%s:b:%s}", q->head.options.namespace_, key);
+	redis_cmd_adds(c, "FCALL");
+	redis_cmd_adds(c, function);
+	redis_cmd_adds(c, "1");
+	redis_cmd_add(c, name.data, name.len);
+	buf_close(&name);
+}
+
+static int redis_budget_take(
+        struct queue *base, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	int64_t taken = -1;
+	bool ok;
+
+	budget_call(&cmd, q, LIBRARY "_budget_take", key);
+	redis_cmd_addi(&cmd, cost);
+	redis_cmd_addi(&cmd, limit);
+	redis_cmd_addi(&cmd, window_ms);
+	ok = redis_call(q, &cmd, false, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok && (!redis_reply_int(redis_reply_at(r, 0), &taken) || !redis_reply_int(redis_reply_at(r, 1), wait_ms_out) || taken < 0 ||
+	                  taken > 1))
+		ok = redis_bad_reply(e, "budget_take");
+	redis_reply_close(&r);
+	return ok ? (int)taken : -1;
+}
+
+static bool redis_budget_correct(struct queue *base, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	budget_call(&cmd, q, LIBRARY "_budget_correct", key);
+	redis_cmd_addi(&cmd, used);
+	redis_cmd_addi(&cmd, window_ms);
+	redis_cmd_addi(&cmd, stop_ms);
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	redis_reply_close(&r);
+	return ok;
+}
+
+const struct queue_driver redis_driver = {
+        .open = redis_open,
+        .close = redis_close,
+        .submit = redis_submit,
+        .show = redis_show,
+        .list = redis_list,
+        .act = redis_act,
+        .counts = redis_counts,
+        .budget_take = redis_budget_take,
+        .budget_correct = redis_budget_correct,
+        .ping = redis_ping,
+        .audit = redis_audit,
+        .watcher_open = redis_watcher_open,
+        .watcher_fd = redis_watcher_fd,
+        .watcher_next = redis_watcher_next,
+        .watcher_close = redis_watcher_close,
+        .link_open = redis_link_open,
+        .link_close = redis_link_close,
+        .step_begin = redis_step_begin,
+        .step_end = redis_step_end,
+        .renew_begin = redis_renew_begin,
+        .renew_end = redis_renew_end,
+        .wait_begin = redis_wait_begin,
+        .wait_end = redis_wait_end,
+        .link_fd = redis_link_fd,
+        .wait_fd = redis_link_wait_fd,
+};

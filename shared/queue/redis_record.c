@@ -1,0 +1,296 @@
+/* redis_record.c -- a job as Redis holds it: fields of one letter, what is usual left out. barque.lua lists them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "queue/redis_private.h"
+
+#define USUAL_PRIORITY 5
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+static bool read_state(struct job *j, const char *s, size_t len)
+{
+	int64_t digit;
+
+	if (len < 2 || s[0] < '0' || s[0] > '0' + JOB_DEAD || !str_int(s + 1, 1, INT64_MAX, &j->rev))
+		return false;
+	digit = s[0] - '0';
+	j->state = (enum job_state)digit;
+	return true;
+}
+
+static bool read_kind(struct job *j, const char *s, size_t len)
+{
+	const char *slash = memchr(s, '/', len);
+	int64_t version = 0;
+
+	if (slash && !str_int(slash + 1, 0, INT32_MAX, &version))
+		return false;
+	j->kind_version = (int)version;
+	return str_copy_n(j->kind, sizeof(j->kind), s, slash ? (size_t)(slash - s) : len) && job_name_ok(j->kind);
+}
+
+static bool read_params(struct job *j, const char *s, size_t len)
+{
+	mem_free(&j->params);
+	j->params = mem_strndup(s, len);
+	return true;
+}
+
+static bool read_result(struct job *j, const char *s, size_t len)
+{
+	mem_free(&j->result);
+	j->result = mem_strndup(s, len);
+	return true;
+}
+
+static bool read_lane(struct job *j, const char *s, size_t len)
+{
+	j->priority = s[0] - '0';
+	return len >= 1 && j->priority >= 0 && j->priority <= 9;
+}
+
+/* Split "1 2 3" into numbers; false unless there are exactly n. */
+static bool read_numbers(const char *s, int64_t *const *out, size_t n)
+{
+	char text[96];
+
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strcspn(s, " ");
+
+		if (!str_copy_n(text, sizeof(text), s, len) || !str_int(text, 0, INT64_MAX, out[i]))
+			return false;
+		s += len + (s[len] == ' ');
+	}
+	return !*s;
+}
+
+static bool read_limits(struct job *j, const char *s, size_t len)
+{
+	int64_t attempts, crashes, base, cap;
+
+	UNUSED(len);
+	if (!read_numbers(s, (int64_t *const[]){&attempts, &crashes, &base, &cap}, 4) || attempts > INT32_MAX)
+		return false;
+	j->max_attempts = (int)attempts;
+	return true;
+}
+
+static bool read_counts(struct job *j, const char *s, size_t len)
+{
+	int64_t errors, crashes;
+
+	UNUSED(len);
+	if (!read_numbers(s, (int64_t *const[]){&errors, &crashes}, 2) || errors > INT32_MAX - 1 || crashes > INT32_MAX)
+		return false;
+	j->attempt = (int)errors;
+	j->crashes = (int)crashes;
+	return true;
+}
+
+static bool read_flags(struct job *j, const char *s, size_t len)
+{
+	j->cancel_asked = memchr(s, 'c', len) != NULL;
+	return true;
+}
+
+static bool read_progress(struct job *j, const char *s, size_t len)
+{
+	UNUSED(len);
+	queue_read_progress(s, &j->progress);
+	return true;
+}
+
+static bool read_error(struct job *j, const char *s, size_t len)
+{
+	const char *space = memchr(s, ' ', len);
+	char code[32];
+
+	if (!space || !str_copy_n(code, sizeof(code), s, (size_t)(space - s)))
+		return false;
+	err_set(&j->error, err_code_of(code), "%s", space + 1);
+	return true;
+}
+
+static bool read_parent(struct job *j, const char *s, size_t len)
+{
+	return str_copy_n(j->parent, sizeof(j->parent), s, len);
+}
+
+#define TIME_FIELD(name, member)                                   \
+	static bool name(struct job *j, const char *s, size_t len) \
+	{                                                          \
+		UNUSED(len);                                       \
+		return str_int(s, 0, INT64_MAX, &j->member);       \
+	}
+#define TEXT_FIELD(name, member)                                         \
+	static bool name(struct job *j, const char *s, size_t len)       \
+	{                                                                \
+		return str_copy_n(j->member, sizeof(j->member), s, len); \
+	}
+TIME_FIELD(read_created, created_at)
+TIME_FIELD(read_due, run_at)
+TIME_FIELD(read_begun, started_at)
+TIME_FIELD(read_ended, finished_at)
+TIME_FIELD(read_fence, fence)
+TEXT_FIELD(read_worker, worker)
+TEXT_FIELD(read_idempotency, idempotency_key)
+TEXT_FIELD(read_unique, unique_key)
+TEXT_FIELD(read_trace, trace)
+TEXT_FIELD(read_tags, tags)
+
+static const struct {
+	char name;
+	bool (*read)(struct job *j, const char *s, size_t len);
+} fields[] = {
+        {'s', read_state},
+        {'k', read_kind},
+        {'p', read_params},
+        {'c', read_created},
+        {'d', read_due},
+        {'y', read_lane},
+        {'m', read_limits},
+        {'a', read_counts},
+        {'f', read_fence},
+        {'w', read_worker},
+        {'b', read_begun},
+        {'e', read_ended},
+        {'i', read_idempotency},
+        {'u', read_unique},
+        {'z', read_flags},
+        {'n', read_progress},
+        {'E', read_error},
+        {'R', read_result},
+        {'P', read_parent},
+        {'t', read_trace},
+        {'g', read_tags},
+};
+
+/* A field that we do not know was written by a newer version: it is passed over. */
+static bool read_field(struct job *j, const struct redis_reply *name, const struct redis_reply *value)
+{
+	size_t name_len = 0, len = 0;
+	const char *letter = redis_reply_text(name, &name_len);
+	const char *text = redis_reply_text(value, &len);
+
+	if (!letter || !text)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (name_len == 1 && fields[i].name == letter[0])
+			return fields[i].read(j, text, len);
+	return true;
+}
+
+static bool read_id(struct job *j, const struct redis_reply *r, const char *queue)
+{
+	size_t len = 0;
+	const char *tail = redis_reply_text(r, &len);
+
+	return tail && queue_full_id(j->id, queue, tail, len) && str_copy(j->queue, sizeof(j->queue), queue);
+}
+
+/* The attempt under way counts as one; what was kept is how many ran to an error. */
+static void finish_record(struct job *j)
+{
+	if (j->state == JOB_RUNNING || j->state == JOB_SUCCEEDED)
+		j->attempt++;
+	if (!j->params)
+		j->params = mem_strdup("{}");
+	if (!j->run_at)
+		j->run_at = j->created_at;
+}
+
+bool redis_record_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e)
+{
+	size_t n = redis_reply_count(r);
+	double lease;
+	bool ok;
+
+	memset(out, 0, sizeof(*out));
+	out->priority = USUAL_PRIORITY;
+	out->max_attempts = 1;
+	ok = n >= 4 && n % 2 == 0 && read_id(out, redis_reply_at(r, 0), queue) && redis_reply_text(redis_reply_at(r, 1), NULL) &&
+	     str_double(redis_reply_text(redis_reply_at(r, 1), NULL), &lease);
+	for (size_t i = 2; ok && i + 1 < n; i += 2)
+		ok = read_field(out, redis_reply_at(r, i), redis_reply_at(r, i + 1));
+	if (!ok || !out->rev || !out->kind[0]) {
+		job_close(out);
+		return err_set(e, ERR_CORRUPT, "a record of queue %s in Redis is not one of ours", queue);
+	}
+	out->lease_until = (int64_t)lease;
+	finish_record(out);
+	return true;
+}
+
+static bool read_optional(struct job *j, const struct redis_reply *r, bool (*read)(struct job *j, const char *s, size_t len))
+{
+	size_t len = 0;
+	const char *text = redis_reply_text(r, &len);
+
+	return !text || read(j, text, len);
+}
+
+bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e)
+{
+	size_t len = 0;
+	const char *kind = redis_reply_text(redis_reply_at(r, 2), &len);
+
+	memset(out, 0, sizeof(*out));
+	out->state = JOB_RUNNING;
+	if (!kind || !read_id(out, redis_reply_at(r, 0), queue) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
+	        !read_kind(out, kind, len) || !read_optional(out, redis_reply_at(r, 3), read_params) ||
+	        !read_optional(out, redis_reply_at(r, 4), read_counts) || !read_optional(out, redis_reply_at(r, 5), read_trace)) {
+		job_close(out);
+		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);
+	}
+	finish_record(out);
+	return true;
+}
+
+/* ---- writing ---------------------------------------------------------------------------------------------------- */
+
+void redis_lane(char out[JOB_KEY + 1], const struct queue_submission *s)
+{
+	snprintf(out, JOB_KEY + 1, "%d%s", s->priority, s->lane ? s->lane : "");
+}
+
+static void put(struct redis_cmd *c, const char *field, const char *value)
+{
+	if (!value || !value[0])
+		return;
+	redis_cmd_add(c, field, 1);
+	redis_cmd_adds(c, value);
+}
+
+static void put_limits(struct redis_cmd *c, const struct queue_submission *s)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%d %d %lld %lld", s->max_attempts, s->max_crashes, (long long)s->backoff_ms,
+	        (long long)s->backoff_cap_ms);
+	if (!str_eq(text, "1 3 1000 300000"))
+		put(c, "m", text);
+}
+
+size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)
+{
+	size_t before = c->args;
+	char kind[JOB_NAME + 12], lane[JOB_KEY + 1];
+
+	snprintf(kind, sizeof(kind), s->kind_version ? "%s/%d" : "%s", s->kind, s->kind_version);
+	put(c, "k", kind);
+	redis_lane(lane, s);
+	if (!str_eq(lane, "5"))
+		put(c, "y", lane);
+	put_limits(c, s);
+	put(c, "i", s->idempotency_key);
+	put(c, "u", s->unique_key);
+	put(c, "P", s->parent);
+	put(c, "t", s->trace);
+	put(c, "g", s->tags);
+	if (!str_eq(s->params, "{}"))
+		put(c, "p", s->params);
+	return c->args - before;
+}

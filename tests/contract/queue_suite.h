@@ -1,0 +1,1500 @@
+/* queue_suite.h -- what every driver of the queue must do. Included once by the test of each driver, which defines suite_url(). */
+#ifndef TESTS_CONTRACT_QUEUE_SUITE_H
+#define TESTS_CONTRACT_QUEUE_SUITE_H
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "queue/queue.h"
+#include "tests/lib/test.h"
+
+#define Q       "q"
+#define LEASE   15000
+#define KIND    "a.kind"
+#define LONG_MS 10000
+
+/* The server of this test's own, started at the first call. */
+static const char *suite_url(void);
+
+/* ---- helpers -------------------------------------------------------------------------------------------------------- */
+
+static struct queue *open_queue(const struct queue_options *o)
+{
+	struct err e = {0};
+	struct queue *q = queue_open(suite_url(), o, &e);
+
+	ck_assert_msg(q != NULL, "%s", e.text);
+	return q;
+}
+
+static struct queue_link *open_link_for(const char *worker, const char *kind, const char *kind2)
+{
+	struct err e = {0};
+	const char *kinds[] = {kind, kind2};
+	struct queue_link *l = queue_link_open(suite_url(), NULL, Q, worker, kinds, kind2 ? 2 : 1, &e);
+
+	ck_assert_msg(l != NULL, "%s", e.text);
+	return l;
+}
+
+static struct queue_link *open_link(const char *worker)
+{
+	return open_link_for(worker, KIND, NULL);
+}
+
+static struct queue_submitted submit(struct queue *q, struct queue_submission *s)
+{
+	struct err e = {0};
+	struct queue_submitted out;
+
+	if (!s->kind)
+		s->kind = KIND;
+	s->queue = Q;
+	ck_ok(queue_submit(q, s, 1, &out, &e), &e);
+	return out;
+}
+
+static void submit_new(struct queue *q, struct queue_submission *s)
+{
+	ck_assert_int_eq(submit(q, s).outcome, SUBMIT_NEW);
+}
+
+/* Submit a plain job; its id into id. */
+static void submit_plain(struct queue *q, char id[JOB_ID])
+{
+	struct queue_submission s = {.priority = 5, .params = "{\"n\":1}"};
+
+	submit_new(q, &s);
+	memcpy(id, s.id, JOB_ID);
+}
+
+static void wait_fd(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	poll(&p, 1, fd < 0 ? 1 : 50);
+}
+
+static struct queue_step_reply step_with(struct queue_link *l, const struct queue_ack *acks, size_t n, int want, int64_t lease_ms)
+{
+	struct queue_step s = {.acks = acks, .n_acks = n, .want = want, .lease_ms = lease_ms};
+	struct queue_step_reply r;
+	struct err e = {0};
+	int got;
+
+	ck_ok(queue_link_step_begin(l, &s, &e), &e);
+	while (!(got = queue_link_step_end(l, &r, &e)))
+		wait_fd(queue_link_fd(l));
+	ck_assert_msg(got == 1, "%s", e.text);
+	return r;
+}
+
+static struct queue_step_reply step(struct queue_link *l, int want)
+{
+	return step_with(l, NULL, 0, want, LEASE);
+}
+
+static void step_nothing(struct queue_link *l)
+{
+	struct queue_step_reply r = step(l, 0);
+
+	queue_step_reply_close(&r);
+}
+
+/* Claim just one job, which must be there. */
+static struct queue_claim claim_one(struct queue_link *l)
+{
+	struct queue_step_reply r = step(l, 1);
+	struct queue_claim c;
+
+	ck_assert_uint_eq(r.n_claims, 1);
+	c = r.claims[0];
+	memset(&r.claims[0], 0, sizeof(r.claims[0]));
+	queue_step_reply_close(&r);
+	return c;
+}
+
+static size_t claim_count(struct queue_link *l, int want)
+{
+	struct queue_step_reply r = step(l, want);
+	size_t n = r.n_claims;
+
+	queue_step_reply_close(&r);
+	return n;
+}
+
+/* Acknowledge; returns how many were rejected. */
+static size_t ack(struct queue_link *l, const char *id, int64_t fence, enum ack_outcome outcome, enum err_code code)
+{
+	struct queue_ack a = {.fence = fence, .outcome = outcome};
+	struct queue_step_reply r;
+	size_t n;
+
+	memcpy(a.id, id, strlen(id) + 1);
+	if (code)
+		err_set(&a.error, code, "it did not go well");
+	r = step_with(l, &a, 1, 0, LEASE);
+	n = r.n_rejected;
+	if (n)
+		ck_assert_str_eq(r.rejected[0], id);
+	queue_step_reply_close(&r);
+	return n;
+}
+
+static struct job show(struct queue *q, const char *id)
+{
+	struct err e = {0};
+	struct job j;
+
+	ck_assert_msg(queue_show(q, id, &j, &e) == 1, "%s: %s", id, e.text);
+	return j;
+}
+
+static enum job_state state_of(struct queue *q, const char *id)
+{
+	struct job j = show(q, id);
+	enum job_state s = j.state;
+
+	job_close(&j);
+	return s;
+}
+
+static void check_sound(struct queue *q)
+{
+	struct err e = {0};
+	struct queue_audit a;
+	int sound = queue_audit(q, Q, &a, &e);
+
+	ck_assert_msg(sound == 1, "%s%s", a.problem, e.text);
+}
+
+static struct queue_counts counts(struct queue *q)
+{
+	struct err e = {0};
+	struct queue_counts c;
+
+	ck_assert_int_eq(queue_counts(q, &c, 1, &e), 1);
+	ck_assert_str_eq(c.queue, Q);
+	return c;
+}
+
+static enum job_state cancel(struct queue *q, const char *id)
+{
+	struct err e = {0};
+	enum job_state s;
+
+	ck_assert_msg(queue_cancel(q, id, &s, &e) == 1, "%s", e.text);
+	return s;
+}
+
+static void close_both(struct queue **q, struct queue_link **l)
+{
+	check_sound(*q);
+	queue_link_close(l);
+	queue_close(q);
+}
+
+/* ---- the straight path ------------------------------------------------------------------------------------------------ */
+
+START_TEST(submit_claim_done)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {.kind = KIND,
+	        .params = "{\"symbol\":\"BTCUSDT\"}",
+	        .priority = 3,
+	        .kind_version = 7,
+	        .max_attempts = 4,
+	        .lane = "tenant",
+	        .idempotency_key = "key",
+	        .fingerprint = "print",
+	        .unique_key = "unique",
+	        .parent = "p",
+	        .trace = "00-ab",
+	        .tags = "x,y"};
+	struct queue_ack a = {.outcome = ACK_DONE};
+	char result[] = "{\"bars\":12}";
+	struct queue_claim c;
+	struct queue_step_reply r;
+	struct job j;
+
+	submit_new(q, &s);
+	j = show(q, s.id);
+	ck_assert_int_eq(j.state, JOB_READY);
+	ck_assert_int_eq(j.attempt, 0);
+	ck_assert_int_eq(j.max_attempts, 4);
+	ck_assert_int_eq(j.priority, 3);
+	ck_assert_int_eq(j.rev, 1);
+	ck_assert_str_eq(j.parent, "p");
+	ck_assert_str_eq(j.tags, "x,y");
+	ck_assert_str_eq(j.idempotency_key, "key");
+	ck_assert_str_eq(j.unique_key, "unique");
+	ck_assert(j.created_at > 1600000000000 && j.run_at == j.created_at && !j.started_at && !j.lease_until);
+	job_close(&j);
+	c = claim_one(l);
+	ck_assert_str_eq(c.job.id, s.id);
+	ck_assert_str_eq(c.job.kind, KIND);
+	ck_assert_str_eq(c.job.queue, Q);
+	ck_assert_str_eq(c.job.params, s.params);
+	ck_assert_str_eq(c.job.trace, "00-ab");
+	ck_assert_int_eq(c.job.kind_version, 7);
+	ck_assert_int_eq(c.job.attempt, 1);
+	ck_assert_int_gt(c.job.fence, 0);
+	j = show(q, s.id);
+	ck_assert_int_eq(j.state, JOB_RUNNING);
+	ck_assert_int_eq(j.fence, c.job.fence);
+	ck_assert_int_eq(j.rev, 2);
+	ck_assert_str_eq(j.worker, "w1");
+	ck_assert(j.started_at && j.lease_until > j.started_at + LEASE / 2);
+	job_close(&j);
+	check_sound(q);
+	a.fence = c.job.fence;
+	a.result = result;
+	memcpy(a.id, s.id, JOB_ID);
+	r = step_with(l, &a, 1, 1, LEASE);
+	ck_assert_uint_eq(r.n_rejected + r.n_claims, 0);
+	ck_assert(!r.more && r.next_due_ms == -1);
+	queue_step_reply_close(&r);
+	j = show(q, s.id);
+	ck_assert_int_eq(j.state, JOB_SUCCEEDED);
+	ck_assert_str_eq(j.result, result);
+	ck_assert_int_eq(j.attempt, 1);
+	ck_assert(j.finished_at >= j.started_at && !j.lease_until);
+	ck_assert_int_eq(counts(q).done_total, 1);
+	job_close(&j);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(order_and_priorities)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	static const int priorities[] = {5, 9, 0, 5, 0, 1};
+	static const size_t order[] = {2, 4, 5, 0, 3, 1}; /* urgent first, then as submitted */
+	char ids[ARRAY_LEN(priorities)][JOB_ID];
+	struct queue_step_reply r;
+
+	for (size_t i = 0; i < ARRAY_LEN(priorities); i++) {
+		struct queue_submission s = {.priority = priorities[i]};
+
+		submit_new(q, &s);
+		memcpy(ids[i], s.id, JOB_ID);
+	}
+	r = step(l, 2);
+	ck_assert_uint_eq(r.n_claims, 2);
+	ck_assert(r.more);
+	ck_assert_str_eq(r.claims[0].job.id, ids[order[0]]);
+	ck_assert_str_eq(r.claims[1].job.id, ids[order[1]]);
+	ck_assert_int_lt(r.claims[0].job.fence, r.claims[1].job.fence);
+	queue_step_reply_close(&r);
+	r = step(l, 10);
+	ck_assert_uint_eq(r.n_claims, 4);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_str_eq(r.claims[i].job.id, ids[order[i + 2]]);
+	ck_assert(!r.more);
+	queue_step_reply_close(&r);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* A tenant with 200 jobs must not hold up one with 3, whatever the size of the steps. */
+START_TEST(lanes_are_fair)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	int from_small = 0, total = 0;
+	struct queue_step_reply r;
+
+	for (int i = 0; i < 200; i++) {
+		struct queue_submission s = {.priority = 5, .lane = "big"};
+
+		submit_new(q, &s);
+	}
+	for (int i = 0; i < 30; i++) {
+		struct queue_submission s = {.priority = 5, .lane = "small", .tags = "small"};
+
+		submit_new(q, &s);
+	}
+	while (total < 70) {
+		r = step(l, total < 20 ? 1 : 10);
+		for (size_t i = 0; i < r.n_claims; i++, total++) {
+			struct job j = show(q, r.claims[i].job.id);
+
+			from_small += str_eq(j.tags, "small");
+			job_close(&j);
+		}
+		queue_step_reply_close(&r);
+	}
+	ck_assert_int_eq(total, 70);
+	ck_assert_int_eq(from_small, 30);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(kinds_are_filtered)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *a = open_link_for("w1", "a.kind", NULL), *both = open_link_for("w2", "a.kind", "b.kind");
+	struct queue_submission s = {.kind = "b.kind", .priority = 5};
+	struct queue_step_reply r;
+
+	submit_new(q, &s);
+	r = step(a, 10);
+	ck_assert_uint_eq(r.n_claims, 0);
+	ck_assert(!r.more);
+	queue_step_reply_close(&r);
+	ck_assert_uint_eq(claim_count(both, 10), 1);
+	queue_link_close(&both);
+	close_both(&q, &a);
+}
+END_TEST
+
+/* ---- submitting ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(same_id_is_the_same_job)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s[2] = {{.kind = KIND, .queue = Q}, {.kind = KIND, .queue = Q}};
+	struct queue_submitted out[2];
+	struct err e = {0};
+
+	submit_new(q, &s[0]);
+	ck_assert_int_eq(submit(q, &s[0]).outcome, SUBMIT_EXISTING);
+	memset(s[0].id, 0, JOB_ID);
+	ck_ok(queue_submit(q, s, 1, out, &e), &e);
+	memcpy(s[1].id, s[0].id, JOB_ID);
+	ck_ok(queue_submit(q, s, 2, out, &e), &e);
+	ck_assert_int_eq(out[1].outcome, SUBMIT_EXISTING);
+	ck_assert_str_eq(out[1].existing_id, s[0].id);
+	memset(s[0].id, 0, JOB_ID);
+	ck_ok(queue_submit(q, s, 1, out, &e), &e); /* gives it an id */
+	job_id_make(s[0].id, Q, 0, clock_now_ms(), 77);
+	memcpy(s[1].id, s[0].id, JOB_ID);
+	ck_ok(queue_submit(q, s, 2, out, &e), &e); /* twice in one batch */
+	ck_assert_int_eq(out[0].outcome, SUBMIT_NEW);
+	ck_assert_int_eq(out[1].outcome, SUBMIT_EXISTING);
+	ck_assert_uint_eq(claim_count(l, 10), 4);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(idempotency_keys)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission first = {.idempotency_key = "k 1", .fingerprint = "f", .priority = 5};
+	struct queue_submission again = first, other = first, free_key = {.idempotency_key = "k 2", .fingerprint = "f"};
+	struct queue_submitted out;
+	struct queue_claim c;
+
+	other.fingerprint = "g";
+	submit_new(q, &first);
+	out = submit(q, &again);
+	ck_assert_int_eq(out.outcome, SUBMIT_EXISTING);
+	ck_assert_str_eq(out.existing_id, first.id);
+	ck_assert_int_eq(submit(q, &other).outcome, SUBMIT_MISMATCH);
+	submit_new(q, &free_key);
+	c = claim_one(l);
+	ck_assert_uint_eq(ack(l, c.job.id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	memset(again.id, 0, JOB_ID);
+	ck_assert_int_eq(submit(q, &again).outcome, SUBMIT_EXISTING); /* also after its end */
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(unique_keys)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission first = {.unique_key = "u", .priority = 5}, back = first, reject = first, replace = first, next = first;
+	struct queue_submitted out;
+	struct queue_claim c;
+
+	back.idempotency_key = "i";
+	reject.unique = UNIQUE_REJECT;
+	replace.unique = UNIQUE_REPLACE;
+	submit_new(q, &first);
+	out = submit(q, &back);
+	ck_assert_int_eq(out.outcome, SUBMIT_EXISTING);
+	ck_assert_str_eq(out.existing_id, first.id);
+	out = submit(q, &reject);
+	ck_assert_int_eq(out.outcome, SUBMIT_REJECTED);
+	ck_assert_str_eq(out.existing_id, first.id);
+	submit_new(q, &replace);
+	ck_assert_int_eq(state_of(q, first.id), JOB_CANCELLED);
+	c = claim_one(l);
+	ck_assert_str_eq(c.job.id, replace.id);
+	check_sound(q);
+	memset(replace.id, 0, JOB_ID);
+	submit_new(q, &replace); /* the running one is asked to stop, and no longer owns the key */
+	ck_assert_uint_eq(ack(l, c.job.id, c.job.fence, ACK_CANCELLED, ERR_NONE), 0);
+	memset(reject.id, 0, JOB_ID);
+	ck_assert_int_eq(submit(q, &reject).outcome, SUBMIT_REJECTED);
+	job_close(&c.job);
+	c = claim_one(l);
+	ck_assert_uint_eq(ack(l, c.job.id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	submit_new(q, &next); /* free again */
+	memset(back.id, 0, JOB_ID);
+	ck_assert_str_eq(submit(q, &back).existing_id, first.id); /* the idempotency key remembers what it was told */
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(full_queue)
+{
+	struct queue_options o = {.max_length = 3};
+	struct queue *q = open_queue(&o);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s[5] = {{.kind = KIND, .queue = Q}, {.kind = KIND, .queue = Q, .delay_ms = LONG_MS},
+	        {.kind = KIND, .queue = Q, .held = true}, {.kind = KIND, .queue = Q}, {.kind = KIND, .queue = Q}};
+	struct queue_submitted out[5];
+	struct err e = {0};
+
+	ck_ok(queue_submit(q, s, 5, out, &e), &e);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(out[i].outcome, SUBMIT_NEW);
+	ck_assert_int_eq(out[3].outcome, SUBMIT_FULL);
+	ck_assert_int_eq(out[4].outcome, SUBMIT_FULL);
+	ck_assert_int_gt(out[4].retry_after_ms, 0);
+	ck_ok(queue_submit(q, s, 1, out, &e), &e);
+	ck_assert_int_eq(out[0].outcome, SUBMIT_EXISTING); /* what was accepted is answered as before */
+	ck_assert_uint_eq(claim_count(l, 10), 1);
+	ck_ok(queue_submit(q, s + 3, 1, out, &e), &e);
+	ck_assert_int_eq(out[0].outcome, SUBMIT_NEW);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(bad_submissions)
+{
+	struct queue *q = open_queue(NULL);
+	char *big = mem_new(QUEUE_PARAMS_MAX + 2), *key = mem_new(JOB_KEY + 1);
+	memset(big, 'x', QUEUE_PARAMS_MAX + 1);
+	memset(key, 'k', JOB_KEY);
+	struct queue_submission bad[] = {{.queue = Q}, {.kind = KIND}, {.kind = "Kind", .queue = Q}, {.kind = KIND, .queue = "a.b"},
+	        {.kind = KIND, .queue = Q, .priority = 10}, {.kind = KIND, .queue = Q, .priority = -1},
+	        {.kind = KIND, .queue = Q, .params = big}, {.kind = KIND, .queue = Q, .lane = key},
+	        {.kind = KIND, .queue = Q, .idempotency_key = key}, {.kind = KIND, .queue = Q, .lane = "a\nb"},
+	        {.kind = KIND, .queue = Q, .id = "other-001hf7yat00000000000ab"}, {.kind = KIND, .queue = Q, .id = "nonsense"},
+	        {.kind = KIND, .queue = Q, .max_attempts = -1}, {.kind = KIND, .queue = Q, .delay_ms = INT64_MAX},
+	        {.kind = KIND, .queue = Q, .run_at_ms = -5}};
+	struct queue_submitted out;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = {0};
+
+		ck_assert_msg(!queue_submit(q, &bad[i], 1, &out, &e), "bad submission %zu was taken", i);
+		ck_assert_int_eq(e.code, ERR_INVALID);
+	}
+	mem_free(&big);
+	mem_free(&key);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(largest_params_and_odd_texts)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	char *big = mem_new(QUEUE_PARAMS_MAX + 1);
+	struct queue_submission s = {.params = big,
+	        .lane = "%s *{}:\"' \xc3\xa9",
+	        .unique_key = "{x}:%d $3",
+	        .idempotency_key = "a b\"c*",
+	        .fingerprint = "f g"};
+	struct queue_claim c;
+
+	memset(big, 'x', QUEUE_PARAMS_MAX);
+	submit_new(q, &s);
+	c = claim_one(l);
+	ck_assert_str_eq(c.job.params, big);
+	ck_assert_uint_eq(ack(l, c.job.id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	memset(s.id, 0, JOB_ID);
+	ck_assert_int_eq(submit(q, &s).outcome, SUBMIT_EXISTING);
+	mem_free(&big);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* 60 jobs of 256 KB are more than one answer may hold: they come in several, in order, and none is lost. */
+START_TEST(answers_are_bounded_in_bytes)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	char *big = mem_new(QUEUE_PARAMS_MAX + 1);
+	int total = 0;
+
+	memset(big, 'x', QUEUE_PARAMS_MAX);
+	for (int i = 0; i < 60; i++) {
+		struct queue_submission s = {.params = big};
+
+		submit_new(q, &s);
+	}
+	for (int i = 0; i < 60 && total < 60; i++) {
+		struct queue_step_reply r = step(l, 256);
+
+		ck_assert_uint_gt(r.n_claims, 0);
+		total += (int)r.n_claims;
+		ck_assert_int_eq(r.more, total < 60);
+		queue_step_reply_close(&r);
+	}
+	ck_assert_int_eq(total, 60);
+	mem_free(&big);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(whole_batches)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission *s = mem_array(QUEUE_BATCH_MAX + 1, sizeof(*s));
+	struct queue_submitted *out = mem_array(QUEUE_BATCH_MAX + 1, sizeof(*out));
+	struct queue_ack *acks = mem_array(QUEUE_BATCH_MAX, sizeof(*acks));
+	struct queue_step_reply r;
+	struct err e = {0};
+
+	for (int i = 0; i <= QUEUE_BATCH_MAX; i++)
+		s[i] = (struct queue_submission){.kind = KIND, .queue = Q};
+	ck_assert(!queue_submit(q, s, QUEUE_BATCH_MAX + 1, out, &e));
+	ck_ok(queue_submit(q, s, QUEUE_BATCH_MAX, out, &e), &e);
+	r = step(l, QUEUE_BATCH_MAX);
+	ck_assert_uint_eq(r.n_claims, QUEUE_BATCH_MAX);
+	for (size_t i = 0; i < r.n_claims; i++) {
+		ck_assert_str_eq(r.claims[i].job.id, s[i].id);
+		memcpy(acks[i].id, r.claims[i].job.id, JOB_ID);
+		acks[i].fence = r.claims[i].job.fence;
+	}
+	queue_step_reply_close(&r);
+	check_sound(q);
+	r = step_with(l, acks, QUEUE_BATCH_MAX, 0, LEASE);
+	ck_assert_uint_eq(r.n_rejected, 0);
+	queue_step_reply_close(&r);
+	r = step_with(l, acks, QUEUE_BATCH_MAX, 0, LEASE); /* all once more */
+	ck_assert_uint_eq(r.n_rejected, QUEUE_BATCH_MAX);
+	queue_step_reply_close(&r);
+	ck_assert_int_eq(counts(q).done_total, QUEUE_BATCH_MAX);
+	mem_free(&s);
+	mem_free(&out);
+	mem_free(&acks);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* ---- time ----------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(delays_are_kept)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission late = {.delay_ms = 400}, at = {.run_at_ms = clock_now_ms() + 200}, past = {.run_at_ms = 1000};
+	int64_t start = clock_mono_ms();
+	struct queue_step_reply r;
+	struct queue_claim c;
+	struct err e = {0};
+	int got;
+
+	submit_new(q, &late);
+	submit_new(q, &at);
+	submit_new(q, &past);
+	ck_assert_int_eq(state_of(q, late.id), JOB_SCHEDULED);
+	ck_assert_int_eq(state_of(q, past.id), JOB_READY);
+	check_sound(q);
+	ck_assert_uint_eq(claim_count(l, 10), 1);
+	r = step(l, 10);
+	ck_assert_int_gt(r.next_due_ms, 0);
+	ck_assert_int_le(r.next_due_ms, 200);
+	/* As a dispatcher does: wait, but not longer than until the next is due. */
+	ck_ok(queue_link_wait_begin(l, r.next_due_ms, &e), &e);
+	queue_step_reply_close(&r);
+	while (!(got = queue_link_wait_end(l, &e)))
+		wait_fd(queue_link_wait_fd(l));
+	ck_assert_int_eq(got, 1);
+	clock_sleep_ms(2);
+	c = claim_one(l);
+	ck_assert_str_eq(c.job.id, at.id);
+	ck_assert_int_ge(clock_mono_ms() - start, 198);
+	ck_assert_uint_eq(claim_count(l, 10), 0);
+	clock_sleep_ms(start + 402 - clock_mono_ms());
+	ck_assert_uint_eq(claim_count(l, 10), 1);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+static int64_t wait_for_wake(struct queue_link *l)
+{
+	int64_t start = clock_mono_ms();
+	struct err e = {0};
+	int got;
+
+	while (!(got = queue_link_wait_end(l, &e)))
+		wait_fd(queue_link_wait_fd(l));
+	ck_assert_msg(got == 1, "%s", e.text);
+	return clock_mono_ms() - start;
+}
+
+START_TEST(waiting_wakes)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *a = open_link("w1"), *b = open_link("w2");
+	struct queue_submission later = {.delay_ms = 300};
+	struct err e = {0};
+	char id[JOB_ID];
+
+	step_nothing(a);
+	ck_ok(queue_link_wait_begin(a, LONG_MS, &e), &e);
+	ck_assert_int_eq(queue_link_wait_end(a, &e), 0);
+	submit_plain(q, id);
+	submit_plain(q, id);
+	ck_assert_int_lt(wait_for_wake(a), LONG_MS / 2);
+	ck_assert_uint_eq(claim_count(a, 1), 1);
+	/* One was left: the wake-up goes on to the next. */
+	ck_ok(queue_link_wait_begin(b, LONG_MS, &e), &e);
+	ck_assert_int_lt(wait_for_wake(b), LONG_MS / 2);
+	ck_assert_uint_eq(claim_count(b, 5), 1);
+	/* Nothing is left: nobody is woken, until something is scheduled that is due before all else. */
+	ck_ok(queue_link_wait_begin(b, 250, &e), &e);
+	ck_assert_int_ge(wait_for_wake(b), 200);
+	ck_ok(queue_link_wait_begin(b, LONG_MS, &e), &e);
+	ck_assert_int_eq(queue_link_wait_end(b, &e), 0);
+	submit_new(q, &later);
+	ck_assert_int_lt(wait_for_wake(b), LONG_MS / 2);
+	queue_link_close(&b);
+	close_both(&q, &a);
+}
+END_TEST
+
+START_TEST(retries_back_off)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {.max_attempts = 3, .backoff_ms = 100, .backoff_cap_ms = 150};
+	struct job j;
+
+	submit_new(q, &s);
+	for (int attempt = 1; attempt <= 3; attempt++) {
+		struct queue_claim c = claim_one(l);
+
+		ck_assert_int_eq(c.job.attempt, attempt);
+		ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_ERROR, ERR_TIMEOUT), 0);
+		j = show(q, s.id);
+		ck_assert_int_eq(j.error.code, ERR_TIMEOUT);
+		ck_assert_str_eq(j.error.text, "it did not go well");
+		ck_assert_int_eq(j.attempt, attempt);
+		ck_assert_int_eq(j.state, attempt < 3 ? JOB_RETRYING : JOB_DEAD);
+		if (attempt < 3) {
+			int64_t pause = j.run_at - clock_now_ms();
+
+			ck_assert_int_le(pause, attempt == 1 ? 100 : 150);
+			ck_assert_uint_eq(claim_count(l, 5), 0);
+			clock_sleep_ms(pause + 2);
+		}
+		check_sound(q);
+		job_close(&j);
+		job_close(&c.job);
+	}
+	ck_assert_int_eq(counts(q).dead, 1);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(permanent_errors_and_own_pauses)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {.max_attempts = 9}, t = {.max_attempts = 9};
+	struct queue_ack a = {.outcome = ACK_ERROR};
+	struct queue_step_reply r;
+	struct queue_claim c;
+	struct job j;
+
+	submit_new(q, &s);
+	c = claim_one(l);
+	ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_ERROR, ERR_INVALID), 0);
+	ck_assert_int_eq(state_of(q, s.id), JOB_FAILED);
+	job_close(&c.job);
+	submit_new(q, &t);
+	c = claim_one(l);
+	memcpy(a.id, t.id, JOB_ID);
+	a.fence = c.job.fence;
+	err_set(&a.error, ERR_LIMITED, "wait");
+	a.error.retry_after_ms = 60000;
+	r = step_with(l, &a, 1, 1, LEASE);
+	ck_assert_int_gt(r.next_due_ms, 50000);
+	queue_step_reply_close(&r);
+	j = show(q, t.id);
+	ck_assert_int_gt(j.run_at, clock_now_ms() + 50000);
+	job_close(&j);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* ---- leases and fences ------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_lease_ends)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_claim first;
+	struct queue_step_reply r;
+	char id[JOB_ID];
+	struct job j;
+
+	submit_plain(q, id);
+	r = step_with(l, NULL, 0, 1, 100);
+	ck_assert_uint_eq(r.n_claims, 1);
+	first = r.claims[0];
+	memset(&r.claims[0], 0, sizeof(r.claims[0]));
+	queue_step_reply_close(&r);
+	ck_assert_uint_eq(claim_count(l, 5), 0);
+	clock_sleep_ms(150);
+	r = step_with(l, NULL, 0, 1, 100);
+	ck_assert_uint_eq(r.n_claims, 1);
+	ck_assert_int_gt(r.claims[0].job.fence, first.job.fence);
+	ck_assert_int_eq(r.claims[0].job.attempt, 1);
+	j = show(q, id);
+	ck_assert_int_eq(j.crashes, 1);
+	ck_assert_uint_eq(ack(l, id, first.job.fence, ACK_DONE, ERR_NONE), 1); /* the old fence is stale */
+	ck_assert_int_eq(state_of(q, id), JOB_RUNNING);
+	ck_assert_uint_eq(ack(l, id, r.claims[0].job.fence, ACK_DONE, ERR_NONE), 0);
+	queue_step_reply_close(&r);
+	job_close(&first.job);
+	job_close(&j);
+	close_both(&q, &l);
+}
+END_TEST
+
+static struct queue_renew_reply renew(struct queue_link *l, const char *id, int64_t fence, const char *progress, int64_t lease_ms)
+{
+	struct queue_renewal item = {.fence = fence, .progress_json = progress};
+	struct queue_renew_reply r;
+	struct err e = {0};
+	int got;
+
+	memcpy(item.id, id, strlen(id) + 1);
+	ck_ok(queue_link_renew_begin(l, &item, 1, lease_ms, &e), &e);
+	while (!(got = queue_link_renew_end(l, &r, &e)))
+		wait_fd(queue_link_fd(l));
+	ck_assert_msg(got == 1, "%s", e.text);
+	return r;
+}
+
+START_TEST(renewals)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_renew_reply r;
+	struct queue_claim c;
+	char id[JOB_ID];
+	struct job j;
+
+	submit_plain(q, id);
+	c = claim_one(l);
+	for (int i = 0; i < 4; i++) {
+		r = renew(l, id, c.job.fence, i == 2 ? "{\"done\":5,\"total\":9,\"unit\":\"bars\",\"note\":\"n\"}" : NULL, 200);
+		ck_assert_uint_eq(r.n_lost + r.n_cancel, 0);
+		queue_renew_reply_close(&r);
+		clock_sleep_ms(100);
+		ck_assert_uint_eq(claim_count(l, 1), 0);
+	}
+	j = show(q, id);
+	ck_assert_int_eq(j.progress.done, 5);
+	ck_assert_int_eq(j.progress.total, 9);
+	ck_assert_str_eq(j.progress.unit, "bars");
+	job_close(&j);
+	r = renew(l, id, c.job.fence - 1, NULL, 200);
+	ck_assert_uint_eq(r.n_lost, 1);
+	ck_assert_str_eq(r.lost[0], id);
+	queue_renew_reply_close(&r);
+	ck_assert_int_eq(cancel(q, id), JOB_RUNNING);
+	r = renew(l, id, c.job.fence, NULL, 200);
+	ck_assert_uint_eq(r.n_cancel, 1);
+	ck_assert_str_eq(r.cancel[0], id);
+	queue_renew_reply_close(&r);
+	ck_assert_uint_eq(ack(l, id, c.job.fence, ACK_CANCELLED, ERR_NONE), 0);
+	ck_assert_int_eq(state_of(q, id), JOB_CANCELLED);
+	r = renew(l, id, c.job.fence, NULL, 200);
+	ck_assert_uint_eq(r.n_lost, 1);
+	queue_renew_reply_close(&r);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* A dispatcher that is killed is silent from one moment to the next; another one goes on stepping. */
+START_TEST(a_dead_worker_loses_its_leases)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *dead = open_link("dead"), *alive = open_link("alive");
+	int64_t start;
+	size_t n = 0;
+	char id[JOB_ID];
+
+	for (int i = 0; i < 5; i++)
+		submit_plain(q, id);
+	step_nothing(alive);
+	ck_assert_uint_eq(claim_count(dead, 5), 5);
+	queue_link_close(&dead);
+	start = clock_mono_ms();
+	while (n < 5 && clock_mono_ms() - start < 6000) {
+		clock_sleep_ms(100);
+		n += claim_count(alive, 5);
+		if (clock_mono_ms() - start < 2500)
+			ck_assert_uint_eq(n, 0);
+	}
+	ck_assert_uint_eq(n, 5);
+	ck_assert_int_eq(counts(q).workers, 1);
+	close_both(&q, &alive);
+}
+END_TEST
+
+/* When nobody is heard for long it was the server that was away: the leases of those who come back are still theirs. */
+START_TEST(a_silence_kills_nobody)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *a = open_link("a"), *b = open_link("b");
+	struct queue_claim c;
+	char id[JOB_ID];
+
+	submit_plain(q, id);
+	step_nothing(b);
+	c = claim_one(a);
+	clock_sleep_ms(3500);
+	ck_assert_uint_eq(claim_count(b, 5), 0);
+	clock_sleep_ms(500);
+	step_nothing(a);
+	for (int i = 0; i < 6; i++) {
+		clock_sleep_ms(500);
+		ck_assert_uint_eq(claim_count(b, 5), 0);
+		step_nothing(a);
+	}
+	ck_assert_uint_eq(ack(a, id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	job_close(&c.job);
+	queue_link_close(&b);
+	close_both(&q, &a);
+}
+END_TEST
+
+START_TEST(crashes_make_a_job_dead)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {.max_crashes = 2, .max_attempts = 2}, behind = {.priority = 0};
+	struct queue_claim c;
+	struct job j;
+	struct err e = {0};
+
+	submit_new(q, &s);
+	for (int i = 1; i <= 3; i++) {
+		c = claim_one(l);
+		ck_assert_str_eq(c.job.id, s.id);
+		ck_assert_int_eq(c.job.attempt, 1);
+		ck_assert_int_eq(c.job.crashes, i - 1);
+		ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_CRASHED, ERR_CRASHED), 0);
+		job_close(&c.job);
+	}
+	j = show(q, s.id);
+	ck_assert_int_eq(j.state, JOB_DEAD);
+	ck_assert_int_eq(j.crashes, 3);
+	ck_assert_int_eq(j.error.code, ERR_CRASHED);
+	ck_assert(strstr(j.error.text, "poison") != NULL);
+	job_close(&j);
+	check_sound(q);
+	ck_assert_int_eq(queue_replay(q, s.id, &e), 1);
+	j = show(q, s.id);
+	ck_assert_int_eq(j.state, JOB_READY);
+	ck_assert_int_eq(j.crashes + j.attempt, 0);
+	ck_assert_int_eq(j.error.code, ERR_NONE);
+	job_close(&j);
+	submit_new(q, &behind);
+	ck_assert_uint_eq(claim_count(l, 5), 2);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(give_back_counts_nothing)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	char id[JOB_ID], second[JOB_ID];
+	struct queue_claim c;
+
+	submit_plain(q, id);
+	submit_plain(q, second);
+	for (int i = 0; i < 5; i++) {
+		c = claim_one(l);
+		ck_assert_str_eq(c.job.id, id); /* at the front again */
+		ck_assert_int_eq(c.job.attempt, 1);
+		ck_assert_int_eq(c.job.crashes, 0);
+		ck_assert_uint_eq(ack(l, id, c.job.fence, ACK_GIVE_BACK, ERR_NONE), 0);
+		job_close(&c.job);
+	}
+	close_both(&q, &l);
+}
+END_TEST
+
+/* ---- acts upon jobs ------------------------------------------------------------------------------------------------------------ */
+
+START_TEST(cancel_in_every_state)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission ready = {.priority = 1}, scheduled = {.delay_ms = LONG_MS}, held = {.held = true},
+	                        retrying = {.max_attempts = 5, .backoff_ms = LONG_MS}, running = {0};
+	struct queue_claim c;
+	struct err e = {0};
+	enum job_state s;
+
+	submit_new(q, &retrying);
+	c = claim_one(l);
+	ck_assert_uint_eq(ack(l, retrying.id, c.job.fence, ACK_ERROR, ERR_IO), 0);
+	job_close(&c.job);
+	submit_new(q, &running);
+	c = claim_one(l);
+	submit_new(q, &ready);
+	submit_new(q, &scheduled);
+	submit_new(q, &held);
+	ck_assert_int_eq(state_of(q, held.id), JOB_WAITING);
+	ck_assert_int_eq(cancel(q, ready.id), JOB_CANCELLED);
+	ck_assert_int_eq(cancel(q, scheduled.id), JOB_CANCELLED);
+	ck_assert_int_eq(cancel(q, held.id), JOB_CANCELLED);
+	ck_assert_int_eq(cancel(q, retrying.id), JOB_CANCELLED);
+	ck_assert_int_eq(cancel(q, running.id), JOB_RUNNING);
+	ck_assert_int_eq(cancel(q, running.id), JOB_RUNNING);
+	check_sound(q);
+	ck_assert_uint_eq(claim_count(l, 10), 0);
+	check_sound(q);
+	ck_assert_uint_eq(ack(l, running.id, c.job.fence, ACK_ERROR, ERR_IO), 0); /* not tried again */
+	ck_assert_int_eq(state_of(q, running.id), JOB_CANCELLED);
+	ck_assert_int_eq(queue_cancel(q, running.id, &s, &e), -1);
+	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	ck_assert_int_eq(queue_cancel(q, "q-001hf7yat00000000000a", &s, &e), 0);
+	ck_assert_int_eq(queue_cancel(q, "garbage", &s, &e), 0);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* A job cancelled in its lane leaves its id there. Replayed, it must stand there once, be given out once, and be counted right. */
+START_TEST(cancel_replay_cancel)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_step_reply r;
+	struct err e = {0};
+	char ids[3][JOB_ID];
+
+	for (int i = 0; i < 3; i++)
+		submit_plain(q, ids[i]);
+	for (int i = 0; i < 3; i++) {
+		cancel(q, ids[1]);
+		check_sound(q);
+		ck_assert_int_eq(counts(q).ready, 2);
+		ck_assert_int_eq(queue_replay(q, ids[1], &e), 1);
+		check_sound(q);
+		ck_assert_int_eq(counts(q).ready, 3);
+	}
+	cancel(q, ids[0]);
+	cancel(q, ids[1]);
+	r = step(l, 10);
+	ck_assert_uint_eq(r.n_claims, 1);
+	ck_assert_str_eq(r.claims[0].job.id, ids[2]);
+	queue_step_reply_close(&r);
+	ck_assert_int_eq(queue_replay(q, ids[0], &e), 1); /* now it has left its lane */
+	check_sound(q);
+	ck_assert_uint_eq(claim_count(l, 10), 1);
+	ck_assert_int_eq(queue_replay(q, ids[0], &e), -1);
+	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(cancel_asked_survives_a_crash)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	static const enum ack_outcome outcomes[] = {ACK_CRASHED, ACK_GIVE_BACK, ACK_DONE};
+	static const enum job_state ends[] = {JOB_CANCELLED, JOB_CANCELLED, JOB_SUCCEEDED};
+
+	for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+		char id[JOB_ID];
+		struct queue_claim c;
+
+		submit_plain(q, id);
+		c = claim_one(l);
+		cancel(q, id);
+		ck_assert_uint_eq(ack(l, id, c.job.fence, outcomes[i], ERR_NONE), 0);
+		ck_assert_int_eq(state_of(q, id), ends[i]);
+		job_close(&c.job);
+	}
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(replay_needs_its_unique_key)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission a = {.unique_key = "u"}, b = {.unique_key = "u"};
+	struct err e = {0};
+
+	submit_new(q, &a);
+	cancel(q, a.id);
+	submit_new(q, &b);
+	ck_assert_int_eq(queue_replay(q, a.id, &e), -1);
+	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	cancel(q, b.id);
+	ck_assert_int_eq(queue_replay(q, a.id, &e), 1);
+	memset(b.id, 0, JOB_ID);
+	ck_assert_int_eq(submit(q, &b).outcome, SUBMIT_EXISTING);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(held_jobs_are_released)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {.held = true};
+	struct err e = {0};
+
+	submit_new(q, &s);
+	ck_assert_uint_eq(claim_count(l, 5), 0);
+	ck_assert_int_eq(counts(q).waiting, 1);
+	check_sound(q);
+	ck_assert_int_eq(queue_release(q, s.id, &e), 1);
+	ck_assert_int_eq(queue_release(q, s.id, &e), -1);
+	ck_assert_uint_eq(claim_count(l, 5), 1);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(ended_jobs_vanish)
+{
+	struct queue_options o = {.result_ttl_ms = 150, .dead_ttl_ms = 150};
+	struct queue *q = open_queue(&o);
+	struct queue_submission s = {.idempotency_key = "k", .unique_key = "u"};
+	struct err e = {0};
+	struct job j;
+
+	submit_new(q, &s);
+	cancel(q, s.id);
+	clock_sleep_ms(250);
+	ck_assert_int_eq(queue_show(q, s.id, &j, &e), 0);
+	memset(s.id, 0, JOB_ID);
+	submit_new(q, &s);
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
+/* ---- looking ---------------------------------------------------------------------------------------------------------------------- */
+
+/* All pages; returns how many jobs came, and checks that they come newest first and none twice. */
+static int list_all(struct queue *q, const char *kind, int state, int limit, bool ordered)
+{
+	static char seen[4096][JOB_ID];
+	struct job *jobs = mem_array(256, sizeof(*jobs));
+	char cursor[64] = "";
+	int64_t before = INT64_MAX;
+	struct err e = {0};
+	int total = 0;
+
+	do {
+		char next[64];
+		int n = queue_list(q, Q, kind, state, cursor, limit, jobs, next, &e);
+
+		ck_assert_msg(n >= 0 && n <= limit, "%s", e.text);
+		for (int i = 0; i < n; i++) {
+			ck_assert(!ordered || jobs[i].created_at <= before);
+			before = jobs[i].created_at;
+			for (int k = 0; k < total; k++)
+				ck_assert_str_ne(seen[k], jobs[i].id);
+			memcpy(seen[total++], jobs[i].id, JOB_ID);
+			job_close(&jobs[i]);
+		}
+		memcpy(cursor, next, sizeof(cursor));
+	} while (cursor[0]);
+	mem_free(&jobs);
+	return total;
+}
+
+START_TEST(listing)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct job *jobs = mem_array(256, sizeof(*jobs));
+	struct queue_step_reply r;
+	struct err e = {0};
+	char next[64], last[JOB_ID] = "";
+
+	for (int i = 0; i < 700; i++) {
+		struct queue_submission s = {.kind = i % 7 ? KIND : "b.kind", .priority = 5};
+
+		submit_new(q, &s);
+		memcpy(last, s.id, JOB_ID);
+	}
+	ck_assert_int_eq(queue_list(q, Q, NULL, -1, "", 1, jobs, next, &e), 1);
+	ck_assert_str_eq(jobs[0].id, last);
+	job_close(&jobs[0]);
+	ck_assert_int_eq(list_all(q, NULL, -1, 100, true), 700);
+	ck_assert_int_eq(list_all(q, "b.kind", -1, 7, true), 100);
+	r = step(l, 20);
+	for (size_t i = 0; i < 9; i++)
+		ck_assert_uint_eq(ack(l, r.claims[i].job.id, r.claims[i].job.fence, i < 3 ? ACK_DONE : ACK_ERROR,
+		                          i < 3   ? ERR_NONE
+		                          : i < 6 ? ERR_IO
+		                                  : ERR_INVALID),
+		        0);
+	queue_step_reply_close(&r);
+	ck_assert_int_eq(list_all(q, NULL, JOB_RUNNING, 4, true), 11);
+	ck_assert_int_eq(list_all(q, NULL, JOB_SUCCEEDED, 2, true), 3);
+	ck_assert_int_eq(list_all(q, NULL, JOB_DEAD, 2, false), 3);
+	ck_assert_int_eq(list_all(q, NULL, JOB_FAILED, 256, false), 3);
+	ck_assert_int_eq(list_all(q, NULL, JOB_READY, 256, true), 680);
+	ck_assert_int_eq(list_all(q, NULL, JOB_SCHEDULED, 5, false), 0);
+	ck_assert_int_eq(queue_list(q, "nowhere", NULL, -1, "", 5, jobs, next, &e), 0);
+	ck_assert_int_eq(queue_list(q, Q, NULL, -1, "*[]!", 5, jobs, next, &e), -1);
+	ck_assert_int_eq(queue_list(q, Q, NULL, -1, "", 257, jobs, next, &e), -1);
+	mem_free(&jobs);
+	close_both(&q, &l);
+}
+END_TEST
+
+static bool take_end(struct queue_watcher *w, char id[JOB_ID], enum job_state *s)
+{
+	struct err e = {0};
+	int got;
+
+	for (int i = 0; i < 100; i++) {
+		got = queue_watcher_next(w, id, s, &e);
+		ck_assert_msg(got >= 0, "%s", e.text);
+		if (got)
+			return true;
+		wait_fd(queue_watcher_fd(w));
+	}
+	return false;
+}
+
+START_TEST(watching)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct err e = {0};
+	struct queue_watcher *w = queue_watcher_open(suite_url(), NULL, &e);
+	char watched[JOB_ID], other[JOB_ID], id[JOB_ID];
+	struct queue_claim c;
+	enum job_state s;
+
+	ck_assert_msg(w != NULL, "%s", e.text);
+	submit_plain(q, other);
+	submit_plain(q, watched);
+	ck_assert_int_eq(queue_watch(q, watched, &s, &e), 1);
+	ck_assert_int_eq(s, JOB_READY);
+	cancel(q, other); /* nobody watches it */
+	c = claim_one(l);
+	ck_assert_uint_eq(ack(l, watched, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	ck_assert(take_end(w, id, &s));
+	ck_assert_str_eq(id, watched);
+	ck_assert_int_eq(s, JOB_SUCCEEDED);
+	ck_assert_int_eq(queue_watcher_next(w, id, &s, &e), 0);
+	ck_assert_int_eq(queue_watch(q, watched, &s, &e), 1); /* too late, but it says so */
+	ck_assert_int_eq(s, JOB_SUCCEEDED);
+	ck_assert_int_eq(queue_watch(q, "q-001hf7yat00000000000a", &s, &e), 0);
+	job_close(&c.job);
+	queue_watcher_close(&w);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* ---- budgets ------------------------------------------------------------------------------------------------------------------------ */
+
+START_TEST(budgets)
+{
+	struct queue *q = open_queue(NULL);
+	const int64_t window = 3600 * 1000;
+	struct err e = {0};
+	int64_t wait;
+
+	ck_assert_int_eq(queue_budget_take(q, "binance:ip", 6, 10, window, &wait, &e), 1);
+	ck_assert_int_eq(queue_budget_take(q, "binance:ip", 5, 10, window, &wait, &e), 0);
+	ck_assert(wait > 0 && wait <= window);
+	ck_assert_int_eq(queue_budget_take(q, "binance:ip", 4, 10, window, &wait, &e), 1);
+	ck_assert_int_eq(queue_budget_take(q, "other", 10, 10, window, &wait, &e), 1);
+	ck_ok(queue_budget_correct(q, "other", 3, window, 0, &e), &e); /* never lowers */
+	ck_assert_int_eq(queue_budget_take(q, "other", 1, 12, window, &wait, &e), 1);
+	ck_ok(queue_budget_correct(q, "other", 12, window, 0, &e), &e);
+	ck_assert_int_eq(queue_budget_take(q, "other", 1, 12, window, &wait, &e), 0);
+	ck_ok(queue_budget_correct(q, "stop", 0, window, 300, &e), &e);
+	ck_assert_int_eq(queue_budget_take(q, "stop", 1, 12, window, &wait, &e), 0);
+	ck_assert(wait > 0 && wait <= 300);
+	clock_sleep_ms(310);
+	ck_assert_int_eq(queue_budget_take(q, "stop", 1, 12, window, &wait, &e), 1);
+	ck_assert_int_eq(queue_budget_take(q, "short", 5, 5, 100, &wait, &e), 1);
+	clock_sleep_ms(110);
+	ck_assert_int_eq(queue_budget_take(q, "short", 5, 5, 100, &wait, &e), 1);
+	ck_assert_int_eq(queue_budget_take(q, "short", 6, 5, 100, &wait, &e), -1);
+	ck_assert_int_eq(queue_budget_take(q, "b a d", 1, 5, 100, &wait, &e), -1);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(links_refuse_nonsense)
+{
+	struct err e = {0};
+	const char *kinds[] = {"Bad"}, *good[] = {KIND};
+	struct queue_link *l = open_link("w1");
+	struct queue_step s = {.want = 257, .lease_ms = LEASE};
+	struct queue_step_reply r;
+
+	ck_assert_ptr_null(queue_link_open(suite_url(), NULL, Q, "w", kinds, 1, &e));
+	ck_assert_ptr_null(queue_link_open(suite_url(), NULL, "Q", "w", good, 1, &e));
+	ck_assert_ptr_null(queue_link_open(suite_url(), NULL, Q, "w w", good, 1, &e));
+	ck_assert_ptr_null(queue_link_open(suite_url(), NULL, Q, "w", good, 0, &e));
+	ck_assert(!queue_link_step_begin(l, &s, &e));
+	s.want = 1;
+	s.lease_ms = 0;
+	ck_assert(!queue_link_step_begin(l, &s, &e));
+	ck_assert_int_eq(queue_link_step_end(l, &r, &e), -1);
+	s.lease_ms = LEASE;
+	ck_ok(queue_link_step_begin(l, &s, &e), &e);
+	ck_assert(!queue_link_step_begin(l, &s, &e)); /* one at a time */
+	ck_assert(!queue_link_renew_begin(l, NULL, 0, LEASE, &e));
+	queue_link_close(&l);
+}
+END_TEST
+
+/* ---- 10,000 random moves against a model ---------------------------------------------------------------------------------------------- */
+
+#define MODEL_JOBS 3000
+
+struct model_job {
+	char id[JOB_ID];
+	enum job_state state;
+	int64_t fence, last_fence;
+	int errors, crashes;
+	bool cancel_asked;
+};
+
+struct model {
+	struct queue *q;
+	struct queue_link *l;
+	struct model_job jobs[MODEL_JOBS];
+	int n;
+	uint64_t seed;
+};
+
+static int roll(struct model *m, int sides)
+{
+	m->seed = m->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (int)((m->seed >> 33) % (uint64_t)sides);
+}
+
+static struct model_job *model_find(struct model *m, const char *id)
+{
+	for (int i = 0; i < m->n; i++)
+		if (str_eq(m->jobs[i].id, id))
+			return &m->jobs[i];
+	return NULL;
+}
+
+static void model_submit(struct model *m)
+{
+	struct queue_submission s[8];
+	struct queue_submitted out[8];
+	int n = 1 + roll(m, 8);
+	struct err e = {0};
+
+	if (m->n + n > MODEL_JOBS)
+		return;
+	for (int i = 0; i < n; i++) {
+		int how = roll(m, 10);
+
+		s[i] = (struct queue_submission){.kind = KIND,
+		        .queue = Q,
+		        .priority = roll(m, 10),
+		        .lane = roll(m, 2) ? "a" : "b",
+		        .max_attempts = 3,
+		        .max_crashes = 2,
+		        .backoff_ms = 3600000,
+		        .backoff_cap_ms = 3600000,
+		        .held = how == 0,
+		        .delay_ms = how == 1 ? 3600000 : 0};
+	}
+	ck_ok(queue_submit(m->q, s, (size_t)n, out, &e), &e);
+	for (int i = 0; i < n; i++) {
+		struct model_job *j = &m->jobs[m->n++];
+
+		ck_assert_int_eq(out[i].outcome, SUBMIT_NEW);
+		memcpy(j->id, s[i].id, JOB_ID);
+		j->state = s[i].held ? JOB_WAITING : s[i].delay_ms ? JOB_SCHEDULED : JOB_READY;
+	}
+}
+
+static void model_ack(struct model_job *j, const struct queue_ack *a)
+{
+	switch (a->outcome) {
+	case ACK_DONE:
+		j->state = JOB_SUCCEEDED;
+		break;
+	case ACK_ERROR:
+		j->errors++;
+		if (a->error.code == ERR_INVALID)
+			j->state = JOB_FAILED;
+		else
+			j->state = j->cancel_asked ? JOB_CANCELLED : j->errors >= 3 ? JOB_DEAD : JOB_RETRYING;
+		break;
+	case ACK_CRASHED:
+		j->crashes++;
+		j->state = j->cancel_asked ? JOB_CANCELLED : j->crashes > 2 ? JOB_DEAD : JOB_READY;
+		break;
+	case ACK_GIVE_BACK:
+		j->state = j->cancel_asked ? JOB_CANCELLED : JOB_READY;
+		break;
+	case ACK_CANCELLED:
+		j->state = JOB_CANCELLED;
+		break;
+	}
+	j->last_fence = j->fence;
+	j->fence = 0;
+}
+
+/* Acknowledge some of what runs, some with a stale fence, and claim some more. */
+static void model_step(struct model *m)
+{
+	struct queue_ack acks[8];
+	struct queue_step_reply r;
+	size_t n = 0, stale = 0;
+
+	for (int i = 0; i < 40 && n < 8 && m->n; i++) {
+		struct model_job *j = &m->jobs[roll(m, m->n)];
+		bool twice = false;
+
+		for (size_t k = 0; k < n; k++)
+			twice = twice || str_eq(acks[k].id, j->id);
+		if (twice || (!j->fence && !j->last_fence))
+			continue;
+		acks[n] = (struct queue_ack){.fence = j->fence ? j->fence : j->last_fence, .outcome = (enum ack_outcome)roll(m, 5)};
+		memcpy(acks[n].id, j->id, JOB_ID);
+		if (acks[n].outcome == ACK_ERROR)
+			err_set(&acks[n].error, roll(m, 3) ? ERR_IO : ERR_INVALID, "no");
+		if (j->fence)
+			model_ack(j, &acks[n]);
+		else
+			stale++;
+		n++;
+	}
+	r = step_with(m->l, acks, n, roll(m, 12), LEASE);
+	ck_assert_uint_eq(r.n_rejected, stale);
+	for (size_t i = 0; i < r.n_claims; i++) {
+		struct model_job *j = model_find(m, r.claims[i].job.id);
+
+		ck_assert_ptr_nonnull(j);
+		ck_assert_int_eq(j->state, JOB_READY);
+		ck_assert_int_gt(r.claims[i].job.fence, j->last_fence);
+		ck_assert_int_eq(r.claims[i].job.attempt, j->errors + 1);
+		ck_assert_int_eq(r.claims[i].job.crashes, j->crashes);
+		j->state = JOB_RUNNING;
+		j->fence = r.claims[i].job.fence;
+	}
+	queue_step_reply_close(&r);
+}
+
+static void model_cancel(struct model *m, struct model_job *j)
+{
+	struct err e = {0};
+	enum job_state s;
+	int got = queue_cancel(m->q, j->id, &s, &e);
+
+	ck_assert_int_eq(got, job_state_is_end(j->state) ? -1 : 1);
+	if (got == 1 && j->state == JOB_RUNNING)
+		j->cancel_asked = true;
+	else if (got == 1)
+		j->state = JOB_CANCELLED;
+	ck_assert_int_eq(s, j->state);
+}
+
+static void model_replay(struct model *m, struct model_job *j)
+{
+	struct err e = {0};
+	bool may = j->state == JOB_DEAD || j->state == JOB_FAILED || j->state == JOB_CANCELLED;
+
+	ck_assert_int_eq(queue_replay(m->q, j->id, &e), may ? 1 : -1);
+	if (may) {
+		j->state = JOB_READY;
+		j->errors = j->crashes = 0;
+		j->cancel_asked = false;
+	}
+}
+
+static void model_release(struct model *m, struct model_job *j)
+{
+	struct err e = {0};
+
+	ck_assert_int_eq(queue_release(m->q, j->id, &e), j->state == JOB_WAITING ? 1 : -1);
+	if (j->state == JOB_WAITING)
+		j->state = JOB_READY;
+}
+
+static void model_check(struct model *m)
+{
+	struct queue_audit a;
+	struct err e = {0};
+	int64_t by_state[JOB_DEAD + 1] = {0};
+
+	ck_assert_msg(queue_audit(m->q, Q, &a, &e) == 1, "%s%s", a.problem, e.text);
+	for (int i = 0; i < m->n; i++)
+		by_state[m->jobs[i].state]++;
+	for (int s = 0; s <= JOB_DEAD; s++)
+		ck_assert_int_eq(a.by_state[s], by_state[s]);
+}
+
+START_TEST(ten_thousand_random_moves)
+{
+	struct model *m = mem_new(sizeof(*m));
+
+	m->q = open_queue(NULL);
+	m->l = open_link("w1");
+	m->seed = (uint64_t)(getenv("SEED") ? atoll(getenv("SEED")) : 42);
+	for (int i = 0; i < 10000; i++) {
+		int what = roll(m, 20);
+
+		if (what < 2 || !m->n)
+			model_submit(m);
+		else if (what < 14)
+			model_step(m);
+		else if (what < 17)
+			model_cancel(m, &m->jobs[roll(m, m->n)]);
+		else if (what < 19)
+			model_replay(m, &m->jobs[roll(m, m->n)]);
+		else
+			model_release(m, &m->jobs[roll(m, m->n)]);
+		if (i % 2500 == 2499)
+			model_check(m);
+	}
+	queue_link_close(&m->l);
+	queue_close(&m->q);
+	mem_free(&m);
+}
+END_TEST
+
+#define QUEUE_SUITE                                                                                                                  \
+	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,      \
+	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches, \
+	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends, renewals,           \
+	        a_dead_worker_loses_its_leases, a_silence_kills_nobody, crashes_make_a_job_dead, give_back_counts_nothing,           \
+	        cancel_in_every_state, cancel_replay_cancel, cancel_asked_survives_a_crash, replay_needs_its_unique_key,             \
+	        held_jobs_are_released, ended_jobs_vanish, listing, watching, budgets, links_refuse_nonsense, ten_thousand_random_moves
+
+#endif
