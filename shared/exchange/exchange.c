@@ -7,7 +7,7 @@
 #include "exchange/exchange_private.h"
 
 #define SLICE_MS       200 /* cancellation is noticed within this while waiting */
-#define TRIES          6   /* for temporary trouble, in one question */
+#define TRIES          5   /* for temporary trouble, in one question */
 #define TRIES_CORRUPT  2   /* an unreadable answer is asked for once more */
 #define BACKOFF_MS     250 /* doubles up to BACKOFF_MAX_MS, plus up to half of it at random */
 #define BACKOFF_MAX_MS 8000
@@ -18,11 +18,13 @@
 #define STOP_MAX_MS    (3 * TIME_DAY)
 #define CLOCK_FRESH_MS (10 * TIME_MINUTE)
 #define TIMEOUT_MS     20000
+#define MARGIN         50  /* 1/50 of the limit stays free for requests that the ledgers see in different minutes */
+#define EDGE_MS        400 /* nothing is asked so shortly before the exchange's minute turns: it might be counted in either */
 
 struct exchange *exchange_open(const char *url, const struct exchange_budget *budget, struct err *e)
 {
 	struct exchange *x = mem_new(sizeof(*x));
-	struct http_client_options o = {.timeout_ms = TIMEOUT_MS, .stall_timeout_ms = 10000, .max_body = (size_t)32 << 20};
+	struct http_client_options o = {.timeout_ms = TIMEOUT_MS, .stall_timeout_ms = 8000, .max_body = (size_t)32 << 20};
 	size_t len = strlen(url);
 	while (len && url[len - 1] == '/')
 		len--;
@@ -70,11 +72,21 @@ static bool wait_ms(struct exchange *x, int64_t ms, struct err *e)
 	}
 }
 
+/* Our ledger's minute and the exchange's may turn at slightly different times. */
+static bool wait_edge(struct exchange *x, struct err *e)
+{
+	int64_t left = own_budget_minute_left(&x->own);
+	return left < 0 || left > EDGE_MS || wait_ms(x, left + 1, e);
+}
+
 static bool book(struct exchange *x, int64_t weight, struct err *e)
 {
+	int64_t limit = x->weight_limit - x->weight_limit / MARGIN;
 	for (;;) {
 		int64_t ms = 0;
-		int got = x->budget.take(x->budget.user, weight, x->weight_limit, &ms, e);
+		if (!wait_edge(x, e))
+			return false;
+		int got = x->budget.take(x->budget.user, weight, limit, &ms, e);
 		if (got < 0)
 			return err_prefix(e, "the request budget");
 		if (got > 0)

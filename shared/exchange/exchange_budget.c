@@ -17,6 +17,11 @@ void own_budget_clock(struct own_budget *own, int64_t server_ms)
 	own->offset_known = true;
 }
 
+int64_t own_budget_minute_left(const struct own_budget *own)
+{
+	return own->offset_known ? EXCHANGE_MINUTE - server_now(own) % EXCHANGE_MINUTE : -1;
+}
+
 static void turn_minute(struct own_budget *own)
 {
 	int64_t minute = server_now(own) / EXCHANGE_MINUTE;

@@ -41,6 +41,8 @@ bool exchange_ask(struct exchange *x, const struct question *q, struct err *e) M
 struct exchange_budget own_budget_open(struct own_budget *own);
 void own_budget_clock(struct own_budget *own, int64_t server_ms); /* what the exchange's clock showed just now */
 
+int64_t own_budget_minute_left(const struct own_budget *own); /* ms until the exchange's minute turns; -1: its clock is not known yet */
+
 /* exchange_parse.c: pure; every byte is hostile. */
 enum err_code exchange_error(int status, const char *body, size_t len, struct err *e); /* fills e, returns e->code */
 bool exchange_http_date(const char *text, int64_t *out_ms) MUST_CHECK;                 /* "Sun, 06 Nov 1994 08:49:37 GMT" */

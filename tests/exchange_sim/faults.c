@@ -7,7 +7,7 @@
 #include "tests/exchange_sim/sim.h"
 
 #define HANG_MS    (10 * TIME_MINUTE)
-#define DRIP_BYTES 16
+#define DRIP_BYTES 64
 
 static const struct {
 	const char *name, *help;
