@@ -45,8 +45,7 @@ struct trade {
 	bool delayed;
 	int delay_hours;                                   /* of a delayed entry; else -1 */
 	char entry_date[12], exit_date[12], exit_hour[24]; /* as the origin's CSV prints them; exit_hour "" at the end of the run */
-	char entry_reason[32];
-	char exit_reason[192]; /* UTF-8 */
+	const char *entry_reason, *exit_reason;            /* UTF-8, never NULL; constants or arena memory */
 };
 
 struct equity_point {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/time.h"
 
 struct builder build_begin(struct arena *a, struct backtest_result *out, double initial_capital)
 {
@@ -26,6 +27,14 @@ static void *grown(struct arena *a, void *old, size_t n, size_t *cap, size_t siz
 	return p;
 }
 
+void build_reserve(struct builder *b, size_t trades)
+{
+	if (b->trades_cap == 0 && trades > 0) {
+		b->trades_cap = trades;
+		b->result->trades = arena_array(b->arena, trades, sizeof(struct trade));
+	}
+}
+
 struct trade *build_trade(struct builder *b)
 {
 	struct backtest_result *r = b->result;
@@ -33,6 +42,7 @@ struct trade *build_trade(struct builder *b)
 	struct trade *t = &r->trades[r->n_trades++];
 	t->delay_hours = -1;
 	t->entry_pct = NAN;
+	t->entry_reason = t->exit_reason = "";
 	return t;
 }
 
@@ -57,6 +67,48 @@ void build_warn(struct builder *b, const char *fmt, ...)
 	va_end(ap);
 	r->warnings[r->n_warnings++] = arena_strdup(b->arena, buf_text(&text));
 	buf_close(&text);
+}
+
+/* v as n digits. */
+static char *digits(char *out, int v, int n)
+{
+	for (int i = n - 1; i >= 0; i--, v /= 10)
+		out[i] = (char)('0' + v % 10);
+	return out + n;
+}
+
+static char *date_digits(char *out, const struct time_civil *c)
+{
+	out = digits(out, c->year < 0 ? 0 : c->year, 4);
+	*out++ = '-';
+	out = digits(out, c->month, 2);
+	*out++ = '-';
+	return digits(out, c->day, 2);
+}
+
+void build_date(char out[12], int64_t t_ms)
+{
+	struct time_civil c;
+	time_to_civil(t_ms, &c);
+	*date_digits(out, &c) = '\0';
+}
+
+void build_datetime(char out[24], int64_t t_ms)
+{
+	struct time_civil c;
+	time_to_civil(t_ms, &c);
+	char *p = date_digits(out, &c);
+	*p++ = ' ';
+	p = digits(p, c.hour, 2);
+	*p++ = ':';
+	p = digits(p, c.minute, 2);
+	*p++ = ':';
+	*digits(p, c.second, 2) = '\0';
+}
+
+void build_text(char *out, size_t size, const char *text)
+{
+	UNUSED(!str_copy(out, size, text));
 }
 
 static bool trade_is_finite(const struct trade *t)

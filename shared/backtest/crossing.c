@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#define BLOCK     256  /* constant trip count: the compiler makes two lanes of it */
-#define RESUM     4096 /* bars after which the sums are made anew; changes nothing where they are exact */
+#define LANES     256  /* constant trip count: the compiler makes vectors of it */
+#define BLOCK     4096 /* bars at once: stays in the cache, and sums are made anew for each, so that no error can grow */
 #define SCALE_MAX 1e12
 #define ROUND     0x1.8p52 /* adding and taking it away rounds to a whole number, for |v| < 2^51 */
 
@@ -21,29 +21,25 @@ static inline unsigned scale_rows(const double *x, double *k, size_t n, double s
 	return bad;
 }
 
-static bool scale_all(const double *x, double *k, size_t from, size_t n, double scale, double limit, size_t *bad_at)
+static bool scale_all(const double *x, double *k, size_t n, double scale, double limit)
 {
-	size_t i = from;
-	for (; i + BLOCK <= n; i += BLOCK) {
-		*bad_at = i;
-		if (scale_rows(x + i, k + i, BLOCK, scale, limit))
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES) {
+		if (scale_rows(x + i, k + i, LANES, scale, limit))
 			return false;
 	}
-	*bad_at = i;
 	return scale_rows(x + i, k + i, n - i, scale, limit) == 0;
 }
 
-/* Whole numbers in place of prices: the smallest power of ten that makes all of them whole. Prices that are no short decimals, or
- * whose sums would pass 2^53, stay as they are. */
-static void prices_scale(const double *x, double *k, size_t n, size_t fast, size_t slow)
+/* Whole numbers in place of prices: by the first power of ten, from *scale on, that makes all of them whole. Prices that are no
+ * short decimals, or whose sums would pass 2^53, stay as they are. */
+static void prices_scale(const double *x, double *k, size_t n, double limit, double *scale)
 {
-	double limit = 0x1p51 / ((double)fast * (double)slow);
-	size_t at = 0;
-	for (double scale = 1; scale <= SCALE_MAX; scale *= 10) {
-		if (!scale_all(x, k, at, n, scale, limit, &at))
-			continue;
-		if (scale_all(x, k, 0, n, scale, limit, &at)) /* what was scaled by less before */
+	for (double s = *scale; s <= SCALE_MAX; s *= 10) {
+		if (scale_all(x, k, n, s, limit)) {
+			*scale = s;
 			return;
+		}
 	}
 	memcpy(k, x, n * sizeof(*x));
 }
@@ -74,36 +70,40 @@ static double sum_before(const double *k, size_t end, size_t n)
 	return sum;
 }
 
-/* Bars [i, end): before is the difference of the averages (times fast * slow) at bar i - 1; returns that of bar end - 1. */
-static double cross_block(const double *k, size_t i, size_t end, size_t fast, size_t slow, double before, struct list *l)
+/* k[slow ..] are the closes of n bars from `first` on, k[0 .. slow-1] those before them. Only signs matter: each block may have its
+ * own scale. */
+static void cross_block(const double *k, size_t n, size_t first, size_t fast, size_t slow, struct list *l)
 {
-	double f = sum_before(k, i, fast), s = sum_before(k, i, slow), wf = (double)fast, ws = (double)slow;
-	for (; i < end; i++) {
+	double f = sum_before(k, slow, fast), s = sum_before(k, slow, slow), wf = (double)fast, ws = (double)slow;
+	double before = f * ws - s * wf;
+	for (size_t i = slow; i < slow + n; i++) {
 		f += k[i] - k[i - fast];
 		s += k[i] - k[i - slow];
 		double now = f * ws - s * wf;
 		if (now * before <= 0) {
 			if (now > 0 && before <= 0)
-				list_add(l, i, 1);
+				list_add(l, first + i - slow, 1);
 			else if (now < 0 && before >= 0)
-				list_add(l, i, -1);
+				list_add(l, first + i - slow, -1);
 		}
 		before = now;
 	}
-	return before;
 }
 
 size_t crossings_of(const double *close, size_t n, size_t fast, size_t slow, struct arena *a, struct crossing **out)
 {
 	struct list l = {.arena = a};
+	size_t block = slow > BLOCK / 2 ? 2 * slow : BLOCK;
+	double scale = 1, limit = 0x1p51 / ((double)fast * (double)slow);
 	*out = NULL;
 	if (n <= slow)
 		return 0;
-	double *k = arena_array(a, n, sizeof(*k));
-	prices_scale(close, k, n, fast, slow);
-	double before = sum_before(k, slow, fast) * (double)slow - sum_before(k, slow, slow) * (double)fast;
-	for (size_t i = slow; i < n; i += RESUM)
-		before = cross_block(k, i, i + RESUM < n ? i + RESUM : n, fast, slow, before, &l);
+	double *k = arena_array(a, slow + block, sizeof(*k));
+	for (size_t i = slow; i < n; i += block) {
+		size_t rows = n - i < block ? n - i : block;
+		prices_scale(close + i - slow, k, slow + rows, limit, &scale);
+		cross_block(k, rows, i, fast, slow, &l);
+	}
 	*out = l.items;
 	return l.n;
 }

@@ -44,53 +44,34 @@ static void percent_print(char out[32], double fraction)
 }
 
 /* The wording is the origin's: its pages and its users' scripts look for these texts. */
-static void reason_print(
-        const struct origin *o, const struct origin_position *p, const struct exit_at *x, const char *hour, char *out, size_t size)
+static const char *reason_text(const struct origin *o, const struct origin_position *p, const struct exit_at *x, const char *hour)
 {
 	char take[32], stop[32];
+	struct arena *a = o->out.arena;
 	percent_print(take, o->p.take);
 	percent_print(stop, o->p.stop);
 	switch (x->why) {
 	case EXIT_TAKE:
-		if (p->adds > 0)
-			snprintf(out, size, "价格下跌%s%%，盈利平仓（已补仓%d次，%s触发）", take, p->adds, hour);
-		else
-			snprintf(out, size, "价格下跌%s%%，盈利平仓（%s触发）", take, hour);
-		return;
+		return p->adds > 0 ? arena_printf(a, "价格下跌%s%%，盈利平仓（已补仓%d次，%s触发）", take, p->adds, hour)
+		                   : arena_printf(a, "价格下跌%s%%，盈利平仓（%s触发）", take, hour);
 	case EXIT_STOP:
-		snprintf(out, size, "价格上涨%s%%，止损平仓（已补仓%d次，%s触发）", stop, p->adds, hour);
-		return;
+		return arena_printf(a, "价格上涨%s%%，止损平仓（已补仓%d次，%s触发）", stop, p->adds, hour);
 	case EXIT_BROKE:
-		snprintf(out, size, "价格上涨%s%%，止损平仓（资金不足无法补仓，%s触发）", stop, hour);
-		return;
+		return arena_printf(a, "价格上涨%s%%，止损平仓（资金不足无法补仓，%s触发）", stop, hour);
 	case EXIT_LIQUIDATED:
-		snprintf(out, size, "保证金耗尽，强制平仓（已补仓%d次，%s触发）", p->adds, hour);
-		return;
+		return arena_printf(a, "保证金耗尽，强制平仓（已补仓%d次，%s触发）", p->adds, hour);
 	case EXIT_END:
-		snprintf(out, size, "回测结束强制平仓");
-		return;
+		return "回测结束强制平仓";
 	}
-}
-
-/* What does not fit stays empty (str_copy): a cut symbol would be another symbol. Days and reasons always fit. */
-static void text_put(char *out, size_t size, const char *text)
-{
-	UNUSED(!str_copy(out, size, text));
-}
-
-static void date_put(char out[12], int64_t day)
-{
-	char text[TIME_TEXT];
-	time_print_date(text, day);
-	text_put(out, 12, text);
+	return "";
 }
 
 static void position_record(struct origin *o, const struct origin_position *p, const struct exit_at *x, double profit)
 {
 	struct trade *t = build_trade(&o->out);
-	char hour[TIME_TEXT];
-	time_print_datetime(hour, x->at - (x->at % TIME_HOUR + TIME_HOUR) % TIME_HOUR);
-	text_put(t->symbol, sizeof(t->symbol), o->market.symbols[p->symbol].name);
+	char hour[24];
+	build_datetime(hour, x->at - (x->at % TIME_HOUR + TIME_HOUR) % TIME_HOUR);
+	build_text(t->symbol, sizeof(t->symbol), o->market.symbols[p->symbol].name);
 	t->side = TRADE_SHORT;
 	t->entry_at = p->entry_at;
 	t->exit_at = x->at;
@@ -107,11 +88,11 @@ static void position_record(struct origin *o, const struct origin_position *p, c
 	t->adds = p->adds;
 	t->delayed = p->delayed;
 	t->delay_hours = p->delayed ? (int)o->p.delay_hours : -1;
-	date_put(t->entry_date, p->entry_day);
-	date_put(t->exit_date, x->day);
-	text_put(t->exit_hour, sizeof(t->exit_hour), x->has_hour ? hour : "");
-	text_put(t->entry_reason, sizeof(t->entry_reason), p->reason);
-	reason_print(o, p, x, hour, t->exit_reason, sizeof(t->exit_reason));
+	build_date(t->entry_date, p->entry_day);
+	build_date(t->exit_date, x->day);
+	build_text(t->exit_hour, sizeof(t->exit_hour), x->has_hour ? hour : "");
+	t->entry_reason = p->reason;
+	t->exit_reason = reason_text(o, p, x, hour);
 }
 
 static void position_close(struct origin *o, int i, const struct exit_at *x)

@@ -226,7 +226,8 @@ static void run_warnings(struct origin *o)
 	if (o->liquidated)
 		build_warn(&o->out, "%lld positions were liquidated: their margin was used up", (long long)o->liquidated);
 	if (o->went_below_zero)
-		build_warn(&o->out, "the capital went below zero, and the run went on with negative positions, as in the origin; mode corrected stops there");
+		build_warn(&o->out,
+		        "the capital went below zero, and the run went on with negative positions, as in the origin; mode corrected stops there");
 }
 
 static bool origin_run(const struct json *j, const struct backtest_data *data, struct arena *a, struct backtest_result *out, struct err *e)

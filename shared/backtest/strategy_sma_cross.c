@@ -156,28 +156,15 @@ static void position_open(struct sma *s, size_t i, int toward)
 
 /* ---- exits ---- */
 
-static void text_put(char *out, size_t size, const char *text)
-{
-	UNUSED(!str_copy(out, size, text)); /* what does not fit stays empty; our own texts fit */
-}
-
-static void date_put(char out[12], int64_t t)
-{
-	char text[TIME_TEXT];
-	time_print_date(text, t);
-	text_put(out, 12, text);
-}
-
 static void trade_times(struct trade *t, const struct sma *s, size_t i, enum exit_why why)
 {
-	char text[TIME_TEXT];
 	t->entry_at = s->c.open_time[s->at.bar];
 	t->exit_at = why == EXIT_END ? interval_close(s->p.interval, s->c.open_time[i]) : s->c.open_time[i];
 	t->hold_days = (int)((t->exit_at - t->entry_at) / TIME_DAY);
-	date_put(t->entry_date, t->entry_at);
-	date_put(t->exit_date, t->exit_at);
-	time_print_datetime(text, t->exit_at);
-	text_put(t->exit_hour, sizeof(t->exit_hour), why == EXIT_END ? "" : text);
+	build_date(t->entry_date, t->entry_at);
+	build_date(t->exit_date, t->exit_at);
+	if (why != EXIT_END)
+		build_datetime(t->exit_hour, t->exit_at);
 }
 
 static void position_close(struct sma *s, size_t i, double price, enum exit_why why)
@@ -187,7 +174,7 @@ static void position_close(struct sma *s, size_t i, double price, enum exit_why 
 	/* Isolated margin: more than the margin cannot be lost, and a fee beyond it is the exchange's loss. */
 	double back = fmax(0, at->margin + gain - fee);
 	struct trade *t = build_trade(&s->out);
-	text_put(t->symbol, sizeof(t->symbol), s->p.symbol);
+	build_text(t->symbol, sizeof(t->symbol), s->p.symbol);
 	t->side = at->toward > 0 ? TRADE_LONG : TRADE_SHORT;
 	t->entry_price = at->price;
 	t->exit_price = price;
@@ -199,8 +186,8 @@ static void position_close(struct sma *s, size_t i, double price, enum exit_why 
 	t->max_profit = at->toward > 0 ? up : down;
 	t->max_loss = at->toward > 0 ? down : up;
 	trade_times(t, s, i, why);
-	text_put(t->entry_reason, sizeof(t->entry_reason), at->toward > 0 ? "cross_up" : "cross_down");
-	text_put(t->exit_reason, sizeof(t->exit_reason), exit_names[why]);
+	t->entry_reason = at->toward > 0 ? "cross_up" : "cross_down";
+	t->exit_reason = exit_names[why];
 	s->held += (int64_t)(i - at->bar) + (why != EXIT_SIGNAL);
 	s->liquidated += why == EXIT_LIQUIDATED;
 	s->capital += back;
@@ -325,6 +312,7 @@ static bool sma_run(const struct json *j, const struct backtest_data *data, stru
 		return err_prefix(e, "%s", s.p.symbol);
 	s.n_crossings = crossings_of(s.c.close, s.c.n, s.p.fast, s.p.slow, a, &crossings);
 	s.crossings = crossings;
+	build_reserve(&s.out, s.n_crossings); /* each trade begins with a crossing */
 	if (s.c.n)
 		build_equity(&s.out, s.c.open_time[0], s.p.capital);
 	if (!run_days(&s, data, e))

@@ -60,7 +60,7 @@ START_TEST(csv_to_the_byte)
 	t[1].exit_hour[0] = '\0';
 	t[1].leverage = 2.5;
 	t[1].entry_pct = NAN;
-	strcpy(t[2].exit_reason, "a,b \"c\"\nd");
+	t[2].exit_reason = "a,b \"c\"\nd";
 	struct backtest_result r = a_result(t, 3);
 	struct buf b = {0};
 	records_csv(&r, &b);
