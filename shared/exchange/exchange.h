@@ -14,7 +14,7 @@
 #include "market/interval.h"
 
 #define EXCHANGE_WEIGHT_LIMIT 2400 /* per calendar minute and IP; exchangeInfo's own figure replaces it */
-#define EXCHANGE_PAGE 499          /* rows a request: weight 2, the most rows per weight */
+#define EXCHANGE_PAGE         499  /* rows a request: weight 2, the most rows per weight */
 
 /* The budget, so that this door does not know the queue: take blocks nobody, it answers 1 taken / 0 wait *wait_ms_out / -1. */
 struct exchange_budget {
@@ -35,7 +35,7 @@ bool exchange_time(struct exchange *x, int64_t *server_ms_out, struct err *e) MU
 struct exchange_symbol {
 	char symbol[SYMBOL_SIZE];
 	char status[24];
-	char contract[32];     /* PERPETUAL, ... */
+	char contract[32]; /* PERPETUAL, ... */
 	int64_t onboard_at;
 	struct dec tick, step, min_qty, min_notional; /* scale -1 when the exchange did not say */
 };
@@ -46,7 +46,7 @@ int exchange_symbols(struct exchange *x, struct arena *a, struct exchange_symbol
  * (close_time < the server's time). bars_out[limit]. Returns the count, -1 failed (ERR_NOT_FOUND: no such symbol,
  * ERR_INVALID: the exchange refused the parameters, ERR_CORRUPT: the answer is not what Binance documents). */
 int exchange_klines(struct exchange *x, const char *symbol, enum interval iv, int64_t from, int64_t to, int limit, struct bar *bars_out,
-                    struct err *e) MUST_CHECK;
+        struct err *e) MUST_CHECK;
 
 struct exchange_ticker {
 	char symbol[SYMBOL_SIZE];

@@ -23,7 +23,7 @@ struct http_call {
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
 	const char *body;           /* NULL: none */
 	size_t body_len;
-	int timeout_ms;             /* 0: the client's; -1: no limit */
+	int timeout_ms; /* 0: the client's; -1: no limit */
 	/* When set, body bytes go here as they come (SSE) instead of into the answer; false ends the call with ERR_CANCELLED. */
 	bool (*on_data)(void *user, const char *data, size_t len);
 	void *user;

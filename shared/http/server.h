@@ -17,12 +17,12 @@ struct http_server;
 struct http_request;
 
 struct http_server_options {
-	const char *address;      /* "127.0.0.1" or "0.0.0.0" */
-	const int *ports;         /* each a port to listen on; 0 picks a free one */
+	const char *address; /* "127.0.0.1" or "0.0.0.0" */
+	const int *ports;    /* each a port to listen on; 0 picks a free one */
 	size_t n_ports;
-	int threads;              /* per port; 0: 4 */
-	size_t max_body;          /* 0: 8 MiB; more: 413 */
-	int idle_timeout_s;       /* of connections; 0: 60 */
+	int threads;        /* per port; 0: 4 */
+	size_t max_body;    /* 0: 8 MiB; more: 413 */
+	int idle_timeout_s; /* of connections; 0: 60 */
 	/* A thread's own things (queue, store): made at its first request, freed at stop. May be NULL. */
 	void *(*thread_open)(void *user);
 	void (*thread_close)(void *thread, void *user);
@@ -34,12 +34,12 @@ typedef void http_handler(struct http_request *r, void *thread, void *user);
 /* e: "port 8000 is in use by another program; stop it or set API_PORT" and the like. */
 struct http_server *http_server_open(const struct http_server_options *o, http_handler *handler, struct err *e) MUST_CHECK;
 int http_server_port(const struct http_server *s, size_t i); /* the real one, for ports[i] == 0 */
-void http_server_close(struct http_server **s); /* no new requests; parked ones get 503; returns when all threads ended */
+void http_server_close(struct http_server **s);              /* no new requests; parked ones get 503; returns when all threads ended */
 
 /* The request. Texts live as long as the request. */
 const char *http_method(const struct http_request *r);
-const char *http_path(const struct http_request *r);    /* decoded */
-int http_port(const struct http_request *r);            /* the listening port, as configured */
+const char *http_path(const struct http_request *r); /* decoded */
+int http_port(const struct http_request *r);         /* the listening port, as configured */
 const char *http_peer(const struct http_request *r);
 const char *http_query(struct http_request *r, const char *name);  /* decoded; NULL: absent */
 const char *http_header(struct http_request *r, const char *name); /* any case; NULL: absent */
@@ -54,7 +54,7 @@ void http_reply_buf(struct http_request *r, int status, const char *content_type
 /* An answer that goes on: more() fills b with what there is (leaving it empty = nothing yet, asked again within 250 ms) and
  * returns false after the last bytes; closed() is always called once in the end. For SSE and long downloads. */
 void http_reply_stream(struct http_request *r, int status, const char *content_type, bool (*more)(void *user, struct buf *b),
-                       void (*closed)(void *user), void *user);
+        void (*closed)(void *user), void *user);
 
 /* For simulators and tests of clients: an answer that promises `promised` bytes, sends len of them and cuts the connection;
  * with promised 0 the connection is reset without any answer. */
