@@ -28,13 +28,15 @@ static bool split(const char *line, size_t len, struct field out[FIELDS])
 static bool number(struct field f, int64_t *out)
 {
 	int64_t v = 0;
+	if (f.len < 1 || f.len > 18)
+		return false;
 	for (size_t i = 0; i < f.len; i++) {
 		if (f.s[i] < '0' || f.s[i] > '9')
 			return false;
 		v = v * 10 + (f.s[i] - '0');
 	}
 	*out = v;
-	return f.len >= 1 && f.len <= 18;
+	return true;
 }
 
 static bool moment(struct field f, int64_t *out)

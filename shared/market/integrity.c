@@ -30,17 +30,20 @@ static int64_t slot_from(const struct checking *k, int64_t t)
 	return slot < t ? interval_next(k->iv, slot) : slot;
 }
 
-/* The next stretch from t on that the exchange does not have: true with its first and last moment, the first not before t. */
-static bool next_absent(const struct checking *k, int64_t t, int64_t *from_out, int64_t *to_out)
+/* The next stretch of bars, from t on, that the exchange does not have: true with the open times of its first and last bar. */
+static bool next_absent(const struct checking *k, int64_t t, int64_t *first_out, int64_t *last_out)
 {
 	bool found = false;
+	*first_out = *last_out = INT64_MAX;
 	for (size_t i = 0; i < k->o->n_absent; i++) {
 		const struct integrity_span *a = &k->o->absent[i];
-		int64_t from = a->from > t ? a->from : t;
-		if (a->to < t || (found && from >= *from_out))
+		if (a->to < t || a->from > BAR_TIME_LAST)
 			continue;
-		*from_out = from;
-		*to_out = a->to;
+		int64_t first = slot_from(k, a->from > t ? a->from : t), last = slot_of(k, a->to < BAR_TIME_LAST ? a->to : BAR_TIME_LAST);
+		if (first > last || first >= *first_out)
+			continue;
+		*first_out = first;
+		*last_out = last;
 		found = true;
 	}
 	return found;
@@ -82,12 +85,11 @@ static void hole(struct checking *k, int64_t from, int64_t to)
 {
 	int64_t first, last;
 	while (from <= to && next_absent(k, from, &first, &last) && first <= to) {
-		first = slot_from(k, first);
-		last = slot_of(k, last < to ? last : to);
 		if (first > from)
-			missing_range(k, from, slot_of(k, (first < to ? first : to + 1) - 1));
+			missing_range(k, from, slot_of(k, first - 1));
+		last = last < to ? last : to;
 		k->out->absent_bars += interval_count(k->iv, first, last);
-		from = interval_next(k->iv, first > last ? slot_of(k, first - 1) : last);
+		from = interval_next(k->iv, last);
 	}
 	if (from <= to)
 		missing_range(k, from, to);
@@ -101,7 +103,7 @@ static bool expected(const struct checking *k, int64_t *first_out, int64_t *last
 	if (c->n == 0 && (k->o->from == 0 || k->o->to == 0))
 		return false;
 	int64_t stored = c->n ? slot_of(k, c->open_time[c->n - 1]) : INT64_MIN;
-	int64_t last = k->o->to ? slot_of(k, k->o->to) : stored;
+	int64_t last = k->o->to ? slot_of(k, k->o->to < BAR_TIME_LAST ? k->o->to : BAR_TIME_LAST) : stored;
 	if (k->o->now_ms && interval_close(k->iv, last) >= k->o->now_ms) {
 		/* The newest bar that is closed by now; one that is stored is expected in any case. */
 		int64_t closed = slot_of(k, slot_of(k, k->o->now_ms) - 1);
@@ -209,7 +211,8 @@ static void check_volumes(struct checking *k)
 
 static struct columns filtered(const struct columns *c, const struct integrity_options *o)
 {
-	size_t first = o->from ? columns_lower_bound(c, o->from) : 0, last = o->to ? columns_lower_bound(c, o->to + 1) : c->n;
+	size_t first = o->from ? columns_lower_bound(c, o->from) : 0;
+	size_t last = o->to && o->to < BAR_TIME_LAST ? columns_lower_bound(c, o->to + 1) : c->n;
 	return (struct columns){.n = last > first ? last - first : 0,
 	        FROM(open_time),
 	        FROM(close_time),

@@ -32,8 +32,9 @@ static void coverage_issues(const struct integrity *r, struct issues *s)
 	const struct integrity_checks *c = &r->checks;
 	issue(s, c->duplicates, "发现 %lld 条重复数据", (long long)c->duplicates);
 	issue(s, r->missing_days, "缺失 %lld 个日期", (long long)r->missing_days);
-	/* Holes within a day, which the origin did not see. */
-	issue(s, r->missing_bars, "缺失 %lld 根K线（%lld 段）", (long long)r->missing_bars, (long long)r->ranges_total);
+	/* Holes within a day, which the origin did not see; where a bar is a day, all is said. */
+	bool said = interval_is_daily(r->interval) && r->missing_bars == r->missing_days;
+	issue(s, said ? 0 : r->missing_bars, "缺失 %lld 根K线（%lld 段）", (long long)r->missing_bars, (long long)r->ranges_total);
 }
 
 static void quality_issues(const struct integrity *r, struct issues *s)
