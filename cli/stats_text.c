@@ -6,20 +6,21 @@
 struct figure {
 	const char *key, *label, *unit;
 	double factor;
+	int digits;
 };
 
 static const struct figure figures[] = {
-        {"initial_capital", "initial capital", "USDT", 1},
-        {"final_capital", "final capital", "USDT", 1},
-        {"total_profit_loss", "profit", "USDT", 1},
-        {"total_return_rate", "return", "%", 1},
-        {"total_trades", "trades", "", 1},
-        {"win_rate", "trades won", "%", 1},
-        {"profit_factor", "profit factor", "", 1},
-        {"max_drawdown", "max drawdown", "%", 100},
-        {"sharpe", "Sharpe ratio", "", 1},
-        {"sortino", "Sortino ratio", "", 1},
-        {"cagr", "yearly growth", "%", 100},
+        {"initial_capital", "initial capital", "USDT", 1, 2},
+        {"final_capital", "final capital", "USDT", 1, 2},
+        {"total_profit_loss", "profit", "USDT", 1, 2},
+        {"total_return_rate", "return", "%", 1, 2},
+        {"total_trades", "trades", "", 1, 0},
+        {"win_rate", "trades won", "%", 1, 2},
+        {"profit_factor", "profit factor", "", 1, 2},
+        {"max_drawdown", "max drawdown", "%", 100, 2},
+        {"sharpe", "Sharpe ratio", "", 1, 2},
+        {"sortino", "Sortino ratio", "", 1, 2},
+        {"cagr", "yearly growth", "%", 100, 2},
 };
 
 /* The figure stands at the top of the result or in its statistics. */
@@ -34,7 +35,7 @@ static void print_figure(const struct json *result, const struct figure *f, FILE
 	double v;
 	char reason_key[64];
 	if (json_double(figure_of(result, f->key), &v)) {
-		fprintf(out, "  %-18s %14.2f %s\n", f->label, v * f->factor, f->unit);
+		fprintf(out, "  %-18s %14.*f %s\n", f->label, f->digits, v * f->factor, f->unit);
 		return;
 	}
 	snprintf(reason_key, sizeof reason_key, "%s_reason", f->key);
@@ -50,7 +51,7 @@ void stats_print(const struct json *result, FILE *out)
 	const struct json *warnings = json_get(result, "warnings");
 	for (const struct json *w = json_first(warnings); w; w = json_next(w))
 		fprintf(out, "  note: %s\n", json_text(w) ? json_text(w) : "");
-	const char *csv = json_get_text(result, "csv_filename", NULL);
+	const char *csv = json_get_text(json_get(result, "files"), "csv", json_get_text(result, "csv_filename", NULL));
 	if (csv)
 		fprintf(out, "  %-18s %s\n", "trades (CSV)", csv);
 }

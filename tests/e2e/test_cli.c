@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include "tests/lib/system.h"
 
 #define RUN_MS 40000
@@ -173,7 +174,13 @@ START_TEST(candles_events_and_a_backtest)
 	expect(&out, "kline.range.updated.v1");
 	mem_free(&out);
 
-	ck_assert_int_eq(BARQUE(&s, &out, "backtest", "sma_cross", "symbol=BTCUSDT", "interval=1h", "fast=5", "slow=20"), 0);
+	char day[TIME_TEXT], start_date[32], end_date[32];
+	time_print_date(day, clock_now_ms() - 19 * TIME_DAY);
+	snprintf(start_date, sizeof(start_date), "start_date=%.10s", day);
+	time_print_date(day, clock_now_ms() - TIME_DAY);
+	snprintf(end_date, sizeof(end_date), "end_date=%.10s", day);
+	ck_assert_int_eq(
+	        BARQUE(&s, &out, "backtest", "sma_cross", "symbol=BTCUSDT", "interval=1h", "fast=5", "slow=20", start_date, end_date), 0);
 	expect(&out, "final capital");
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "backtest", "no_such"), 1);
