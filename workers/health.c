@@ -61,29 +61,40 @@ static void reply_ready(struct http_request *r, const struct shm_stats *s)
 		reply_text(r, 200, "ready\n");
 }
 
-/* Copied out of shared memory at each scrape: this process counts nothing itself, so a gauge call sets counters too. */
-static void reply_metrics(struct http_request *r, const struct shm_stats *s)
+struct health {
+	const struct shm_stats *stats;
+	int64_t told[16]; /* of each counter, so that only what is new is added; one server thread, so no lock */
+};
+
+static void counter(struct health *h, size_t i, enum metric m, const char *label, int64_t now)
 {
+	metrics_add(m, label, (double)(now - h->told[i]));
+	h->told[i] = now;
+}
+
+static void reply_metrics(struct http_request *r, struct health *h)
+{
+	const struct shm_stats *s = h->stats;
 	struct buf out = {0};
-	metrics_set(METRIC_worker_jobs_total, "done", (double)atomic_load(&s->done));
-	metrics_set(METRIC_worker_jobs_total, "failed", (double)atomic_load(&s->failed));
-	metrics_set(METRIC_worker_jobs_total, "crashed", (double)atomic_load(&s->crashed));
-	metrics_set(METRIC_worker_jobs_total, "given_back", (double)atomic_load(&s->given_back));
-	metrics_set(METRIC_worker_jobs_total, "cancelled", (double)atomic_load(&s->cancelled));
-	metrics_set(METRIC_worker_steps_total, NULL, (double)atomic_load(&s->steps));
-	metrics_set(METRIC_worker_slot_deaths_total, NULL, (double)atomic_load(&s->slot_deaths));
+	counter(h, 0, METRIC_worker_jobs_total, "done", atomic_load(&s->done));
+	counter(h, 1, METRIC_worker_jobs_total, "failed", atomic_load(&s->failed));
+	counter(h, 2, METRIC_worker_jobs_total, "crashed", atomic_load(&s->crashed));
+	counter(h, 3, METRIC_worker_jobs_total, "given_back", atomic_load(&s->given_back));
+	counter(h, 4, METRIC_worker_jobs_total, "cancelled", atomic_load(&s->cancelled));
+	counter(h, 5, METRIC_worker_steps_total, NULL, atomic_load(&s->steps));
+	counter(h, 6, METRIC_worker_slot_deaths_total, NULL, atomic_load(&s->slot_deaths));
+	counter(h, 7, METRIC_events_sent_total, "all", atomic_load(&s->events_sent));
 	metrics_set(METRIC_worker_slots, "busy", (double)atomic_load(&s->busy));
 	metrics_set(METRIC_worker_slots, "alive", (double)atomic_load(&s->slots));
 	metrics_set(METRIC_worker_step_age_seconds, NULL, (double)(clock_mono_ms() - atomic_load(&s->step_ms)) / 1000.0);
 	metrics_set(METRIC_events_waiting, NULL, (double)atomic_load(&s->events_waiting));
-	metrics_set(METRIC_events_sent_total, "all", (double)atomic_load(&s->events_sent));
 	metrics_print(&out);
 	http_reply_buf(r, 200, "text/plain; version=0.0.4", &out);
 }
 
 static void health_request(struct http_request *r, void *thread, void *user)
 {
-	const struct shm_stats *s = user;
+	struct health *h = user;
 	const char *path = http_path(r);
 	UNUSED(thread);
 	if (!str_eq(http_method(r), "GET") && !str_eq(http_method(r), "HEAD"))
@@ -91,9 +102,9 @@ static void health_request(struct http_request *r, void *thread, void *user)
 	else if (str_eq(path, "/livez"))
 		reply_text(r, 200, "live\n");
 	else if (str_eq(path, "/readyz"))
-		reply_ready(r, s);
+		reply_ready(r, h->stats);
 	else if (str_eq(path, "/metrics"))
-		reply_metrics(r, s);
+		reply_metrics(r, h);
 	else
 		reply_text(r, 404, "there are /livez, /readyz and /metrics\n");
 }
@@ -101,6 +112,7 @@ static void health_request(struct http_request *r, void *thread, void *user)
 int health_main(void *arg, int fd)
 {
 	const struct helper_setup *setup = arg;
+	struct health health = {.stats = &setup->shm->stats};
 	struct err e;
 	int port = (int)setting_number(setup->settings, WORKER_HEALTH_PORT);
 	struct http_server_options options = {
@@ -109,7 +121,7 @@ int health_main(void *arg, int fd)
 	        .n_ports = 1,
 	        .threads = 1,
 	        .max_body = 4096,
-	        .user = &setup->shm->stats,
+	        .user = &health,
 	};
 	UNUSED(fd);
 	struct http_server *server = http_server_open(&options, health_request, &e);

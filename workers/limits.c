@@ -33,7 +33,7 @@ static void flight_ask(struct dispatcher *d, struct slot *s, struct flight *f, e
 
 static void flight_kill(struct slot *s, struct flight *f, enum stop why, const char *text)
 {
-	if (f->stop == STOP_NONE || why == STOP_LOST)
+	if (f->stop == STOP_NONE || why == STOP_LOST || (f->stop == STOP_SOFT && why == STOP_HARD))
 		f->stop = why;
 	slot_kill(s, text);
 }

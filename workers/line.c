@@ -35,7 +35,8 @@ static void acks_drop(struct line *l, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		mem_free(&l->acks[i].result);
-	memmove(l->acks, l->acks + n, (l->n_acks - n) * sizeof(*l->acks));
+	if (n > 0)
+		memmove(l->acks, l->acks + n, (l->n_acks - n) * sizeof(*l->acks));
 	l->n_acks -= n;
 }
 
