@@ -22,35 +22,67 @@ static void row_add(struct row *r, const char *s, size_t len)
 /* A literal, so that its length is known to the compiler. */
 #define ROW_LITERAL(r, s) row_add(r, s, sizeof(s) - 1)
 
-static void row_int(struct row *r, int64_t v)
+static void row_uint(struct row *r, uint64_t v)
 {
 	char digits[24];
 	size_t n = sizeof digits;
-	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
 
 	do
-		digits[--n] = (char)('0' + u % 10);
-	while (u /= 10);
-	if (v < 0)
-		digits[--n] = '-';
+		digits[--n] = (char)('0' + v % 10);
+	while (v /= 10);
 	row_add(r, digits + n, sizeof digits - n);
+}
+
+static void row_int(struct row *r, int64_t v)
+{
+	if (v < 0)
+		ROW_LITERAL(r, "-");
+	row_uint(r, v < 0 ? -(uint64_t)v : (uint64_t)v);
+}
+
+static void row_digits(struct row *r, uint64_t v, int n)
+{
+	for (int i = n - 1; i >= 0; i--, v /= 10)
+		r->text[r->len + (size_t)i] = (char)('0' + v % 10);
+	r->len += (size_t)n;
 }
 
 /* 100 is 100.0 and 1.50 is 1.5: the same number with the look of a Python float. */
 static void row_dec(struct row *r, struct dec d)
 {
-	char text[DEC_TEXT];
+	uint64_t units = d.units < 0 ? -(uint64_t)d.units : (uint64_t)d.units, power = 1;
+	int scale = d.scale;
 
-	if (d.scale == 0) {
-		row_int(r, d.units);
-		ROW_LITERAL(r, ".0");
+	for (; scale > 0 && units % 10 == 0; scale--)
+		units /= 10;
+	for (int i = 0; i < scale; i++)
+		power *= 10;
+	if (d.units < 0)
+		ROW_LITERAL(r, "-");
+	row_uint(r, units / power);
+	ROW_LITERAL(r, ".");
+	row_digits(r, units % power, scale > 0 ? scale : 1);
+}
+
+/* As interval_print_trade_date, which this is measured against in the tests. */
+static void row_trade_date(struct row *r, enum interval iv, int64_t t)
+{
+	struct time_civil c;
+
+	time_to_civil(t, &c);
+	row_digits(r, (uint64_t)c.year, 4);
+	ROW_LITERAL(r, "-");
+	row_digits(r, (uint64_t)c.month, 2);
+	ROW_LITERAL(r, "-");
+	row_digits(r, (uint64_t)c.day, 2);
+	if (interval_is_daily(iv))
 		return;
-	}
-	dec_print(text, d);
-	size_t len = strlen(text);
-	while (text[len - 1] == '0' && text[len - 2] != '.')
-		len--;
-	row_add(r, text, len);
+	ROW_LITERAL(r, " ");
+	row_digits(r, (uint64_t)c.hour, 2);
+	ROW_LITERAL(r, ":");
+	row_digits(r, (uint64_t)c.minute, 2);
+	ROW_LITERAL(r, ":");
+	row_digits(r, (uint64_t)c.second, 2);
 }
 
 static void row_double(struct row *r, double v)
@@ -107,12 +139,11 @@ static void row_flows(struct row *r, const struct bar *b)
 void kline_json_bar(struct buf *out, enum interval iv, const struct bar *before, const struct bar *b)
 {
 	struct row r;
-	char text[TIME_TEXT > DEC_TEXT ? TIME_TEXT : DEC_TEXT];
+	char text[DEC_TEXT];
 
 	r.len = 0; /* the text itself need not be cleared */
 	ROW_LITERAL(&r, "{\"trade_date\":\"");
-	interval_print_trade_date(iv, text, b->open_time);
-	row_add(&r, text, strlen(text));
+	row_trade_date(&r, iv, b->open_time);
 	ROW_LITERAL(&r, "\",\"open_time\":");
 	row_int(&r, b->open_time);
 	ROW_LITERAL(&r, ".0");
