@@ -135,6 +135,10 @@ START_TEST(drawdown_counts_the_start)
 	struct json *j = written(&r);
 	expect(j, "max_drawdown", -0.2);
 	json_close(&j);
+	points[2].equity = 100; /* back at the peak: the whole way there and back counts */
+	j = written(&r);
+	expect(j, "max_drawdown_days", 2 - 1.0 / TIME_DAY);
+	json_close(&j);
 	r.has_drawdown = true;
 	r.max_drawdown = -0.25;
 	j = written(&r);

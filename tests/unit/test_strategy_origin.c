@@ -270,10 +270,13 @@ START_TEST(delayed_entries_wait_for_weakness)
 		const char *reason;
 		double price;
 	} cases[] = {
-	        {{100, 105, 110, 115, 120}, 5, "timeout", 104},                /* rises by more than 1 % an hour, at its peak */
-	        {{100, 105, 110, 115, 112}, 5, "momentum_weakening", 112},     /* 2.6 % below the peak */
-	        {{100, 100.5, 101, 101.5, 102}, 5, "momentum_weakening", 102}, /* less than 1 % an hour */
-	        {{100, 110}, 2, "timeout", 104},                               /* two bars tell nothing */
+	        {{100, 105, 110, 115, 120}, 5, "timeout", 104},                    /* rises by more than 1 % an hour, at its peak */
+	        {{100, 105, 110, 115, 112}, 5, "momentum_weakening", 112},         /* 2.6 % below the peak */
+	        {{100, 100.5, 101, 101.5, 102}, 5, "momentum_weakening", 102},     /* less than 1 % an hour */
+	        {{100, 110}, 2, "timeout", 104},                                   /* two bars tell nothing */
+	        {{100, 104, 104.52, 103.9974}, 4, "momentum_weakening", 103.9974}, /* +4, +0.5, -0.5 %: only the first rule holds */
+	        {{80, 100, 98}, 3, "momentum_weakening", 98},                      /* 2 % below the peak to the digit */
+	        {{100, 101.2, 102.4}, 3, "timeout", 104},                          /* two changes, each above 1 % */
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct fixture f;
@@ -312,7 +315,7 @@ END_TEST
 /* Corrected: the hours after a delayed entry count on the same day. */
 START_TEST(corrected_walks_the_rest_of_the_day)
 {
-	static const double falls[] = {100, 105, 110, 112, 109, 90};
+	static const double falls[] = {90, 105, 110, 112, 109, 90}; /* the first hour, before the entry, does not count */
 	struct fixture f;
 	fixture_open(&f);
 	add_delay_day(&f, falls, 6);
