@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 int cli_fail(const struct err *e)
 {

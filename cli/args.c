@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 static const struct cli_flag common_flags[] = {
         {"json", NULL, "print JSON for scripts, nothing else"},

@@ -3,9 +3,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli.h"
-#include "schema.h"
-#include "stats_text.h"
+#include "cli/cli.h"
+#include "cli/schema.h"
+#include "cli/stats_text.h"
 
 static const struct cli_flag flags[] = {
         {"no-wait", NULL, "hand it in and print its id"},

@@ -1,7 +1,7 @@
 /* cmd_cancel.c -- `barque cancel`: ask for the cancellation of jobs. */
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 static bool cancel(struct cli *c, const char *id, struct json *answers, struct err *e)
 {

@@ -1,7 +1,7 @@
 /* cmd_demo.c -- `barque demo`: the main job from a download to a backtest, through the public API of a running Barque. */
 #include "base/clock.h"
 #include "base/time.h"
-#include "demo.h"
+#include "cli/demo.h"
 
 struct demo_step {
 	const char *title;

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "cli.h"
-#include "sse.h"
+#include "cli/cli.h"
+#include "cli/sse.h"
 
 static const struct cli_flag flags[] = {
         {"type", "PREFIX", "only types that begin so, e.g. kline. or job."},

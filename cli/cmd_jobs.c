@@ -1,6 +1,6 @@
 /* cmd_jobs.c -- `barque jobs`: list jobs, newest first. */
 #include "base/str.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 static const struct cli_flag flags[] = {
         {"queue", "NAME", "only this queue"},

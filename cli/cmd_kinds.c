@@ -1,5 +1,5 @@
 /* cmd_kinds.c -- `barque kinds`: the kinds of jobs that the API takes. */
-#include "cli.h"
+#include "cli/cli.h"
 
 static int run(struct cli *c)
 {

@@ -1,6 +1,6 @@
 /* cmd_klines.c -- `barque klines`: stored candles as a table, CSV or JSON. */
 #include "base/str.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 static const struct cli_flag flags[] = {
         {"from", "TIME", "first open time (UTC), e.g. 2026-02-01 or '2026-02-01 09:30:00'"},

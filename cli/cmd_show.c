@@ -1,6 +1,6 @@
 /* cmd_show.c -- `barque show`: one job, once or until its end. */
 #include "base/str.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 static const struct cli_flag flags[] = {
         {"watch", NULL, "follow it to its end; the exit status says whether it succeeded"},

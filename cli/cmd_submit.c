@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli.h"
-#include "schema.h"
+#include "cli/cli.h"
+#include "cli/schema.h"
 
 static const struct cli_flag flags[] = {
         {"params", "JSON", "all parameters as one JSON object, instead of NAME=VALUE"},

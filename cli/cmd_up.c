@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "up.h"
+#include "cli/up.h"
 
 #define RESTARTS_MAX       5
 #define RESTARTS_WITHIN_MS 60000

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 #define DEMO_SYMBOLS      6
 #define DEMO_JOBS         (2 * DEMO_SYMBOLS + 1)

@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "demo.h"
-#include "sse.h"
+#include "cli/demo.h"
+#include "cli/sse.h"
 
 #define LISTEN_WAIT_MS  15000
 #define ARRIVAL_WAIT_MS 20000

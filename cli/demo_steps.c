@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "demo.h"
-#include "stats_text.h"
+#include "cli/demo.h"
+#include "cli/stats_text.h"
 
 #define DEMO_DAYS    90
 #define DEMO_DAYS_1M 7

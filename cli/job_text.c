@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 void job_line(const struct json *job, struct buf *out)
 {

@@ -5,15 +5,15 @@
 #include <unistd.h>
 
 #include "base/str.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 #define COMMAND(name) extern const struct command command_##name;
-#include "commands.def"
+#include "cli/commands.def"
 #undef COMMAND
 
 const struct command *const commands[] = {
 #define COMMAND(name) &command_##name,
-#include "commands.def"
+#include "cli/commands.def"
 #undef COMMAND
         NULL};
 

@@ -1,5 +1,5 @@
 /* schema.c -- turns NAME=VALUE words into typed JSON by the parameter schema that the API publishes for a job kind. */
-#include "schema.h"
+#include "cli/schema.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef CLI_SCHEMA_H
 #define CLI_SCHEMA_H
 
-#include "cli.h"
+#include "cli/cli.h"
 
 /* The kind's entry of GET /api/kinds, a copy that the caller closes; ERR_NOT_FOUND names the kinds there are. */
 struct json *schema_kind(struct cli *c, const char *kind, struct err *e) MUST_CHECK;

@@ -1,5 +1,5 @@
 /* sse.c -- reads a stream of server-sent events piece by piece. */
-#include "sse.h"
+#include "cli/sse.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* stats_text.c -- a backtest's statistics as a table for people. */
-#include "stats_text.h"
+#include "cli/stats_text.h"
 
 #include "base/str.h"
 

@@ -2,7 +2,7 @@
 #ifndef CLI_STATS_TEXT_H
 #define CLI_STATS_TEXT_H
 
-#include "cli.h"
+#include "cli/cli.h"
 
 void stats_print(const struct json *result, FILE *out);
 

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 #define UP_WORDS    24
 #define UP_PATH     600

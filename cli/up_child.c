@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "up.h"
+#include "cli/up.h"
 
 struct child *up_child(struct up *u, const char *name, const char *program)
 {

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "up.h"
+#include "cli/up.h"
 
 #define START_MS 20000
 

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 #define BAR_WIDTH     24
 #define ROUND_MS      200
