@@ -73,6 +73,7 @@ struct devbroker *devbroker_open(int brokers, int partitions, struct err *e) MUS
 bool devbroker_topic(struct devbroker *d, const char *name, int partitions, struct err *e) MUST_CHECK; /* one more topic */
 /* Cut all connections and refuse new ones, until called with false: an outage that loses nothing. */
 void devbroker_cut(struct devbroker *d, bool cut);
+void devbroker_refuse(struct devbroker *d, int times);    /* the next requests to store something: "you may not" */
 void devbroker_slow(struct devbroker *d, int delay_ms);   /* every answer comes so much later */
 const char *devbroker_address(const struct devbroker *d); /* host:port,... */
 void devbroker_close(struct devbroker **d);

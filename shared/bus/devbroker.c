@@ -51,6 +51,11 @@ void devbroker_cut(struct devbroker *d, bool cut)
 	kafka_mock_cut(d->mock, cut);
 }
 
+void devbroker_refuse(struct devbroker *d, int times)
+{
+	kafka_mock_refuse(d->mock, times);
+}
+
 void devbroker_slow(struct devbroker *d, int delay_ms)
 {
 	kafka_mock_slow(d->mock, delay_ms);

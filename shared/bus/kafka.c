@@ -121,11 +121,12 @@ static enum err_code code_of(rd_kafka_resp_err_t err)
 	return ERR_UNAVAILABLE;
 }
 
-/* Troubles of connections come to the caller as errors, so they are not logged a second time; CONFWARN says that
+/* Troubles of connections and the end of a producer come to the caller as errors, so they are not logged a second time; CONFWARN says that
  * enable.gapless.guarantee is experimental, which we know. */
 static enum log_level log_level_of_severity(int severity, const char *facility)
 {
-	bool is_known = str_eq(facility, "FAIL") || str_eq(facility, "ERROR") || str_eq(facility, "CONFWARN") || severity >= 5;
+	bool is_known = str_eq(facility, "FAIL") || str_eq(facility, "ERROR") || str_eq(facility, "FATAL") ||
+	                str_eq(facility, "CONFWARN") || severity >= 5;
 	return is_known ? LOG_DEBUG : severity <= 2 ? LOG_ERROR : LOG_WARN;
 }
 
@@ -527,6 +528,13 @@ void kafka_mock_cut(struct kafka_mock *m, bool cut)
 	rd_kafka_resp_err_t err = cut ? rd_kafka_mock_broker_set_down(m->cluster, -1) : rd_kafka_mock_broker_set_up(m->cluster, -1);
 	if (err)
 		log_error("the development broker cannot be %s: %s", cut ? "cut off" : "brought back", rd_kafka_err2str(err));
+}
+
+void kafka_mock_refuse(struct kafka_mock *m, int times)
+{
+	enum { PRODUCE = 0 }; /* Kafka's number of that request */
+	for (int i = 0; i < times; i++)
+		rd_kafka_mock_push_request_errors(m->cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 }
 
 void kafka_mock_slow(struct kafka_mock *m, int delay_ms)

@@ -53,6 +53,7 @@ struct kafka_mock *kafka_mock_open(int brokers, struct err *e) MUST_CHECK;
 const char *kafka_mock_address(const struct kafka_mock *m);
 bool kafka_mock_topic(struct kafka_mock *m, const char *topic, int partitions, struct err *e) MUST_CHECK; /* true if it exists already */
 void kafka_mock_cut(struct kafka_mock *m, bool cut);
+void kafka_mock_refuse(struct kafka_mock *m, int times);
 void kafka_mock_slow(struct kafka_mock *m, int delay_ms);
 void kafka_mock_close(struct kafka_mock **m);
 

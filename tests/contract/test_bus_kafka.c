@@ -172,6 +172,30 @@ START_TEST(a_slow_broker_makes_progress_without_doubles)
 }
 END_TEST
 
+/* A refusal ends the producer: nothing after the refused event may be stored before it. The next call has a new one. */
+START_TEST(after_a_refusal_all_goes_on_in_order)
+{
+	struct err e = {0};
+	struct arena *a = arena_open();
+	struct devbroker *d = devbroker_open(1, 1, &e);
+	ck_ok(d != NULL, &e);
+	struct bus *b = bus_open(devbroker_address(d), &e);
+	struct event *events = numbered(a, "job.events", 70);
+	const char *large = arena_printf(a, "\"%060000d\"", 0); /* so that several requests are under way at once */
+	for (int i = 0; i < 70; i++)
+		events[i].data = large;
+	suite_publish(b, events, 10);
+	devbroker_refuse(d, 1);
+	ck_assert_uint_eq(bus_publish(b, events + 10, 60, SUITE_WAIT_MS, &e), 0);
+	ck_assert_int_eq(e.code, ERR_DENIED);
+	suite_publish(b, events + 10, 60);
+	expect_each_once(devbroker_address(d), "job.events", 70);
+	bus_close(&b);
+	devbroker_close(&d);
+	arena_close(&a);
+}
+END_TEST
+
 START_TEST(other_events_displace_what_is_under_way)
 {
 	struct err e = {0};
@@ -505,8 +529,8 @@ END_TEST
 
 static const TTest *const tests[] = {SUITE_TESTS, bad_addresses_are_refused, without_a_broker_publishing_ends_in_time,
         without_a_broker_trouble_is_told_once, after_a_cut_the_rest_goes_out_once, a_slow_broker_makes_progress_without_doubles,
-        other_events_displace_what_is_under_way, a_reader_outlives_a_cut, an_outage_loses_nothing_and_keeps_order,
-        both_sides_follow_a_broker_that_starts_again, the_program_says_what_it_is, the_program_refuses_what_it_does_not_know,
-        bad_messages_are_told_and_passed_over, topics_that_exist_are_left_alone};
+        other_events_displace_what_is_under_way, after_a_refusal_all_goes_on_in_order, a_reader_outlives_a_cut,
+        an_outage_loses_nothing_and_keeps_order, both_sides_follow_a_broker_that_starts_again, the_program_says_what_it_is,
+        the_program_refuses_what_it_does_not_know, bad_messages_are_told_and_passed_over, topics_that_exist_are_left_alone};
 
 TEST_MAIN("bus_kafka", tests)

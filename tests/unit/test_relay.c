@@ -192,6 +192,24 @@ START_TEST(who_has_no_lease_sends_nothing)
 }
 END_TEST
 
+/* What is before it is marked, it and what comes after it stay: order is worth more than haste, and nothing is thrown away. */
+START_TEST(a_row_that_cannot_be_sent_stays)
+{
+	struct rig r;
+	struct err e = {0};
+	rig_open(&r, "memory:bad");
+	put_updates(r.store, 0, 1);
+	put(r.store, "job.ended.v1", "job.events", "line\nbreak", 1);
+	put_updates(r.store, 2, 1);
+	ck_assert_int_eq(turn(&r), 1);
+	ck_assert_int_eq(waiting(r.store), 2);
+	ck_assert_int_eq(relay_turn(r.relay, WAIT_MS, &e), -1);
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	ck_assert_int_eq(waiting(r.store), 2);
+	rig_close(&r);
+}
+END_TEST
+
 START_TEST(what_kafka_does_not_confirm_stays)
 {
 	struct rig r;
@@ -365,6 +383,7 @@ START_TEST(a_relay_killed_at_any_moment_loses_nothing)
 END_TEST
 
 static const TTest *const tests[] = {rows_become_events, types_say_whether_there_is_a_state, many_rows_take_many_turns,
-        who_has_no_lease_sends_nothing, what_kafka_does_not_confirm_stays, a_relay_killed_at_any_moment_loses_nothing};
+        who_has_no_lease_sends_nothing, a_row_that_cannot_be_sent_stays, what_kafka_does_not_confirm_stays,
+        a_relay_killed_at_any_moment_loses_nothing};
 
 TEST_MAIN("relay", tests)
