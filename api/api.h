@@ -19,7 +19,7 @@ struct api {
 	const char *queue_url, *store_url, *brokers, *records_dir, *token, *cors_origins, *exchange_url;
 	struct queue_options queue_options;
 	int64_t wait_max_ms;
-	int ports[ROLE_COUNT]; /* the real ones; -1: off */
+	int ports[ROLE_COUNT]; /* -1: off; 0, for ROLE_ALL only: picked by the server */
 	struct waiter *waiter;
 	struct events *events; /* NULL when KAFKA_BROKERS is not set */
 };

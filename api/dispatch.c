@@ -19,10 +19,10 @@ const char *call_param(const struct call *c, const char *name)
 
 static enum api_role role_of(const struct api *api, int port)
 {
-	for (int i = 0; i < ROLE_COUNT; i++)
+	for (int i = ROLE_ALL + 1; i < ROLE_COUNT; i++)
 		if (api->ports[i] == port)
 			return (enum api_role)i;
-	return ROLE_ALL;
+	return ROLE_ALL; /* also when its port was picked by the server, and is not known by number */
 }
 
 static struct call *call_new(struct http_request *r, void *thread, struct api *api)

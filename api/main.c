@@ -52,6 +52,8 @@ static void options_fill(
 	}
 }
 
+static const char *const role_names[ROLE_COUNT] = {"everything", "data service", "backtest service", "order service"};
+
 static struct http_server *listen_on(const struct settings *s, struct api *api, struct err *e)
 {
 	int ports[ROLE_COUNT];
@@ -60,11 +62,8 @@ static struct http_server *listen_on(const struct settings *s, struct api *api, 
 
 	options_fill(s, api, ports, roles, &options);
 	struct http_server *server = http_server_open(&options, dispatch, e);
-	for (size_t i = 0; server && i < options.n_ports; i++) {
-		api->ports[roles[i]] = http_server_port(server, i);
-		printf("listening on %s:%d (%s)\n", options.address, api->ports[roles[i]],
-		        (const char *const[]){"everything", "data service", "backtest service", "order service"}[roles[i]]);
-	}
+	for (size_t i = 0; server && i < options.n_ports; i++)
+		printf("listening on %s:%d (%s)\n", options.address, http_server_port(server, i), role_names[roles[i]]);
 	fflush(stdout);
 	return server;
 }
