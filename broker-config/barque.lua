@@ -19,9 +19,10 @@
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
 --   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, v<class> virtual time, t, ge, mt times, at, op
 --
--- Fields of a job: s state digit and revision, k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
--- a "errors crashes", f fence, w worker, b began, e ended, i u keys, z flags (w watched, c cancel asked, g its id still lies in a lane
--- though it was cancelled), n progress, E error, R result, P parent, t trace, g tags. What has its usual value is left out.
+-- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
+-- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags. What has its
+-- usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its
+-- flags: a i t u it has such a field, w watched, c cancel asked, g cancelled while its id still lies in a lane.
 --
 -- No loop runs more than 256 times for each thing a call does.
 
@@ -62,7 +63,7 @@ local function enter(keys, args)
 	now_us = tonumber(t[1]) * 1000000 + tonumber(t[2])
 	now = math.floor(now_us / 1000)
 	T = string.sub(keys[1], 1, -3)
-	opt = { ns = args[1], prefix = args[2], result_ttl = tonumber(args[3]), dead_ttl = tonumber(args[4]) }
+	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, back, front = {}, {}, {}, {}
 end
 
@@ -86,37 +87,43 @@ local function leave()
 	end
 end
 
-local function state_of(s)
-	return string.sub(s, 1, 1)
-end
-
--- The only place where the state of an existing job changes. s is its field s as read; further fields ride along.
-local function move(key, s, to, ...)
-	if not ARROWS[state_of(s)][to] then
-		error('a job in state ' .. state_of(s) .. ' cannot move to ' .. to)
+-- The field s of a record, taken apart; nil when there is no record.
+local function read(key)
+	local s = call('HGET', key, 's')
+	if not s then
+		return nil
 	end
-	call('HSET', key, 's', to .. (tonumber(string.sub(s, 2)) + 1), ...)
+	local state, flags, rev, fence = string.match(s, '^(%d)(%a*)%.(%d+)%.?(%d*)$')
+	return { state = state, flags = flags, rev = rev, fence = fence }
 end
 
-local function has_flag(z, flag)
-	return z and string.find(z, flag, 1, true) ~= nil
+-- Write it back, with other fields that ride along. Every write is a new revision.
+local function save(key, job, ...)
+	job.rev = job.rev + 1
+	call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence, ...)
 end
 
-local function set_flag(key, z, flag)
-	if not has_flag(z, flag) then
-		call('HSET', key, 'z', (z or '') .. flag)
+-- The only place where the state of an existing job changes.
+local function move(key, job, to, ...)
+	if not ARROWS[job.state][to] then
+		error('a job in state ' .. job.state .. ' cannot move to ' .. to)
+	end
+	job.state = to
+	save(key, job, ...)
+end
+
+local function has_flag(job, flag)
+	return job.flags ~= '' and string.find(job.flags, flag, 1, true) ~= nil
+end
+
+local function set_flag(job, flag)
+	if not has_flag(job, flag) then
+		job.flags = job.flags .. flag
 	end
 end
 
-local function clear_flags(key, z, flags)
-	local rest = z and string.gsub(z, '[' .. flags .. ']', '')
-	if rest and rest ~= z then
-		if rest == '' then
-			call('HDEL', key, 'z')
-		else
-			call('HSET', key, 'z', rest)
-		end
-	end
+local function clear_flags(job, flags)
+	job.flags = string.gsub(job.flags, '[' .. flags .. ']', '')
 end
 
 local function kind_of(k)
@@ -169,28 +176,24 @@ local function free_unique(unique, id)
 	end
 end
 
--- h: s, f, u, i, z, w as read by end_fields(). The keys are let go, the record stays for its retention.
-local function finish(id, key, h, to, ...)
+-- The keys are let go, the record stays for its retention.
+local function finish(id, key, job, to, ...)
 	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
-	move(key, h[1], to, 'e', now, ...)
+	move(key, job, to, 'e', now, ...)
 	call('PEXPIRE', key, ttl)
-	if h[3] then
-		free_unique(h[3], id)
+	if has_flag(job, 'u') then
+		free_unique(call('HGET', key, 'u'), id)
 	end
-	if h[4] then
-		call('PEXPIRE', T .. ':i:' .. h[4], ttl)
+	if has_flag(job, 'i') then
+		call('PEXPIRE', T .. ':i:' .. call('HGET', key, 'i'), ttl)
 	end
 	if to ~= SUCCEEDED then
 		call('ZADD', T .. END_INDEX[to], now, id)
 	end
-	if has_flag(h[5], 'w') then
+	if has_flag(job, 'w') then
 		call('PUBLISH', opt.ns .. ':ended', opt.prefix .. id .. ' ' .. to)
 	end
 	count('done', 1)
-end
-
-local function end_fields(key)
-	return call('HMGET', key, 's', 'f', 'u', 'i', 'z', 'w')
 end
 
 -- What is needed to send a running job back: kind, lane, errors, crashes, and its limits.
@@ -208,16 +211,18 @@ local function plan_of(key)
 	return plan
 end
 
-local function crash(id, key, h, why)
+local function crash(id, key, job, why)
 	local plan = plan_of(key)
-	local counts = plan.errors .. ' ' .. (plan.crashes + 1)
-	if has_flag(h[5], 'c') then
-		return finish(id, key, h, CANCELLED, 'a', counts)
+	local crashes = plan.crashes + 1
+	local counts = plan.errors .. ' ' .. crashes
+	set_flag(job, 'a')
+	if has_flag(job, 'c') then
+		return finish(id, key, job, CANCELLED, 'a', counts)
 	end
-	if plan.crashes + 1 > plan.max_crashes then
-		return finish(id, key, h, DEAD, 'a', counts, 'E', 'crashed poison: it crashed ' .. (plan.crashes + 1) .. ' times; last: ' .. why)
+	if crashes > plan.max_crashes then
+		return finish(id, key, job, DEAD, 'a', counts, 'E', 'crashed poison: it crashed ' .. crashes .. ' times; last: ' .. why)
 	end
-	move(key, h[1], READY, 'a', counts)
+	move(key, job, READY, 'a', counts)
 	put(front, plan.kind, plan.lane, id)
 end
 
@@ -227,74 +232,79 @@ local function backoff(plan, errors, chance)
 	return half + math.floor((whole - half) * chance)
 end
 
--- ---- acknowledgements: outcome letter -> function(id, key, h, a, b) ---------------------------------------------------
+-- ---- acknowledgements: outcome letter -> function(id, key, job, a, b) -------------------------------------------------
 
 local ACKS = {}
 
-function ACKS.D(id, key, h, result)
+function ACKS.D(id, key, job, result)
 	if result == '' then
-		finish(id, key, h, SUCCEEDED)
+		finish(id, key, job, SUCCEEDED)
 	else
-		finish(id, key, h, SUCCEEDED, 'R', result)
+		finish(id, key, job, SUCCEEDED, 'R', result)
 	end
 end
 
 -- a: "code temporary retry_after chance", the last in 1/65536; b: the sentence.
-function ACKS.E(id, key, h, a, text)
+function ACKS.E(id, key, job, a, text)
 	local code, temporary, after, chance = string.match(a, '^(%S+) (%d) (%d+) (%d+)$')
 	local plan = plan_of(key)
 	local errors = plan.errors + 1
 	local counts, why = errors .. ' ' .. plan.crashes, code .. ' ' .. text
+	set_flag(job, 'a')
 	if temporary == '0' then
-		return finish(id, key, h, FAILED, 'a', counts, 'E', why)
+		return finish(id, key, job, FAILED, 'a', counts, 'E', why)
 	end
-	if has_flag(h[5], 'c') then
-		return finish(id, key, h, CANCELLED, 'a', counts, 'E', why)
+	if has_flag(job, 'c') then
+		return finish(id, key, job, CANCELLED, 'a', counts, 'E', why)
 	end
 	if errors >= plan.attempts then
-		return finish(id, key, h, DEAD, 'a', counts, 'E', why)
+		return finish(id, key, job, DEAD, 'a', counts, 'E', why)
 	end
 	local due = now + (after ~= '0' and tonumber(after) or backoff(plan, errors, tonumber(chance) / 65536))
-	move(key, h[1], RETRYING, 'a', counts, 'E', why, 'd', due)
+	move(key, job, RETRYING, 'a', counts, 'E', why, 'd', due)
 	call('ZADD', T .. ':d', due, id)
 end
 
-function ACKS.C(id, key, h, _, text)
-	crash(id, key, h, text)
+function ACKS.C(id, key, job, _, text)
+	crash(id, key, job, text)
 end
 
-function ACKS.G(id, key, h)
-	if has_flag(h[5], 'c') then
-		return finish(id, key, h, CANCELLED)
+function ACKS.G(id, key, job)
+	if has_flag(job, 'c') then
+		return finish(id, key, job, CANCELLED)
 	end
 	local plan = plan_of(key)
-	move(key, h[1], READY)
+	move(key, job, READY)
 	put(front, plan.kind, plan.lane, id)
 end
 
-function ACKS.X(id, key, h)
-	finish(id, key, h, CANCELLED)
+function ACKS.X(id, key, job)
+	finish(id, key, job, CANCELLED)
 end
 
--- Five arguments each: id, fence, outcome, a, b. Returns the ids whose fence was stale.
+local function drop_leases(worker, ids)
+	if #ids > 0 then
+		count('run', -call('ZREM', T .. ':l:' .. worker, unpack(ids)))
+	end
+end
+
+-- Five arguments each: id, fence, outcome, a, b. Returns the ids whose fence was stale. A fence is given once, to one worker, so it
+-- says who may acknowledge.
 local function apply_acks(worker, args, at, n)
 	local rejected, over = {}, {}
 	for i = 1, n do
 		local id = args[at]
 		local key = T .. ':j:' .. id
-		local h = end_fields(key)
-		if h[1] and state_of(h[1]) == RUNNING and h[2] == args[at + 1] and h[6] == worker then
-			ACKS[args[at + 2]](id, key, h, args[at + 3], args[at + 4])
+		local job = read(key)
+		if job and job.state == RUNNING and job.fence == args[at + 1] then
+			ACKS[args[at + 2]](id, key, job, args[at + 3], args[at + 4])
 			over[#over + 1] = id
 		else
 			rejected[#rejected + 1] = id
 		end
 		at = at + 5
 	end
-	if #over > 0 then
-		call('ZREM', T .. ':l:' .. worker, unpack(over))
-		count('run', -#over)
-	end
+	drop_leases(worker, over)
 	return rejected
 end
 
@@ -303,15 +313,12 @@ end
 local function reap_leases(worker, ids, why)
 	for _, id in ipairs(ids) do
 		local key = T .. ':j:' .. id
-		local h = end_fields(key)
-		if h[1] and state_of(h[1]) == RUNNING then
-			crash(id, key, h, why)
+		local job = read(key)
+		if job and job.state == RUNNING then
+			crash(id, key, job, why)
 		end
 	end
-	if #ids > 0 then
-		call('ZREM', T .. ':l:' .. worker, unpack(ids))
-		count('run', -#ids)
-	end
+	drop_leases(worker, ids)
 	return #ids
 end
 
@@ -352,10 +359,11 @@ local function promote()
 	local ids = call('ZRANGE', T .. ':d', '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)
 	for _, id in ipairs(ids) do
 		local key = T .. ':j:' .. id
-		local h = call('HMGET', key, 's', 'k', 'y')
-		if h[1] then
-			move(key, h[1], READY)
-			put(back, kind_of(h[2]), h[3], id)
+		local job = read(key)
+		if job then
+			local h = call('HMGET', key, 'k', 'y')
+			move(key, job, READY)
+			put(back, kind_of(h[1]), h[2], id)
 		end
 	end
 	if #ids > 0 then
@@ -393,20 +401,31 @@ local function next_lanes(c)
 	return lanes
 end
 
+-- What a dispatcher needs of a claimed job: id, fence, kind, params, counts of earlier attempts, trace.
+local function claim_of(id, key, job)
+	local h = call('HMGET', key, 'k', 'p')
+	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
+	local trace = has_flag(job, 't') and call('HGET', key, 't')
+	return { id, job.fence, h[1], h[2], counts, trace }
+end
+
 -- One job becomes ours. False: the id was left over from a job that was cancelled in its lane.
 local function take(c, id)
 	local key = T .. ':j:' .. id
-	local h = call('HMGET', key, 's', 'k', 'p', 'a', 't')
-	if not h[1] or state_of(h[1]) ~= READY then
-		if h[1] then
-			clear_flags(key, call('HGET', key, 'z'), 'g')
+	local job = read(key)
+	if not job or job.state ~= READY then
+		if job and has_flag(job, 'g') then
+			clear_flags(job, 'g')
+			save(key, job)
 		end
 		return false
 	end
 	c.fence = c.fence + 1
-	move(key, h[1], RUNNING, 'f', c.fence, 'w', c.worker, 'b', now)
-	c.bytes = c.bytes + (h[3] and #h[3] or 2)
-	c.claims[#c.claims + 1] = { id, c.fence, h[2], h[3], h[4], h[5] }
+	job.fence = string.format('%.0f', c.fence)
+	move(key, job, RUNNING, 'w', c.worker, 'b', now)
+	local claim = claim_of(id, key, job)
+	c.bytes = c.bytes + (claim[4] and #claim[4] or 2)
+	c.claims[#c.claims + 1] = claim
 	c.leases[#c.leases + 1] = c.until_ms
 	c.leases[#c.leases + 1] = id
 	return true
@@ -553,9 +572,10 @@ local function answer_again(worker, seq)
 	fence = tonumber(fence)
 	for id in string.gmatch(ids, string.rep('%w', 20)) do
 		fence = fence + 1
-		local h = call('HMGET', T .. ':j:' .. id, 's', 'k', 'p', 'a', 't', 'f')
-		if h[1] and state_of(h[1]) == RUNNING and tonumber(h[6]) == fence then
-			claims[#claims + 1] = { id, fence, h[2], h[3], h[4], h[5] }
+		local key = T .. ':j:' .. id
+		local job = read(key)
+		if job and job.state == RUNNING and tonumber(job.fence) == fence then
+			claims[#claims + 1] = claim_of(id, key, job)
 		end
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)
@@ -625,14 +645,14 @@ local function renew(keys, args)
 	local silence_end = keep_time(h[1], h[2])
 	for i = 8, 7 + tonumber(args[7]) * 3, 3 do
 		local key = T .. ':j:' .. args[i]
-		local job = call('HMGET', key, 's', 'f', 'z')
-		if job[1] and state_of(job[1]) == RUNNING and job[2] == args[i + 1] then
+		local job = read(key)
+		if job and job.state == RUNNING and job.fence == args[i + 1] then
 			leases[#leases + 1] = now + lease
 			leases[#leases + 1] = args[i]
 			if args[i + 2] ~= '' then
-				call('HSET', key, 'n', args[i + 2], 's', RUNNING .. (tonumber(string.sub(job[1], 2)) + 1))
+				save(key, job, 'n', args[i + 2])
 			end
-			if has_flag(job[3], 'c') then
+			if has_flag(job, 'c') then
 				cancel[#cancel + 1] = args[i]
 			end
 		else
@@ -656,7 +676,7 @@ local NEW, EXISTING, MISMATCH, REJECTED, FULL = 0, 1, 2, 3, 4
 -- The state of a job, or nil when it has vanished.
 local function present_state(id)
 	local s = id and call('HGET', T .. ':j:' .. id, 's')
-	return s and state_of(s)
+	return s and string.sub(s, 1, 1)
 end
 
 local function known_key(item)
@@ -686,46 +706,46 @@ end
 
 local function cancel_job(id)
 	local key = T .. ':j:' .. id
-	local h = end_fields(key)
-	if not h[1] then
+	local job = read(key)
+	if not job then
 		return { 0, 0 }
 	end
-	local state = state_of(h[1])
+	local state = job.state
 	if state >= SUCCEEDED then
 		return { -1, tonumber(state) }
 	end
 	if state == RUNNING then
-		set_flag(key, h[5], 'c')
-		call('HSET', key, 's', RUNNING .. (tonumber(string.sub(h[1], 2)) + 1))
+		set_flag(job, 'c')
+		save(key, job)
 		return { 1, tonumber(state) }
 	end
 	if state == READY then
 		-- Searching the lane would cost its length. The id stays there, marked, and is passed over when its turn comes.
-		set_flag(key, h[5], 'g')
+		set_flag(job, 'g')
 		local kind = kind_of(call('HGET', key, 'k'))
 		count('r', -1)
 		count('r:' .. kind, -1)
 	else
 		call('ZREM', T .. (state == WAITING and ':h' or ':d'), id)
 	end
-	finish(id, key, h, CANCELLED)
+	finish(id, key, job, CANCELLED)
 	return { 1, tonumber(CANCELLED) }
 end
 
 local function store_job(item, args, first, last)
 	local key = T .. ':j:' .. item.id
 	if item.held then
-		call('HSET', key, 's', WAITING .. '1', 'c', now, unpack(args, first, last))
+		call('HSET', key, 's', WAITING .. item.flags .. '.1', 'c', now, unpack(args, first, last))
 		call('ZADD', T .. ':h', now, item.id)
 	elseif item.due > now then
-		call('HSET', key, 's', SCHEDULED .. '1', 'c', now, 'd', item.due, unpack(args, first, last))
+		call('HSET', key, 's', SCHEDULED .. item.flags .. '.1', 'c', now, 'd', item.due, unpack(args, first, last))
 		call('ZADD', T .. ':d', item.due, item.id)
 		-- Who waits must learn when it is due earlier than all others.
 		if call('ZRANGE', T .. ':d', 0, 0)[1] == item.id then
 			call('ZADD', T .. ':m:' .. item.kind, 0, '1')
 		end
 	else
-		call('HSET', key, 's', READY .. '1', 'c', now, unpack(args, first, last))
+		call('HSET', key, 's', READY .. item.flags .. '.1', 'c', now, unpack(args, first, last))
 		put(back, item.kind, item.lane, item.id)
 	end
 end
@@ -766,7 +786,8 @@ end
 
 local function read_item(args, at)
 	local item = { id = args[at], kind = args[at + 1], lane = args[at + 2], idem = args[at + 3], fingerprint = args[at + 4],
-		unique = args[at + 5], policy = args[at + 6], held = args[at + 7] == '1', due = tonumber(args[at + 8]) }
+		unique = args[at + 5], policy = args[at + 6], held = args[at + 7] == '1', due = tonumber(args[at + 8]),
+		flags = args[at + 10] }
 	local delay = tonumber(args[at + 9])
 	if delay > 0 then
 		item.due = now + delay
@@ -782,7 +803,7 @@ local function any_known(args, at, n)
 		twice = twice or seen[id]
 		seen[id] = true
 		keys[i] = T .. ':j:' .. id
-		at = at + 11 + tonumber(args[at + 10])
+		at = at + 12 + tonumber(args[at + 11])
 	end
 	return twice or call('EXISTS', unpack(keys)) > 0
 end
@@ -792,15 +813,15 @@ local function waiting_count()
 end
 
 -- max_length, memory full (0, 1), n, then for each item: id, kind, lane, idempotency key, fingerprint, unique key, policy, held,
--- due, delay, number of further arguments, fields and values of the record
+-- due, delay, flags, number of further arguments, fields and values of the record
 local function submit(keys, args)
 	enter(keys, args)
 	local room, n = args[6] == '1' and 0 or tonumber(args[5]) - waiting_count(), tonumber(args[7])
 	local at, known, out, ids = 8, any_known(args, 8, n), {}, {}
 	for i = 1, n do
 		local item = read_item(args, at)
-		local last = at + 10 + tonumber(args[at + 10])
-		local outcome, id = submit_one(item, args, at + 11, last, known, room > 0)
+		local last = at + 11 + tonumber(args[at + 11])
+		local outcome, id = submit_one(item, args, at + 12, last, known, room > 0)
 		if outcome == NEW then
 			room = room - 1
 			ids[#ids + 1] = item.id
@@ -826,9 +847,9 @@ local function cancel(keys, args)
 	return reply
 end
 
-local function make_ready(id, key, z)
+local function make_ready(id, key, in_lane)
 	local h = call('HMGET', key, 'k', 'y')
-	if has_flag(z, 'g') then
+	if in_lane then
 		-- It still lies where it was when it was cancelled.
 		count('r', 1)
 		count('r:' .. kind_of(h[1]), 1)
@@ -838,34 +859,43 @@ local function make_ready(id, key, z)
 	end
 end
 
+-- Take the keys of an ended job again. False: the unique one is another's now.
+local function take_keys(id, key, job)
+	local unique = has_flag(job, 'u') and call('HGET', key, 'u')
+	if unique and unique_holder({ unique = unique }) then
+		return false
+	end
+	if unique then
+		call('SET', T .. ':u:' .. unique, id, 'PX', KEY_BACKSTOP)
+	end
+	if has_flag(job, 'i') then
+		call('PEXPIRE', T .. ':i:' .. call('HGET', key, 'i'), KEY_BACKSTOP)
+	end
+	return true
+end
+
 -- {1, state} done, {0, 0} no such job, {-1, state} not in an end state, {-2, state} its unique key is another's now
 local function replay(keys, args)
 	enter(keys, args)
 	local id = args[5]
 	local key = T .. ':j:' .. id
-	local h = end_fields(key)
-	if not h[1] then
+	local job = read(key)
+	if not job then
 		return { 0, 0 }
 	end
-	local state = state_of(h[1])
-	if not END_INDEX[state] then
-		return { -1, tonumber(state) }
+	if not END_INDEX[job.state] then
+		return { -1, tonumber(job.state) }
 	end
-	if h[3] and unique_holder({ unique = h[3] }) then
-		return { -2, tonumber(state) }
+	if not take_keys(id, key, job) then
+		return { -2, tonumber(job.state) }
 	end
-	move(key, h[1], READY)
+	local in_lane = has_flag(job, 'g')
+	call('ZREM', T .. END_INDEX[job.state], id)
+	clear_flags(job, 'acg')
+	move(key, job, READY)
 	call('PERSIST', key)
 	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
-	clear_flags(key, h[5], 'cg')
-	call('ZREM', T .. END_INDEX[state], id)
-	if h[3] then
-		call('SET', T .. ':u:' .. h[3], id, 'PX', KEY_BACKSTOP)
-	end
-	if h[4] then
-		call('PEXPIRE', T .. ':i:' .. h[4], KEY_BACKSTOP)
-	end
-	make_ready(id, key, h[5])
+	make_ready(id, key, in_lane)
 	flush_lanes()
 	leave()
 	return { 1, tonumber(READY) }
@@ -875,16 +905,16 @@ local function release(keys, args)
 	enter(keys, args)
 	local id = args[5]
 	local key = T .. ':j:' .. id
-	local h = end_fields(key)
-	if not h[1] then
+	local job = read(key)
+	if not job then
 		return { 0, 0 }
 	end
-	if state_of(h[1]) ~= WAITING then
-		return { -1, tonumber(state_of(h[1])) }
+	if job.state ~= WAITING then
+		return { -1, tonumber(job.state) }
 	end
-	move(key, h[1], READY)
+	move(key, job, READY)
 	call('ZREM', T .. ':h', id)
-	make_ready(id, key, nil)
+	make_ready(id, key, false)
 	flush_lanes()
 	leave()
 	return { 1, tonumber(READY) }
@@ -893,14 +923,15 @@ end
 local function watch(keys, args)
 	enter(keys, args)
 	local key = T .. ':j:' .. args[5]
-	local h = call('HMGET', key, 's', 'z')
-	if not h[1] then
+	local job = read(key)
+	if not job then
 		return { 0, 0 }
 	end
-	if state_of(h[1]) < SUCCEEDED then
-		set_flag(key, h[2], 'w')
+	if job.state < SUCCEEDED and not has_flag(job, 'w') then
+		set_flag(job, 'w')
+		save(key, job)
 	end
-	return { 1, tonumber(state_of(h[1])) }
+	return { 1, tonumber(job.state) }
 end
 
 -- ---- looking ---------------------------------------------------------------------------------------------------------
@@ -969,7 +1000,7 @@ local function pick(ids, kind, state, limit, out)
 	local bytes = 0
 	for i, id in ipairs(ids) do
 		local h = call('HMGET', T .. ':j:' .. id, 's', 'k')
-		if h[1] and (state == '' or state_of(h[1]) == state) and (kind == '' or kind_of(h[2]) == kind) then
+		if h[1] and (state == '' or string.sub(h[1], 1, 1) == state) and (kind == '' or kind_of(h[2]) == kind) then
 			local record = record_of(id)
 			for _, text in ipairs(record) do
 				bytes = bytes + #text

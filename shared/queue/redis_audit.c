@@ -63,22 +63,21 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 
 static bool gather_record(struct audit *a, const char *key, const char *tail, struct err *e)
 {
-	struct redis_reply *fields = NULL, *ttl = NULL;
+	struct redis_reply *field = NULL, *ttl = NULL;
 	struct trace *t;
-	const char *s, *z;
+	const char *s;
 	int64_t left = -2;
-	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "z", NULL}, &fields, e) &&
+	bool ok = command(a, (const char *const[]){"HGET", key, "s", NULL}, &field, e) &&
 	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e);
 
-	s = redis_reply_text(redis_reply_at(fields, 0), NULL);
-	z = redis_reply_text(redis_reply_at(fields, 1), NULL);
+	s = redis_reply_text(field, NULL);
 	t = ok && s ? add_trace(a, tail, strlen(tail), '!') : NULL;
 	if (t && redis_reply_int(ttl, &left)) {
 		t->state = s[0];
-		t->ghost = z && strchr(z, 'g');
+		t->ghost = memchr(s, 'g', strcspn(s, ".")) != NULL;
 		t->ends = left >= 0;
 	}
-	redis_reply_close(&fields);
+	redis_reply_close(&field);
 	redis_reply_close(&ttl);
 	return ok; /* a record that vanished between the two looks is none */
 }

@@ -96,6 +96,8 @@ bool redis_record_read(const struct redis_reply *r, const char *queue, struct jo
 bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
+/* Which of the fields it has that a transition must know of. */
+void redis_record_flags(struct redis_cmd *c, const struct queue_submission *s);
 /* Lane: one digit of priority and the fairness key. */
 void redis_lane(char out[JOB_KEY + 1], const struct queue_submission *s);
 

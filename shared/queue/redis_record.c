@@ -10,14 +10,24 @@
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
+/* <state digit><flags>.<revision>[.<fence>] */
 static bool read_state(struct job *j, const char *s, size_t len)
 {
-	int64_t digit;
+	char rev[24];
+	size_t flags = len > 1 ? strspn(s + 1, "acgituw") : 0;
+	const char *at = s + 1 + flags;
+	size_t digits;
 
-	if (len < 2 || s[0] < '0' || s[0] > '0' + JOB_DEAD || !str_int(s + 1, 1, INT64_MAX, &j->rev))
+	if (len < 3 || s[0] < '0' || s[0] > '0' + JOB_DEAD || *at++ != '.')
 		return false;
-	digit = s[0] - '0';
-	j->state = (enum job_state)digit;
+	digits = strcspn(at, ".");
+	if (!str_copy_n(rev, sizeof(rev), at, digits) || !str_int(rev, 1, INT64_MAX, &j->rev))
+		return false;
+	at += digits;
+	if (at[0] && at[1] && !str_int(at + 1, 1, INT64_MAX, &j->fence))
+		return false;
+	j->state = (enum job_state)(s[0] - '0');
+	j->cancel_asked = memchr(s + 1, 'c', flags) != NULL;
 	return true;
 }
 
@@ -90,12 +100,6 @@ static bool read_counts(struct job *j, const char *s, size_t len)
 	return true;
 }
 
-static bool read_flags(struct job *j, const char *s, size_t len)
-{
-	j->cancel_asked = memchr(s, 'c', len) != NULL;
-	return true;
-}
-
 static bool read_progress(struct job *j, const char *s, size_t len)
 {
 	UNUSED(len);
@@ -134,7 +138,6 @@ TIME_FIELD(read_created, created_at)
 TIME_FIELD(read_due, run_at)
 TIME_FIELD(read_begun, started_at)
 TIME_FIELD(read_ended, finished_at)
-TIME_FIELD(read_fence, fence)
 TEXT_FIELD(read_worker, worker)
 TEXT_FIELD(read_idempotency, idempotency_key)
 TEXT_FIELD(read_unique, unique_key)
@@ -153,13 +156,13 @@ static const struct {
         {'y', read_lane},
         {'m', read_limits},
         {'a', read_counts},
-        {'f', read_fence},
+
         {'w', read_worker},
         {'b', read_begun},
         {'e', read_ended},
         {'i', read_idempotency},
         {'u', read_unique},
-        {'z', read_flags},
+
         {'n', read_progress},
         {'E', read_error},
         {'R', read_result},
@@ -272,6 +275,15 @@ static void put_limits(struct redis_cmd *c, const struct queue_submission *s)
 	        (long long)s->backoff_cap_ms);
 	if (!str_eq(text, "1 3 1000 300000"))
 		put(c, "m", text);
+}
+
+void redis_record_flags(struct redis_cmd *c, const struct queue_submission *s)
+{
+	char flags[4] = "";
+
+	snprintf(flags, sizeof(flags), "%s%s%s", s->idempotency_key && s->idempotency_key[0] ? "i" : "", s->trace && s->trace[0] ? "t" : "",
+	        s->unique_key && s->unique_key[0] ? "u" : "");
+	redis_cmd_adds(c, flags);
 }
 
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)

@@ -102,6 +102,7 @@ static void add_item(struct redis_cmd *c, const struct queue_submission *s)
 	redis_cmd_adds(c, s->held ? "1" : "0");
 	redis_cmd_addi(c, s->run_at_ms);
 	redis_cmd_addi(c, s->delay_ms);
+	redis_record_flags(c, s);
 	redis_cmd_addi(c, (int64_t)redis_record_write(&record, s));
 	buf_add(&c->body, record.body.data, record.body.len);
 	c->args += record.args;

@@ -199,22 +199,62 @@ static void close_both(struct queue **q, struct queue_link **l)
 
 /* ---- the straight path ------------------------------------------------------------------------------------------------ */
 
+static const struct queue_submission everything = {.kind = KIND,
+        .params = "{\"symbol\":\"BTCUSDT\"}",
+        .priority = 3,
+        .kind_version = 7,
+        .max_attempts = 4,
+        .lane = "tenant",
+        .idempotency_key = "key",
+        .fingerprint = "print",
+        .unique_key = "unique",
+        .parent = "p",
+        .trace = "00-ab",
+        .tags = "x,y"};
+
+static void check_submitted(struct queue *q, const char *id)
+{
+	struct job j = show(q, id);
+
+	ck_assert_int_eq(j.state, JOB_READY);
+	ck_assert_int_eq(j.attempt, 0);
+	ck_assert_int_eq(j.max_attempts, 4);
+	ck_assert_int_eq(j.priority, 3);
+	ck_assert_int_eq(j.rev, 1);
+	ck_assert_str_eq(j.params, everything.params);
+	ck_assert_str_eq(j.parent, "p");
+	ck_assert_str_eq(j.tags, "x,y");
+	ck_assert_str_eq(j.idempotency_key, "key");
+	ck_assert_str_eq(j.unique_key, "unique");
+	ck_assert(j.created_at > 1600000000000 && j.run_at == j.created_at && !j.started_at && !j.lease_until);
+	job_close(&j);
+}
+
+static void check_claimed(struct queue *q, const struct job *claim, const char *id)
+{
+	struct job j = show(q, id);
+
+	ck_assert_str_eq(claim->id, id);
+	ck_assert_str_eq(claim->kind, KIND);
+	ck_assert_str_eq(claim->queue, Q);
+	ck_assert_str_eq(claim->params, everything.params);
+	ck_assert_str_eq(claim->trace, "00-ab");
+	ck_assert_int_eq(claim->kind_version, 7);
+	ck_assert_int_eq(claim->attempt, 1);
+	ck_assert_int_gt(claim->fence, 0);
+	ck_assert_int_eq(j.state, JOB_RUNNING);
+	ck_assert_int_eq(j.fence, claim->fence);
+	ck_assert_int_eq(j.rev, 2);
+	ck_assert_str_eq(j.worker, "w1");
+	ck_assert(j.started_at && j.lease_until > j.started_at + LEASE / 2);
+	job_close(&j);
+}
+
 START_TEST(submit_claim_done)
 {
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
-	struct queue_submission s = {.kind = KIND,
-	        .params = "{\"symbol\":\"BTCUSDT\"}",
-	        .priority = 3,
-	        .kind_version = 7,
-	        .max_attempts = 4,
-	        .lane = "tenant",
-	        .idempotency_key = "key",
-	        .fingerprint = "print",
-	        .unique_key = "unique",
-	        .parent = "p",
-	        .trace = "00-ab",
-	        .tags = "x,y"};
+	struct queue_submission s = everything;
 	struct queue_ack a = {.outcome = ACK_DONE};
 	char result[] = "{\"bars\":12}";
 	struct queue_claim c;
@@ -222,34 +262,9 @@ START_TEST(submit_claim_done)
 	struct job j;
 
 	submit_new(q, &s);
-	j = show(q, s.id);
-	ck_assert_int_eq(j.state, JOB_READY);
-	ck_assert_int_eq(j.attempt, 0);
-	ck_assert_int_eq(j.max_attempts, 4);
-	ck_assert_int_eq(j.priority, 3);
-	ck_assert_int_eq(j.rev, 1);
-	ck_assert_str_eq(j.parent, "p");
-	ck_assert_str_eq(j.tags, "x,y");
-	ck_assert_str_eq(j.idempotency_key, "key");
-	ck_assert_str_eq(j.unique_key, "unique");
-	ck_assert(j.created_at > 1600000000000 && j.run_at == j.created_at && !j.started_at && !j.lease_until);
-	job_close(&j);
+	check_submitted(q, s.id);
 	c = claim_one(l);
-	ck_assert_str_eq(c.job.id, s.id);
-	ck_assert_str_eq(c.job.kind, KIND);
-	ck_assert_str_eq(c.job.queue, Q);
-	ck_assert_str_eq(c.job.params, s.params);
-	ck_assert_str_eq(c.job.trace, "00-ab");
-	ck_assert_int_eq(c.job.kind_version, 7);
-	ck_assert_int_eq(c.job.attempt, 1);
-	ck_assert_int_gt(c.job.fence, 0);
-	j = show(q, s.id);
-	ck_assert_int_eq(j.state, JOB_RUNNING);
-	ck_assert_int_eq(j.fence, c.job.fence);
-	ck_assert_int_eq(j.rev, 2);
-	ck_assert_str_eq(j.worker, "w1");
-	ck_assert(j.started_at && j.lease_until > j.started_at + LEASE / 2);
-	job_close(&j);
+	check_claimed(q, &c.job, s.id);
 	check_sound(q);
 	a.fence = c.job.fence;
 	a.result = result;
