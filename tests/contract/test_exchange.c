@@ -453,50 +453,54 @@ START_TEST(lasting_trouble_has_its_class)
 }
 END_TEST
 
-START_TEST(trouble_without_end_is_given_up)
+/* The three that take long run at once. */
+static void *without_end(void *user)
 {
-	struct sim s;
+	struct sim *s = user;
 	struct err e;
-	sim_start(&s, "2026-02-28 12:00:00", btc);
-	struct exchange *x = door(&s, NULL);
-	sim_fault(&s, "502");
+	struct exchange *x = door(s, NULL);
 	ck_assert_int_eq(ask_ten(x, &e), -1);
-	ck_assert_int_eq(e.code, ERR_UNAVAILABLE);
-	ck_assert_int_eq(klines_asked(&s), 5);
-	sim_fault(&s, "empty");
-	ck_assert_int_eq(ask_ten(x, &e), 0); /* empty is an answer */
+	ck_assert_msg(e.code == ERR_UNAVAILABLE, "%s", e.text);
 	exchange_close(&x);
-	sim_stop(&s);
+	return NULL;
 }
-END_TEST
 
-START_TEST(a_hanging_exchange_is_left_and_asked_again)
+static void *hanging_once(void *user)
 {
-	struct sim s;
+	struct sim *s = user;
 	struct err e;
-	sim_start(&s, "2026-02-28 12:00:00", btc);
-	struct exchange *x = door(&s, NULL);
-	sim_fault(&s, "hang:1");
+	struct exchange *x = door(s, NULL);
 	int64_t start = clock_mono_ms();
 	ck_assert_int_eq(ask_ten(x, &e), 10);
+	ck_assert_int_gt(clock_mono_ms() - start, 5000);
 	ck_assert_int_lt(clock_mono_ms() - start, 20000);
 	exchange_close(&x);
-	sim_stop(&s);
+	return NULL;
 }
-END_TEST
 
-START_TEST(a_dead_exchange_is_unavailable)
+START_TEST(trouble_without_end_is_given_up)
 {
-	char url[64];
-	struct err e = {0};
-	int64_t now;
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d", test_port());
-	struct exchange *x = exchange_open(url, NULL, &e);
-	ck_assert(!exchange_time(x, &now, &e));
-	ck_assert_int_eq(e.code, ERR_UNAVAILABLE);
+	struct sim broken, hanging, dead = {0};
+	pthread_t threads[3];
+	struct err e;
+	sim_start(&broken, "2026-02-28 12:00:00", (const char *const[]){"--symbols", "BTCUSDT", "--fault", "502", NULL});
+	sim_start(&hanging, "2026-02-28 12:00:00", (const char *const[]){"--symbols", "BTCUSDT", "--fault", "hang:1", NULL});
+	snprintf(dead.url, sizeof(dead.url), "http://127.0.0.1:%d", test_port());
+	pthread_create(&threads[0], NULL, without_end, &broken);
+	pthread_create(&threads[1], NULL, without_end, &dead);
+	pthread_create(&threads[2], NULL, hanging_once, &hanging);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_int_eq(klines_asked(&broken), 5);
+	ck_assert_int_eq(klines_asked(&hanging), 2);
+	sim_fault(&broken, "empty");
+	struct exchange *x = door(&broken, NULL);
+	ck_assert_int_eq(ask_ten(x, &e), 0); /* empty is an answer */
 	exchange_close(&x);
 	ck_assert_ptr_null(exchange_open("ftp://x", NULL, &e));
 	ck_assert_int_eq(e.code, ERR_INVALID);
+	sim_stop(&broken);
+	sim_stop(&hanging);
 }
 END_TEST
 
@@ -824,7 +828,7 @@ END_TEST
 static const TTest *const tests[] = {long_ranges_page_by_page, every_interval_is_the_sum_of_its_minutes, prices_are_the_same_every_time,
         files_are_served_digit_by_digit, real_candles_arrive_as_they_are, the_forming_candle_never_comes,
         holes_and_late_listing_are_no_errors, temporary_trouble_is_waited_out, lasting_trouble_has_its_class,
-        trouble_without_end_is_given_up, a_hanging_exchange_is_left_and_asked_again, a_dead_exchange_is_unavailable, questions_are_checked,
-        symbols_and_tickers, weights_are_those_of_the_exchange, a_private_budget_keeps_the_limit, a_shared_budget_is_never_exceeded,
-        a_refusal_stops_everybody, waiting_can_be_cancelled, the_simulator_refuses_as_binance_does, the_simulator_limits_and_bans};
+        trouble_without_end_is_given_up, questions_are_checked, symbols_and_tickers, weights_are_those_of_the_exchange,
+        a_private_budget_keeps_the_limit, a_shared_budget_is_never_exceeded, a_refusal_stops_everybody, waiting_can_be_cancelled,
+        the_simulator_refuses_as_binance_does, the_simulator_limits_and_bans};
 TEST_MAIN("exchange", tests)

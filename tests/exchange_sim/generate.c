@@ -26,6 +26,7 @@ struct walk {
 	int64_t height[OCTAVES];
 	int64_t segment[OCTAVES];
 	int64_t a[OCTAVES], b[OCTAVES]; /* values at both ends of the segment */
+	int64_t price, price_minute;    /* the last one that was worked out: a minute opens where the one before closed */
 	int64_t day;                    /* of jump[] */
 	struct {
 		int64_t start, height;
@@ -57,6 +58,7 @@ static void walk_open(struct walk *w, const struct maker *m)
 	memset(w, 0, sizeof(*w));
 	w->m = m;
 	w->day = INT64_MIN;
+	w->price_minute = INT64_MIN;
 	for (int k = 0; k < OCTAVES; k++) {
 		w->segment[k] = INT64_MIN;
 		w->height[k] = (int64_t)(HEIGHT * sqrt((double)(1 << k))) * m->volatility / 100;
@@ -102,6 +104,8 @@ static int64_t jumps_at(struct walk *w, int64_t minute)
 /* The price at the start of a minute, in units, a multiple of the tick. */
 static int64_t walk_price(struct walk *w, int64_t minute)
 {
+	if (minute == w->price_minute)
+		return w->price;
 	int64_t sum = jumps_at(w, minute);
 	for (int k = 0; k < OCTAVES; k++) {
 		int64_t i = minute >> k;
@@ -114,7 +118,9 @@ static int64_t walk_price(struct walk *w, int64_t minute)
 	}
 	int64_t units = (int64_t)(w->m->base * exp((double)sum / LOG_ONE));
 	units = units / w->m->tick * w->m->tick;
-	return units < w->m->tick ? w->m->tick : units;
+	w->price = units < w->m->tick ? w->m->tick : units;
+	w->price_minute = minute;
+	return w->price;
 }
 
 /* ---- minutes ------------------------------------------------------------------------------------------------ */
@@ -142,9 +148,8 @@ static void minute_sum(struct walk *w, int64_t minute, struct sum *s)
 	s->low = bottom - wick(m, mix(h), bottom);
 	s->low = s->low < m->tick ? m->tick : s->low;
 	double move = (double)(s->high - s->low) / (double)s->open;
-	double scale = pow(10.0, m->price_scale), qty = pow(10.0, m->qty_scale);
 	double busy = (0.25 + dice_unit(mix(h + 1))) * (0.4 + 400.0 * move);
-	s->volume = 1 + (int64_t)(m->notional * busy / ((double)s->open / scale) * qty);
+	s->volume = 1 + (int64_t)(m->notional_qty * busy / (double)s->open);
 	int64_t mean = (s->high + s->low + s->open + s->close) / 4;
 	s->quote = s->volume * mean;
 	s->taker_base = (int64_t)((double)s->volume * (0.3 + 0.4 * dice_unit(mix(h + 2))));
@@ -257,4 +262,5 @@ void maker_open(struct maker *m, const char *symbol, uint64_t seed)
 	        .key = h, .tick = l->tick, .price_scale = l->price_scale, .qty_scale = l->qty_scale, .volatility = l->volatility};
 	m->base = l->price * factor * pow(10.0, l->price_scale);
 	m->notional = known ? l->notional : l->notional * (0.1 + 0.4 * dice_unit(mix(h + 1)));
+	m->notional_qty = m->notional * pow(10.0, l->price_scale + l->qty_scale);
 }

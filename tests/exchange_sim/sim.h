@@ -28,8 +28,9 @@ struct maker {
 	double base;  /* price in units, around which it moves */
 	int64_t tick; /* units */
 	int8_t price_scale, qty_scale;
-	double notional; /* USDT a minute */
-	int volatility;  /* percent of usual */
+	double notional;     /* USDT a minute */
+	double notional_qty; /* the same in units of quantity, for a price of one unit */
+	int volatility;      /* percent of usual */
 };
 
 struct candles {
