@@ -42,7 +42,7 @@ static int run(struct cli *c)
 	buf_addf(&url, "%s/api/events", c->url);
 	struct sse s = {.handler = print_event, .user = &l};
 	struct http_answer answer = {0};
-	struct http_call call = {.url = buf_text(&url), .timeout_ms = 2147483647, .on_data = sse_feed, .user = &s};
+	struct http_call call = {.url = buf_text(&url), .timeout_ms = -1, .on_data = sse_feed, .user = &s};
 	bool ok = http_client_call(c->http, &call, &answer, &e);
 	int status = ok && answer.status < 400 ? CLI_DONE : CLI_FAILED;
 	if (ok && answer.status >= 400)

@@ -54,7 +54,9 @@ static void *listen_thread(void *user)
 {
 	struct listener l = {.events = user, .sse = {.handler = take, .user = user}};
 	struct err e = {0};
-	struct http_client *http = http_client_open(NULL, &e);
+	/* The stream is quiet but for a heartbeat every 15 s. */
+	struct http_client_options patient = {.stall_timeout_ms = 60000};
+	struct http_client *http = http_client_open(&patient, &e);
 	if (!http) {
 		tell_failure(l.events, e.text);
 		return NULL;
@@ -62,7 +64,7 @@ static void *listen_thread(void *user)
 	struct buf url = {0};
 	buf_addf(&url, "%s/api/events", l.events->url);
 	struct http_answer answer = {0};
-	struct http_call call = {.url = buf_text(&url), .timeout_ms = 2147483647, .on_data = feed, .user = &l};
+	struct http_call call = {.url = buf_text(&url), .timeout_ms = -1, .on_data = feed, .user = &l};
 	bool ok = http_client_call(http, &call, &answer, &e);
 	tell_failure(l.events, ok ? "the stream of events ended too early" : e.text);
 	http_answer_close(&answer);
