@@ -13,12 +13,12 @@
 struct cache;
 
 struct cache *cache_open(const char *dir, int64_t max_bytes, struct err *e) MUST_CHECK; /* makes the directory; 0: 4 GiB */
-void cache_close(struct cache **c); /* unmaps: columns handed out are gone then */
+void cache_close(struct cache **c);                                                     /* unmaps: columns handed out are gone then */
 /* All columns of the series between from and to (row views into the mapping; valid until cache_release_all or close).
  * n == 0 when the series is unknown or the range empty. */
 bool cache_columns(struct cache *c, struct store *s, const char *symbol, enum interval iv, int64_t from, int64_t to, struct columns *out,
-                   int64_t *revision_out, struct err *e) MUST_CHECK;
-void cache_release_all(struct cache *c); /* at the end of a job */
+        int64_t *revision_out, struct err *e) MUST_CHECK;
+void cache_release_all(struct cache *c);                                  /* at the end of a job */
 void cache_forget(struct cache *c, const char *symbol, enum interval iv); /* an event said that it changed */
 struct cache_stats {
 	int64_t hits, refreshes, forgotten, stale_refused;

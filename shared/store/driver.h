@@ -41,7 +41,7 @@ struct store_driver {
 	const char *(*identity)(void *db); /* random, made with the store, the same for all handles */
 
 	bool (*begin)(void *db, bool write, struct err *e);
-	void (*end)(void *db); /* of a read, or of a write that is abandoned */
+	void (*end)(void *db);                                           /* of a read, or of a write that is abandoned */
 	bool (*commit)(void *db, const struct change *c, struct err *e); /* ends the write in any case */
 	/* 1; 0: no such series, and then revision and fence are those of the one that was dropped, if any; -1. */
 	int (*series)(void *db, const char *symbol, enum interval iv, struct series_state *out, struct err *e);

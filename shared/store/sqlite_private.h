@@ -34,11 +34,11 @@ struct sqlite_value {
 	const void *data;
 	size_t size;
 };
-#define INT(v)        ((struct sqlite_value){.type = SQLITE_VALUE_INT, .number = (v)})
-#define TEXT(s)       ((struct sqlite_value){.type = SQLITE_VALUE_TEXT, .data = (s)})
-#define BLOB(p, len)  ((struct sqlite_value){.type = SQLITE_VALUE_BLOB, .data = (p), .size = (len)})
-#define VALUES(...)   (const struct sqlite_value[]){__VA_ARGS__}, sizeof((struct sqlite_value[]){__VA_ARGS__}) / sizeof(struct sqlite_value)
-#define NO_VALUES     NULL, 0
+#define INT(v)       ((struct sqlite_value){.type = SQLITE_VALUE_INT, .number = (v)})
+#define TEXT(s)      ((struct sqlite_value){.type = SQLITE_VALUE_TEXT, .data = (s)})
+#define BLOB(p, len) ((struct sqlite_value){.type = SQLITE_VALUE_BLOB, .data = (p), .size = (len)})
+#define VALUES(...)  (const struct sqlite_value[]){__VA_ARGS__}, sizeof((struct sqlite_value[]){__VA_ARGS__}) / sizeof(struct sqlite_value)
+#define NO_VALUES    NULL, 0
 
 /* Start a statement; then sqlite_next until it is not 1, or sqlite_reset. Values must live until then. */
 bool sqlite_start(struct sqlite *db, enum sql id, const struct sqlite_value *values, size_t n, struct err *e) MUST_CHECK;

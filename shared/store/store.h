@@ -33,10 +33,10 @@ const char *store_identity(struct store *s);
 struct series {
 	char symbol[SYMBOL_SIZE];
 	enum interval interval;
-	int64_t id;           /* creation order: ties in the origin's strategy go by it */
+	int64_t id; /* creation order: ties in the origin's strategy go by it */
 	int64_t rows;
-	int64_t first, last;  /* open times; 0 when rows is 0 */
-	int64_t revision;     /* 0: never written */
+	int64_t first, last; /* open times; 0 when rows is 0 */
+	int64_t revision;    /* 0: never written */
 	int64_t updated_at;
 };
 
@@ -47,9 +47,9 @@ int store_series_list(struct store *s, enum interval iv, struct arena *a, struct
 
 enum put_mode { PUT_KEEP /* existing bars stay */, PUT_OVERWRITE };
 
-struct store_writer {  /* who writes: for fencing and for the event */
-	const char *job;   /* id, or "" for writes outside jobs */
-	int64_t fence;     /* 0: not fenced, never refused */
+struct store_writer {    /* who writes: for fencing and for the event */
+	const char *job; /* id, or "" for writes outside jobs */
+	int64_t fence;   /* 0: not fenced, never refused */
 };
 
 struct put_result {
@@ -60,32 +60,32 @@ struct put_result {
 /* Put bars[n] (ascending, each passes bar_check, closed ones only: the caller's duty) in one transaction with their event
  * (kline.range.updated.v1). Nothing is written and no event made when nothing changed. n may exceed CHUNK_MAX. */
 bool store_bars_put(struct store *s, const char *symbol, enum interval iv, const struct bar *bars, size_t n, enum put_mode mode,
-                    const struct store_writer *who, struct put_result *out, struct err *e) MUST_CHECK;
+        const struct store_writer *who, struct put_result *out, struct err *e) MUST_CHECK;
 /* Delete bars with from <= open_time <= to, with their event (kline.range.deleted.v1); *deleted_out how many. With the whole
  * range of time (from <= 0, to == INT64_MAX) the series itself goes too; made again, its revision goes on from where it was. */
 bool store_bars_delete(struct store *s, const char *symbol, enum interval iv, int64_t from, int64_t to, const struct store_writer *who,
-                       int64_t *deleted_out, struct err *e) MUST_CHECK;
+        int64_t *deleted_out, struct err *e) MUST_CHECK;
 
 /* Read from <= open_time <= to, ascending, exact, into arena memory. One consistent snapshot. *revision_out may be NULL. */
-bool store_bars_get(struct store *s, const char *symbol, enum interval iv, int64_t from, int64_t to, struct arena *a,
-                    struct bar **bars_out, size_t *n_out, int64_t *revision_out, struct err *e) MUST_CHECK;
+bool store_bars_get(struct store *s, const char *symbol, enum interval iv, int64_t from, int64_t to, struct arena *a, struct bar **bars_out,
+        size_t *n_out, int64_t *revision_out, struct err *e) MUST_CHECK;
 /* Bars in the range, and reading counted from the newest, as the origin pages: skip the newest `offset`, then take the newest
  * `limit` (< 0: all) of what is left; ascending. Decodes only the chunks that it needs. */
 bool store_bars_page(struct store *s, const char *symbol, enum interval iv, int64_t from, int64_t to, int64_t limit, int64_t offset,
-                     struct arena *a, struct bar **bars_out, size_t *n_out, int64_t *total_out, struct err *e) MUST_CHECK;
+        struct arena *a, struct bar **bars_out, size_t *n_out, int64_t *total_out, struct err *e) MUST_CHECK;
 /* Columns as doubles; set is a mask of enum column_set; arrays live in the arena. */
 bool store_columns_get(struct store *s, const char *symbol, enum interval iv, int64_t from, int64_t to, unsigned set, struct arena *a,
-                       struct columns *out, int64_t *revision_out, struct err *e) MUST_CHECK;
+        struct columns *out, int64_t *revision_out, struct err *e) MUST_CHECK;
 /* Open times present in the range, for finding holes; arena memory. */
 bool store_times_get(struct store *s, const char *symbol, enum interval iv, int64_t from, int64_t to, struct arena *a, int64_t **out,
-                     size_t *n_out, struct err *e) MUST_CHECK;
+        size_t *n_out, struct err *e) MUST_CHECK;
 
 /* ---- what the exchange trades ------------------------------------------------------------------------------- */
 
 struct symbol_row {
 	char symbol[SYMBOL_SIZE];
-	char status[24];      /* TRADING, ... */
-	int64_t onboard_at;   /* ms; 0: not known */
+	char status[24];    /* TRADING, ... */
+	int64_t onboard_at; /* ms; 0: not known */
 	int64_t updated_at;
 };
 bool store_symbols_put(struct store *s, const struct symbol_row *rows, size_t n, struct err *e) MUST_CHECK; /* upsert */
@@ -96,7 +96,8 @@ bool store_absent_put(struct store *s, const char *symbol, enum interval iv, int
 struct absent_range {
 	int64_t from, to;
 };
-int store_absent_list(struct store *s, const char *symbol, enum interval iv, struct arena *a, struct absent_range **out, struct err *e) MUST_CHECK;
+int store_absent_list(
+        struct store *s, const char *symbol, enum interval iv, struct arena *a, struct absent_range **out, struct err *e) MUST_CHECK;
 
 /* ---- results of backtests ----------------------------------------------------------------------------------- */
 
@@ -104,8 +105,8 @@ struct result_row {
 	char job[48];
 	char strategy[32];
 	int64_t created_at;
-	const char *params;   /* JSON */
-	const char *summary;  /* JSON: statistics, data used (revision, hash), file names */
+	const char *params;  /* JSON */
+	const char *summary; /* JSON: statistics, data used (revision, hash), file names */
 };
 /* Keyed by job: put again by the same job replaces, with a lower fence is refused (ERR_STALE). */
 bool store_result_put(struct store *s, const struct result_row *row, int64_t fence, struct err *e) MUST_CHECK;
@@ -116,13 +117,13 @@ int store_result_list(struct store *s, int64_t before_ms, int limit, struct aren
 /* ---- the outbox --------------------------------------------------------------------------------------------- */
 
 struct outbox_row {
-	int64_t seq;            /* order of commit */
-	char topic[64];         /* short name without prefix: "kline.changes" */
-	char key[96];           /* exchange|symbol|interval */
-	char type[64];          /* "kline.range.updated.v1" */
-	char id[64];            /* CloudEvents id: unique for ever */
+	int64_t seq;    /* order of commit */
+	char topic[64]; /* short name without prefix: "kline.changes" */
+	char key[96];   /* exchange|symbol|interval */
+	char type[64];  /* "kline.range.updated.v1" */
+	char id[64];    /* CloudEvents id: unique for ever */
 	int64_t time_ms;
-	const char *data;       /* JSON */
+	const char *data; /* JSON */
 };
 /* The oldest unsent rows, in order. */
 int store_outbox_take(struct store *s, int limit, struct arena *a, struct outbox_row **out, struct err *e) MUST_CHECK;

@@ -14,9 +14,11 @@ struct store {
 };
 
 /* Read one chunk of the list and check that it is what its row says. Between begin and end. The blob lives until the next call. */
-bool store_chunk_load(struct store *s, const struct series *series, const struct chunk_row *meta, struct chunk_row *out, struct err *e) MUST_CHECK;
+bool store_chunk_load(
+        struct store *s, const struct series *series, const struct chunk_row *meta, struct chunk_row *out, struct err *e) MUST_CHECK;
 /* Its candles: bars_out[CHUNK_MAX]. */
-int store_chunk_bars(struct store *s, const struct series *series, const struct chunk_row *meta, struct bar *bars_out, struct err *e) MUST_CHECK;
+int store_chunk_bars(
+        struct store *s, const struct series *series, const struct chunk_row *meta, struct bar *bars_out, struct err *e) MUST_CHECK;
 /* "BTCUSDT 1m, chunk of 2026-02-01": before the text of e; false. */
 bool store_chunk_blame(const struct series *series, int64_t start, struct err *e);
 
