@@ -45,7 +45,7 @@ static bool moment(struct field f, int64_t *out)
 		return false;
 	if (*out > MICROSECONDS)
 		*out /= 1000;
-	return true;
+	return *out <= MICROSECONDS; /* nanoseconds are nobody's format */
 }
 
 static bool decimal(struct field f, struct dec *out)
