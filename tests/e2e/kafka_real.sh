@@ -10,7 +10,7 @@ build=${BARQUE_BUILD:-build/asan}
 
 case "${1:-}" in
 stop) exec "$tool" stop "$KAFKA_DIR" ;;
-start) exec "$tool" start "$KAFKA_DIR" "$KAFKA_PORT" ;;
+start) exec setsid -w "$tool" start "$KAFKA_DIR" "$KAFKA_PORT" ;; # in a session of its own: a test takes its whole group along
 esac
 
 if [ ! -x "$tool" ]; then
