@@ -7,7 +7,7 @@
 -- All keys of a shard begin with T = {<namespace>:<queue>:<shard>}, so that they share one slot of a cluster:
 --   T:j:<id>          hash    the record of a job (fields below)
 --   T:r:<kind>:<lane> list    ids ready to run; a lane is one digit of priority and the fairness key
---   T:g:<kind>        zset    the lanes of a kind that hold something, by class (priority) and virtual time within it
+--   T:g:<kind>        zset    the lanes of a kind that may hold something, by class (priority) and virtual time within it
 --   T:m:<kind>        zset    the marker that waiting dispatchers pop (BZPOPMIN)
 --   T:d               zset    the schedule: jobs that wait for their time, new or tried before, by that time
 --   T:h               zset    jobs held for others
@@ -17,7 +17,7 @@
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
---   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, v<class> virtual time, t, ge, mt times, at, op
+--   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, v<class> virtual time, t ge mt rt times, at op places
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
 -- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags. What has its
@@ -46,25 +46,28 @@ local LIST_INDEX = { [SCHEDULED] = ':d', [RETRYING] = ':d', [WAITING] = ':h', [D
 
 local BATCH = 256
 local CLASS = 2 ^ 48 -- scores in a ring: class * CLASS + virtual time
-local ALIVE = 3000 -- a worker unheard for so long is dead
+local ALIVE = 3500 -- a worker unheard for so long is dead
+local ALIVE_NOTED = 500 -- and is noted as alive so often at most
 local SILENCE = 3000 -- nobody was heard for so long: the server itself was away, nobody is to blame
 local GRACE = 2500 -- after a silence, time for the living to be heard again
-local ANSWER_TTL = 60000 -- how long a lost answer can be asked for again
+local ANSWER_TTL = '60000' -- how long a lost answer can be asked for again
 local KEY_BACKSTOP = 30 * 24 * 3600 * 1000 -- keys of jobs that never end are let go after this
 local CLAIM_BYTES = 4 * 1024 * 1024 -- parameters in one answer
 local LIST_BYTES = 8 * 1024 * 1024
 
 -- Set by enter() at each call; a call is alone in the server while it runs.
-local call, T, opt, now, now_us, deltas, sets, back, front
+-- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
+local call, T, opt, now, now_us, now_text, deltas, sets, known, back, front
 
 local function enter(keys, args)
 	call = redis.call
 	local t = call('TIME')
 	now_us = tonumber(t[1]) * 1000000 + tonumber(t[2])
 	now = math.floor(now_us / 1000)
+	now_text = string.format('%.0f', now)
 	T = string.sub(keys[1], 1, -3)
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
-	deltas, sets, back, front = {}, {}, {}, {}
+	deltas, sets, known, back, front = {}, {}, {}, {}, {}
 end
 
 local function count(name, by)
@@ -76,9 +79,12 @@ local function set(name, value)
 	sets[#sets + 1] = value
 end
 
+-- Counters that were read in this call are written with all else that is set, the others by themselves.
 local function leave()
 	for name, by in pairs(deltas) do
-		if by ~= 0 then
+		if known[name] then
+			set(name, known[name] + by)
+		elseif by ~= 0 then
 			call('HINCRBY', T .. ':n', name, by)
 		end
 	end
@@ -87,19 +93,27 @@ local function leave()
 	end
 end
 
--- The field s of a record, taken apart; nil when there is no record.
-local function read(key)
-	local s = call('HGET', key, 's')
+local NEXT_REV = {}
+for i = 1, 999 do
+	NEXT_REV[i .. ''] = (i + 1) .. '' -- while a library is loaded there is no tostring
+end
+
+-- A field s, taken apart; nil when there is no record.
+local function parse(s)
 	if not s then
 		return nil
 	end
 	local state, flags, rev, fence = string.match(s, '^(%d)(%a*)%.(%d+)%.?(%d*)$')
-	return { state = state, flags = flags, rev = rev, fence = fence }
+	return { state = state, flags = flags, rev = rev, fence = fence } -- all of them text
+end
+
+local function read(key)
+	return parse(call('HGET', key, 's'))
 end
 
 -- Write it back, with other fields that ride along. Every write is a new revision.
 local function save(key, job, ...)
-	job.rev = job.rev + 1
+	job.rev = NEXT_REV[job.rev] or string.format('%.0f', tonumber(job.rev) + 1)
 	call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence, ...)
 end
 
@@ -146,7 +160,7 @@ end
 local function join_ring(kind, lane)
 	local class = string.sub(lane, 1, 1)
 	local at = tonumber(call('HGET', T .. ':n', 'v' .. class) or 0)
-	call('ZADD', T .. ':g:' .. kind, 'NX', tonumber(class) * CLASS + at, lane)
+	call('ZADD', T .. ':g:' .. kind, 'GT', tonumber(class) * CLASS + at, lane)
 end
 
 local function flush(how, lanes)
@@ -157,7 +171,7 @@ local function flush(how, lanes)
 		end
 		count('r', #ids)
 		count('r:' .. ids.kind, #ids)
-		call('ZADD', T .. ':m:' .. ids.kind, 0, '1')
+		call('ZADD', T .. ':m:' .. ids.kind, '0', '1')
 	end
 end
 
@@ -179,7 +193,7 @@ end
 -- The keys are let go, the record stays for its retention.
 local function finish(id, key, job, to, ...)
 	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
-	move(key, job, to, 'e', now, ...)
+	move(key, job, to, 'e', now_text, ...)
 	call('PEXPIRE', key, ttl)
 	if has_flag(job, 'u') then
 		free_unique(call('HGET', key, 'u'), id)
@@ -188,7 +202,7 @@ local function finish(id, key, job, to, ...)
 		call('PEXPIRE', T .. ':i:' .. call('HGET', key, 'i'), ttl)
 	end
 	if to ~= SUCCEEDED then
-		call('ZADD', T .. END_INDEX[to], now, id)
+		call('ZADD', T .. END_INDEX[to], now_text, id)
 	end
 	if has_flag(job, 'w') then
 		call('PUBLISH', opt.ns .. ':ended', opt.prefix .. id .. ' ' .. to)
@@ -324,15 +338,20 @@ end
 
 -- A worker that lives reaps its own forgotten leases; one that was not heard for ALIVE loses all of its own to whoever comes first.
 -- silence_end: see keep_time().
-local function reap(worker, lease, silence_end)
+local function reap_own(worker, lease, silence_end)
 	if now >= silence_end + lease then
-		local ids = call('ZRANGE', T .. ':l:' .. worker, '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)
+		local ids = call('ZRANGE', T .. ':l:' .. worker, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256')
 		reap_leases(worker, ids, 'its lease ended')
 	end
-	if now < silence_end + GRACE then
+end
+
+-- last: when somebody looked for dead workers, which is often enough every 100 ms.
+local function reap_dead(worker, silence_end, last)
+	if now < silence_end + GRACE or (last and now - tonumber(last) < 100) then
 		return
 	end
-	local dead = call('ZRANGE', T .. ':W', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)[1]
+	set('rt', now_text)
+	local dead = call('ZRANGE', T .. ':W', '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '1')[1]
 	if not dead or dead == worker then
 		return
 	end
@@ -345,9 +364,9 @@ end
 -- When nobody at all was heard for a while, the server was away (a restart, a failover): then no worker is dead because of it, and
 -- everybody gets time to be heard again. Returns the end of the last such silence.
 local function keep_time(last, silence_end)
-	set('t', now)
+	set('t', now_text)
 	if last and now - tonumber(last) > SILENCE then
-		set('ge', now)
+		set('ge', now_text)
 		return now
 	end
 	return tonumber(silence_end or 0)
@@ -355,8 +374,18 @@ end
 
 -- ---- the schedule ----------------------------------------------------------------------------------------------------
 
+-- When is the first of the schedule due? nil: there is none.
+local function first_due()
+	return tonumber(call('ZRANGE', T .. ':d', '0', '0', 'WITHSCORES')[2])
+end
+
+-- Returns when the next is due, as first_due().
 local function promote()
-	local ids = call('ZRANGE', T .. ':d', '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)
+	local due = first_due()
+	if not due or due > now then
+		return due
+	end
+	local ids = call('ZRANGE', T .. ':d', '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256')
 	for _, id in ipairs(ids) do
 		local key = T .. ':j:' .. id
 		local job = read(key)
@@ -366,14 +395,12 @@ local function promote()
 			put(back, kind_of(h[1]), h[2], id)
 		end
 	end
-	if #ids > 0 then
-		call('ZREM', T .. ':d', unpack(ids))
-	end
+	call('ZREM', T .. ':d', unpack(ids))
+	return first_due()
 end
 
-local function next_due()
-	local first = call('ZRANGE', T .. ':d', 0, 0, 'WITHSCORES')
-	return first[2] and math.max(0, tonumber(first[2]) - now) or -1
+local function from_now(due)
+	return due and math.max(0, due - now) or -1
 end
 
 -- ---- claims ----------------------------------------------------------------------------------------------------------
@@ -386,7 +413,7 @@ end
 local function next_lanes(c)
 	local lanes = {}
 	for _, kind in ipairs(c.kinds) do
-		local z = c.ready[kind] > 0 and call('ZRANGE', T .. ':g:' .. kind, 0, 31, 'WITHSCORES') or {}
+		local z = c.ready[kind] > 0 and call('ZRANGE', T .. ':g:' .. kind, '0', '31', 'WITHSCORES') or {}
 		for i = 1, #z, 2 do
 			lanes[#lanes + 1] = { kind = kind, lane = z[i], at = tonumber(z[i + 1]) }
 		end
@@ -402,17 +429,27 @@ local function next_lanes(c)
 end
 
 -- What a dispatcher needs of a claimed job: id, fence, kind, params, counts of earlier attempts, trace.
-local function claim_of(id, key, job)
-	local h = call('HMGET', key, 'k', 'p')
+local function claim_of(id, key, job, kind, params)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	return { id, job.fence, h[1], h[2], counts, trace }
+	return { id, job.fence, kind, params, counts, trace }
+end
+
+-- The next fence, as text: the thousands are the same for a whole batch, nearly always.
+local function fence_text(c)
+	c.fence = c.fence + 1
+	local low = c.fence % 1000
+	if low == 0 or not c.high then
+		c.high = string.format('%.0f', (c.fence - low) / 1000)
+	end
+	return c.high .. string.sub(1000 + low, 2)
 end
 
 -- One job becomes ours. False: the id was left over from a job that was cancelled in its lane.
 local function take(c, id)
 	local key = T .. ':j:' .. id
-	local job = read(key)
+	local h = call('HMGET', key, 's', 'k', 'p')
+	local job = parse(h[1])
 	if not job or job.state ~= READY then
 		if job and has_flag(job, 'g') then
 			clear_flags(job, 'g')
@@ -420,19 +457,18 @@ local function take(c, id)
 		end
 		return false
 	end
-	c.fence = c.fence + 1
-	job.fence = string.format('%.0f', c.fence)
-	move(key, job, RUNNING, 'w', c.worker, 'b', now)
-	local claim = claim_of(id, key, job)
-	c.bytes = c.bytes + (claim[4] and #claim[4] or 2)
-	c.claims[#c.claims + 1] = claim
+	job.fence = fence_text(c)
+	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
+	c.bytes = c.bytes + (h[3] and #h[3] or 2)
+	c.claims[#c.claims + 1] = claim_of(id, key, job, h[2], h[3])
 	c.leases[#c.leases + 1] = c.until_ms
 	c.leases[#c.leases + 1] = id
 	return true
 end
 
 -- Take up to n from a lane; what was popped but would make the answer too long goes back to the front, in its order.
-local function serve(c, lane, n)
+-- A lane whose last id was taken may stay in its ring until it is looked at again. One that is alone owes nobody anything.
+local function serve(c, lane, n, alone)
 	local list, ring = T .. ':r:' .. lane.kind .. ':' .. lane.lane, T .. ':g:' .. lane.kind
 	local ids, taken = call('LPOP', list, n) or {}, 0
 	local last = #ids
@@ -446,18 +482,18 @@ local function serve(c, lane, n)
 	for i = #ids, last + 1, -1 do
 		call('LPUSH', list, ids[i])
 	end
-	if call('EXISTS', list) == 0 then
+	if #ids < n and last == #ids then
 		call('ZREM', ring, lane.lane)
-	else
+	elseif not alone then
 		call('ZADD', ring, lane.at + taken, lane.lane)
+		local class = math.floor(lane.at / CLASS)
+		c.service['v' .. class] = math.max(c.service['v' .. class] or 0, lane.at - class * CLASS)
 	end
 	c.popped = c.popped + math.max(1, last)
 	c.want = c.want - taken
 	c.ready[lane.kind] = c.ready[lane.kind] - taken
 	count('r', -taken)
 	count('r:' .. lane.kind, -taken)
-	local class = math.floor(lane.at / CLASS)
-	c.service['v' .. class] = math.max(c.service['v' .. class] or 0, lane.at - class * CLASS)
 end
 
 -- Fair shares: each lane of the class gets an equal part of what is wanted. The virtual time of a lane grows with what it was given,
@@ -471,7 +507,7 @@ local function claim(c)
 		local part = math.ceil(c.want / #lanes)
 		for _, lane in ipairs(lanes) do
 			if c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES then
-				serve(c, lane, math.min(part, c.want, BATCH - c.popped))
+				serve(c, lane, math.min(part, c.want, BATCH - c.popped), #lanes == 1)
 			end
 		end
 	end
@@ -481,7 +517,7 @@ local function claim(c)
 	if #c.claims > 0 then
 		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
 		count('run', #c.claims)
-		set('f', c.fence)
+		set('f', c.claims[#c.claims][2])
 	end
 end
 
@@ -491,7 +527,7 @@ local function set_markers(c)
 	for _, kind in ipairs(c.kinds) do
 		if c.ready[kind] > 0 then
 			more = 1
-			call('ZADD', T .. ':m:' .. kind, 0, '1')
+			call('ZADD', T .. ':m:' .. kind, '0', '1')
 		elseif c.before[kind] > 0 then
 			call('DEL', T .. ':m:' .. kind)
 		end
@@ -542,7 +578,7 @@ local function keep_house(last)
 	if last and now - tonumber(last) < 1000 then
 		return
 	end
-	set('mt', now)
+	set('mt', now_text)
 	trim_ends(':x', opt.dead_ttl)
 	trim_ends(':f', opt.dead_ttl)
 	trim_ends(':k', opt.result_ttl)
@@ -552,54 +588,62 @@ end
 
 -- ---- step ------------------------------------------------------------------------------------------------------------
 
--- The answer that was given to this sequence number; claims that are no longer ours are left out. nil: it is a new one.
-local function answer_again(worker, seq)
-	local last = call('GET', T .. ':w:' .. worker)
-	if not last then
+-- The last answer to a worker, as note_answer() wrote it; nil: none is known.
+local function last_answer(worker)
+	local text = call('GET', T .. ':w:' .. worker)
+	if not text then
 		return nil
 	end
-	local last_seq, fence, ids, rejected = string.match(last, '^(%d+) (%d+) (%w*) (%w*)$')
-	if tonumber(last_seq) > seq then
-		return redis.error_reply('STALESEQ a later step of this worker was already taken')
-	end
-	if tonumber(last_seq) < seq then
-		return nil
-	end
-	local refused, claims = {}, {}
-	for id in string.gmatch(rejected, string.rep('%w', 20)) do
+	local seq, fence, alive, ids, rejected = string.match(text, '^(%d+) (%d+) (%d+) (%w*) (%w*)$')
+	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), ids = ids, rejected = rejected }
+end
+
+local ID = '%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w'
+
+-- Give it once more; claims that are no longer ours are left out.
+local function answer_again(worker, last)
+	local refused, claims, fence = {}, {}, last.fence
+	for id in string.gmatch(last.rejected, ID) do
 		refused[#refused + 1] = id
 	end
-	fence = tonumber(fence)
-	for id in string.gmatch(ids, string.rep('%w', 20)) do
+	for id in string.gmatch(last.ids, ID) do
 		fence = fence + 1
 		local key = T .. ':j:' .. id
-		local job = read(key)
+		local h = call('HMGET', key, 's', 'k', 'p')
+		local job = parse(h[1])
 		if job and job.state == RUNNING and tonumber(job.fence) == fence then
-			claims[#claims + 1] = claim_of(id, key, job)
+			claims[#claims + 1] = claim_of(id, key, job, h[2], h[3])
 		end
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)
-	return { next_due(), 1, refused, claims }
+	return { from_now(first_due()), 1, refused, claims }
 end
 
-local function note_answer(worker, seq, fence, claims, rejected)
-	local ids = {}
-	for i = 1, #claims do
-		ids[i] = claims[i][1]
+local function note_answer(c, seq, fence, rejected, last)
+	local ids, alive = {}, last and last.alive or 0
+	for i = 1, #c.claims do
+		ids[i] = c.claims[i][1]
 	end
-	local text = string.format('%.0f %.0f %s %s', seq, fence, table.concat(ids), table.concat(rejected))
-	call('SET', T .. ':w:' .. worker, text, 'PX', ANSWER_TTL)
-	call('ZADD', T .. ':W', now + ALIVE, worker)
+	if now - alive >= ALIVE_NOTED then
+		alive = now
+		call('ZADD', T .. ':W', now + ALIVE, c.worker)
+	end
+	local text = string.format('%.0f %.0f %.0f %s %s', seq, fence, alive, table.concat(ids), table.concat(rejected))
+	call('SET', T .. ':w:' .. c.worker, text, 'PX', ANSWER_TTL)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'r', 'run', 'done' }
+	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
-		names[i + 4] = 'r:' .. kind
+		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i, kind in ipairs(c.kinds) do
-		c.ready[kind] = tonumber(h[i + 4] or 0)
+	for i = 6, #names do
+		known[names[i]] = tonumber(h[i] or 0)
+	end
+	for _, kind in ipairs(c.kinds) do
+		c.ready[kind] = known['r:' .. kind]
 	end
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
@@ -610,11 +654,14 @@ end
 local function step(keys, args)
 	enter(keys, args)
 	local worker, seq, lease, n_kinds = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
-	local again = answer_again(worker, seq)
-	if again then
-		return again
+	local last = last_answer(worker)
+	if last and last.seq > seq then
+		return redis.error_reply('STALESEQ a later step of this worker was already taken')
 	end
-	local c = { worker = worker, want = tonumber(args[8]), until_ms = now + lease, kinds = {}, ready = {}, before = {}, service = {},
+	if last and last.seq == seq then
+		return answer_again(worker, last)
+	end
+	local c = { worker = worker, want = tonumber(args[8]), until_ms = string.format('%.0f', now + lease), kinds = {}, ready = {}, before = {}, service = {},
 		claims = {}, leases = {}, popped = 0, bytes = 0 }
 	for i = 1, n_kinds do
 		c.kinds[i] = args[9 + i]
@@ -622,8 +669,13 @@ local function step(keys, args)
 	local h = read_counters(c)
 	local fence = c.fence
 	local rejected = apply_acks(worker, args, 11 + n_kinds, tonumber(args[10 + n_kinds]))
-	reap(worker, lease, keep_time(h[2], h[3]))
-	promote()
+	local silence_end = keep_time(h[2], h[3])
+	-- Often enough as often as it is noted that we live.
+	if not last or now - last.alive >= ALIVE_NOTED then
+		reap_own(worker, lease, silence_end)
+	end
+	reap_dead(worker, silence_end, h[5])
+	local due = promote()
 	flush_lanes()
 	for _, kind in ipairs(c.kinds) do
 		c.ready[kind] = c.ready[kind] + (deltas['r:' .. kind] or 0)
@@ -631,17 +683,17 @@ local function step(keys, args)
 	end
 	claim(c)
 	local more = set_markers(c)
-	note_answer(worker, seq, fence, c.claims, rejected)
+	note_answer(c, seq, fence, rejected, last)
 	keep_house(h[4])
 	leave()
-	return { next_due(), more, rejected, c.claims }
+	return { from_now(due), more, rejected, c.claims }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each
 local function renew(keys, args)
 	enter(keys, args)
 	local worker, lease, lost, cancel, leases = args[5], tonumber(args[6]), {}, {}, {}
-	local h = call('HMGET', T .. ':n', 't', 'ge')
+	local h = call('HMGET', T .. ':n', 't', 'ge', 'rt')
 	local silence_end = keep_time(h[1], h[2])
 	for i = 8, 7 + tonumber(args[7]) * 3, 3 do
 		local key = T .. ':j:' .. args[i]
@@ -663,7 +715,8 @@ local function renew(keys, args)
 		call('ZADD', T .. ':l:' .. worker, 'XX', unpack(leases))
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)
-	reap(worker, lease, silence_end)
+	reap_own(worker, lease, silence_end)
+	reap_dead(worker, silence_end, h[3])
 	flush_lanes()
 	leave()
 	return { lost, cancel }
@@ -735,17 +788,17 @@ end
 local function store_job(item, args, first, last)
 	local key = T .. ':j:' .. item.id
 	if item.held then
-		call('HSET', key, 's', WAITING .. item.flags .. '.1', 'c', now, unpack(args, first, last))
+		call('HSET', key, 's', WAITING .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
 		call('ZADD', T .. ':h', now, item.id)
 	elseif item.due > now then
-		call('HSET', key, 's', SCHEDULED .. item.flags .. '.1', 'c', now, 'd', item.due, unpack(args, first, last))
+		call('HSET', key, 's', SCHEDULED .. item.flags .. '.1', 'c', now_text, 'd', item.due, unpack(args, first, last))
 		call('ZADD', T .. ':d', item.due, item.id)
 		-- Who waits must learn when it is due earlier than all others.
 		if call('ZRANGE', T .. ':d', 0, 0)[1] == item.id then
-			call('ZADD', T .. ':m:' .. item.kind, 0, '1')
+			call('ZADD', T .. ':m:' .. item.kind, '0', '1')
 		end
 	else
-		call('HSET', key, 's', READY .. item.flags .. '.1', 'c', now, unpack(args, first, last))
+		call('HSET', key, 's', READY .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
 		put(back, item.kind, item.lane, item.id)
 	end
 end
@@ -853,7 +906,7 @@ local function make_ready(id, key, in_lane)
 		-- It still lies where it was when it was cancelled.
 		count('r', 1)
 		count('r:' .. kind_of(h[1]), 1)
-		call('ZADD', T .. ':m:' .. kind_of(h[1]), 0, '1')
+		call('ZADD', T .. ':m:' .. kind_of(h[1]), '0', '1')
 	else
 		put(back, kind_of(h[1]), h[2], id)
 	end

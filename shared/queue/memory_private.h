@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "queue/driver.h"
 
-#define MEMORY_ALIVE_MS   3000 /* as ALIVE, SILENCE and GRACE in barque.lua */
+#define MEMORY_ALIVE_MS   3500 /* as ALIVE, SILENCE and GRACE in barque.lua */
 #define MEMORY_SILENCE_MS 3000
 #define MEMORY_GRACE_MS   2500
 

@@ -189,7 +189,7 @@ struct queue_link *queue_link_open(const char *url, const struct queue_options *
         const char *const *kinds, size_t n_kinds, struct err *e) MUST_CHECK;
 void queue_link_close(struct queue_link **l); /* leases stay and expire; drain first */
 
-/* A link must call step or renew at least once a second: a worker that was not heard for 3 s is taken for dead, and its leases go to
+/* A link must call step or renew at least once a second: a worker that was not heard for 3.5 s is taken for dead, and its leases go to
  * others. Leases that it forgets to renew end by themselves. A renewal holds at most QUEUE_BATCH_MAX items, a link at most 64 kinds.
  * At most one call (step or renew) is under way per link. After -1 the link reconnects at the next begin, and a step that was
  * under way is sent again with its old sequence number before anything else: begin it again with the same content. */
