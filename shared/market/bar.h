@@ -7,17 +7,17 @@
 #include "base/err.h"
 #include "market/interval.h"
 
-#define SYMBOL_SIZE 32
+#define SYMBOL_SIZE   32
 #define BAR_TIME_LAST INT64_C(253402300799999) /* 9999-12-31 23:59:59.999: open times lie between 0 and this */
 
 struct bar {
 	int64_t open_time, close_time; /* ms UTC */
 	struct dec open, high, low, close;
-	struct dec volume;       /* base asset */
+	struct dec volume; /* base asset */
 	struct dec quote_volume;
 	int64_t trades;
 	struct dec taker_base, taker_quote;
-	struct dec unused;       /* the exchange's 12th field, "0" */
+	struct dec unused; /* the exchange's 12th field, "0" */
 };
 
 /* [A-Z0-9_] and well-formed UTF-8 beyond ASCII (Binance has listed symbols with Chinese names), 1..31 bytes. */

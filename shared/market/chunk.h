@@ -18,8 +18,8 @@
 #include "market/columns.h"
 #include "market/interval.h"
 
-#define CHUNK_SPAN 1920  /* bars of a fixed step in one chunk: 32 h of 1m, 80 days of 1h */
-#define CHUNK_MAX 4096   /* rows a blob may hold */
+#define CHUNK_SPAN 1920 /* bars of a fixed step in one chunk: 32 h of 1m, 80 days of 1h */
+#define CHUNK_MAX  4096 /* rows a blob may hold */
 
 /* The aligned window that t falls into. */
 int64_t chunk_start(enum interval iv, int64_t t_ms);
@@ -47,7 +47,7 @@ struct columns_out {
 	int64_t *open_time, *close_time, *trades;
 	double *open, *high, *low, *close, *volume, *quote_volume, *taker_base, *taker_quote; /* NULL: not wanted */
 };
-int chunk_decode_columns(struct chunk_reader *r, const void *blob, size_t size, enum interval iv, const struct columns_out *into, size_t row,
-                         struct err *e) MUST_CHECK;
+int chunk_decode_columns(struct chunk_reader *r, const void *blob, size_t size, enum interval iv, const struct columns_out *into,
+        size_t row, struct err *e) MUST_CHECK;
 
 #endif

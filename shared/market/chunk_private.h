@@ -80,7 +80,7 @@ struct chunk_rows {
 	size_t n;
 	enum interval iv;
 	uint64_t units[CHUNK_COLUMNS][CHUNK_MAX + 40]; /* int64_t in two's complement, so that sums may wrap */
-	uint8_t scales[CHUNK_COLUMNS][CHUNK_MAX]; /* only where CHUNK_MIXED */
+	uint8_t scales[CHUNK_COLUMNS][CHUNK_MAX];      /* only where CHUNK_MIXED */
 };
 
 static inline uint64_t chunk_zigzag(uint64_t v)

@@ -12,8 +12,7 @@
 #include "base/str.h"
 #include "market/bar.h"
 
-#define CSV_HEADER                                                                                                       \
-	"open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
+#define CSV_HEADER   "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
 #define CSV_LINE_MAX 512 /* bytes of a line that can be a candle */
 
 struct csv_reader {

@@ -17,7 +17,7 @@
 #include "market/columns.h"
 #include "market/interval.h"
 
-#define INTEGRITY_DATES_SHOWN 10  /* the origin's figure */
+#define INTEGRITY_DATES_SHOWN  10 /* the origin's figure */
 #define INTEGRITY_PRICES_SHOWN 20 /* the origin's figure */
 #define INTEGRITY_RANGES_SHOWN 1000
 
@@ -26,10 +26,10 @@ struct integrity_span {
 };
 
 struct integrity_options {
-	bool duplicates, missing, quality;  /* which checks: the three switches of the origin's request */
-	int64_t from, to;                   /* open times to look at, both inclusive; 0: no bound */
-	int64_t listed_at;                  /* when trading began; 0: not known */
-	int64_t now_ms;                     /* bars that close at or after it are not expected; 0: no such bound */
+	bool duplicates, missing, quality;   /* which checks: the three switches of the origin's request */
+	int64_t from, to;                    /* open times to look at, both inclusive; 0: no bound */
+	int64_t listed_at;                   /* when trading began; 0: not known */
+	int64_t now_ms;                      /* bars that close at or after it are not expected; 0: no such bound */
 	const struct integrity_span *absent; /* ascending or not; may overlap */
 	size_t n_absent;
 };
@@ -43,39 +43,39 @@ struct integrity_price { /* a bar whose prices contradict each other */
 	double open, high, low, close;
 };
 
-struct integrity_checks { /* bars, each counted once per check */
-	int64_t duplicates;     /* all copies of a repeated open time */
-	int64_t ohlc;           /* high < low, or open or close outside [low, high] */
+struct integrity_checks {        /* bars, each counted once per check */
+	int64_t duplicates;      /* all copies of a repeated open time */
+	int64_t ohlc;            /* high < low, or open or close outside [low, high] */
 	int64_t not_positive[4]; /* open, high, low, close <= 0 */
-	int64_t nulls[5];       /* open, high, low, close, volume that are NaN */
+	int64_t nulls[5];        /* open, high, low, close, volume that are NaN */
 	int64_t negative_volume;
-	int64_t misaligned;     /* open time is not one of the interval's */
-	int64_t close_time;     /* close time is not the next open time - 1 */
-	int64_t vwap;           /* quote / base volume outside [low, high] */
-	int64_t taker;          /* the taker's part exceeds the total */
-	int64_t disorder;       /* open time before the one above it */
+	int64_t misaligned; /* open time is not one of the interval's */
+	int64_t close_time; /* close time is not the next open time - 1 */
+	int64_t vwap;       /* quote / base volume outside [low, high] */
+	int64_t taker;      /* the taker's part exceeds the total */
+	int64_t disorder;   /* open time before the one above it */
 };
 
 struct integrity {
 	char symbol[SYMBOL_SIZE];
 	enum interval interval;
-	int64_t rows, first, last;     /* of the whole series, before the filter; rows 0: empty */
-	int64_t rows_checked;          /* after the filter */
+	int64_t rows, first, last; /* of the whole series, before the filter; rows 0: empty */
+	int64_t rows_checked;      /* after the filter */
 	struct integrity_checks checks;
 	int64_t missing_bars;
 	struct integrity_range *ranges; /* the holes in order, at most INTEGRITY_RANGES_SHOWN; arena memory */
 	size_t n_ranges;
 	int64_t ranges_total;
-	int64_t missing_days;           /* days on which bars were expected and not one is there */
+	int64_t missing_days;                 /* days on which bars were expected and not one is there */
 	int64_t dates[INTEGRITY_DATES_SHOWN]; /* the first of them */
-	struct integrity_price *prices; /* the first contradictory bars; arena memory */
+	struct integrity_price *prices;       /* the first contradictory bars; arena memory */
 	size_t n_prices;
-	int64_t absent_bars;            /* expected bars that the exchange does not have */
+	int64_t absent_bars; /* expected bars that the exchange does not have */
 };
 
 /* c: the whole series with COLUMNS_ALL (columns that are NULL are not checked). */
 void integrity_check(const char *symbol, enum interval iv, const struct columns *c, const struct integrity_options *o, struct arena *a,
-                     struct integrity *out);
+        struct integrity *out);
 /* The sentences of the origin's "issues" list (Chinese), in its order; arena memory. quality_only: those of data_quality_issues. */
 size_t integrity_issues(const struct integrity *r, bool quality_only, struct arena *a, const char *const **out);
 /* The origin's result object {total_symbols, checked_symbols, symbols_with_issues, summary, details} over n series; each detail
