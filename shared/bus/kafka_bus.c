@@ -144,6 +144,8 @@ static bool producer_ready(struct kafka_bus *b, struct err *e)
 
 static void explain(struct kafka_bus *b, size_t done, size_t n, int timeout_ms, struct err *e)
 {
+	if (kafka_is_broken(b->producer, e))
+		kafka_poll(b->producer, SLICE_MS); /* the report that follows says more */
 	if (b->failed)
 		*e = b->trouble;
 	else if (!kafka_is_broken(b->producer, e) && !kafka_is_down(b->producer, e))

@@ -187,7 +187,7 @@ START_TEST(after_a_refusal_all_goes_on_in_order)
 	suite_publish(b, events, 10);
 	devbroker_refuse(d, 1);
 	ck_assert_uint_eq(bus_publish(b, events + 10, 60, SUITE_WAIT_MS, &e), 0);
-	ck_assert_int_eq(e.code, ERR_DENIED);
+	ck_assert_msg(e.code == ERR_DENIED, "%s", e.text);
 	suite_publish(b, events + 10, 60);
 	expect_each_once(devbroker_address(d), "job.events", 70);
 	bus_close(&b);
