@@ -17,7 +17,8 @@
 #include "bus/kafka.h"
 #include "bus/kafka_private.h"
 
-#define SLICE_MS 100 /* the longest nap: a report ends it */
+#define SLICE_MS  100 /* the longest nap: a report ends it */
+#define REASON_MS 500 /* how long the reason of a failure is waited for */
 
 enum flight_state { FLIGHT_UNDER_WAY, FLIGHT_STORED, FLIGHT_FAILED };
 
@@ -33,7 +34,8 @@ struct kafka_bus {
 	size_t n, cap;
 	size_t stored; /* the first so many flights are FLIGHT_STORED */
 	size_t base;   /* tag of flights[0] */
-	bool failed;   /* a flight is FLIGHT_FAILED; why is in trouble */
+	bool failed;   /* a flight is FLIGHT_FAILED; of the earliest of these are: */
+	size_t failed_tag;
 	struct err trouble;
 };
 
@@ -82,8 +84,9 @@ static void on_report(void *user, size_t tag, const struct err *failure)
 	struct kafka_bus *b = user;
 	struct flight *f = &b->flights[tag - b->base];
 	f->state = failure ? FLIGHT_FAILED : FLIGHT_STORED;
-	if (failure && !b->failed) {
+	if (failure && (!b->failed || tag < b->failed_tag)) {
 		b->failed = true;
+		b->failed_tag = tag;
 		b->trouble = *failure;
 	}
 	while (b->stored < b->n && b->flights[b->stored].state == FLIGHT_STORED)
@@ -142,10 +145,18 @@ static bool producer_ready(struct kafka_bus *b, struct err *e)
 	return b->producer != NULL;
 }
 
+/* When one is refused, all behind it fail as well, and their reports may come before its own, which alone says why. */
+static void await_reason(struct kafka_bus *b)
+{
+	int64_t deadline = clock_mono_ms() + REASON_MS;
+	while (b->stored < b->n && b->flights[b->stored].state == FLIGHT_UNDER_WAY && clock_mono_ms() < deadline)
+		kafka_poll(b->producer, SLICE_MS);
+}
+
 static void explain(struct kafka_bus *b, size_t done, size_t n, int timeout_ms, struct err *e)
 {
-	if (kafka_is_broken(b->producer, e))
-		kafka_poll(b->producer, SLICE_MS); /* the report that follows says more */
+	if (b->failed || kafka_is_broken(b->producer, e))
+		await_reason(b);
 	if (b->failed)
 		*e = b->trouble;
 	else if (!kafka_is_broken(b->producer, e) && !kafka_is_down(b->producer, e))
