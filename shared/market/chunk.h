@@ -33,6 +33,8 @@ int chunk_rows(const void *blob, size_t size);
 /* Against accidents: what the blob's own checksum field must hold; 0 for less than a head. chunk_sum is the same sum over any bytes. */
 uint64_t chunk_checksum(const void *blob, size_t size);
 uint64_t chunk_sum(const void *data, size_t len);
+/* What that field of a blob holds, right or wrong; for blobs of which chunk_rows knows the count. */
+uint64_t chunk_claimed(const void *blob);
 
 /* What decoding needs, made once for many chunks: making it costs a fifth of reading one. */
 struct chunk_reader;

@@ -134,6 +134,12 @@ int chunk_rows(const void *blob, size_t size)
 	return rows >= 1 && rows <= CHUNK_MAX ? rows : -1;
 }
 
+uint64_t chunk_claimed(const void *blob)
+{
+	struct cursor c = {.at = (const uint8_t *)blob + 8, .end = (const uint8_t *)blob + 16};
+	return take(&c, 8);
+}
+
 /* ---- small numbers --------------------------------------------------------------------------------------------- */
 
 /* Blocks of a fixed length, so that the compiler turns them into vector code at -O2. */
@@ -159,11 +165,27 @@ static void next_plane(uint64_t *restrict out, const uint8_t *restrict plane, in
 		out[i] |= (uint64_t)plane[i] << shift;
 }
 
+/* Is every small number of the column the same one? Then it is told without unpacking. */
+static bool all_alike(const struct chunk_layout *l, uint64_t *small_out)
+{
+	*small_out = 0;
+	for (int k = 0; k < l->width; k++) {
+		if (l->size[k] != 1)
+			return false;
+		*small_out |= (uint64_t)*l->plane[k] << (8 * k);
+	}
+	return true;
+}
+
 static bool read_small(struct chunk_reader *u, const struct chunk_layout *l, size_t n, uint64_t *out)
 {
 	uint8_t scratch[CHUNK_MAX];
-	if (l->width == 0)
-		memset(out, 0, n * sizeof *out);
+	uint64_t alike;
+	if (all_alike(l, &alike)) {
+		for (size_t i = 0; i < n; i++)
+			out[i] = alike;
+		return true;
+	}
 	for (int k = 0; k < l->width; k++) {
 		if (k > 0 && l->size[k] == 1 && *l->plane[k] == 0)
 			continue;
@@ -206,6 +228,21 @@ static void from_sum(struct chunk_rows *r, const struct chunk_layout *columns, e
 	v[0] = sum;
 	for (size_t i = 1; i < r->n; i++)
 		v[i] = sum += step * chunk_unzigzag(v[i]);
+}
+
+/* Times without a hole: they need neither unpacking nor a look at whether they ascend. */
+static bool from_ramp(struct chunk_rows *r, const struct chunk_layout *columns, const struct head *h)
+{
+	const struct chunk_layout *l = &columns[CHUNK_TIME];
+	uint64_t alike, *v = r->units[CHUNK_TIME];
+	if (l->form != FORM_SUM || !all_alike(l, &alike))
+		return false;
+	int64_t step = (int64_t)(l->step * chunk_unzigzag(alike));
+	if (step <= 0 || step > BAR_TIME_LAST / CHUNK_MAX || h->first != l->base || h->last != h->first + step * (int64_t)(r->n - 1))
+		return false;
+	for (size_t i = 0; i < r->n; i++)
+		v[i] = (uint64_t)(h->first + step * (int64_t)i);
+	return true;
 }
 
 static void from_closes_at(struct chunk_rows *r, const struct chunk_layout *columns, enum chunk_column c)
@@ -293,7 +330,7 @@ static unsigned with_sources(unsigned wanted, const struct chunk_layout *columns
 static bool times_ascend(const struct chunk_rows *r, const struct head *h)
 {
 	const uint64_t *t = r->units[CHUNK_TIME];
-	bool ok = h->first >= 0 && h->last <= BAR_TIME_LAST && (int64_t)t[0] == h->first && (int64_t)t[r->n - 1] == h->last;
+	bool ok = (int64_t)t[0] == h->first && (int64_t)t[r->n - 1] == h->last;
 	for (size_t i = 1; i < r->n; i++)
 		ok &= (int64_t)t[i - 1] < (int64_t)t[i];
 	return ok;
@@ -308,7 +345,9 @@ static bool read_rows(struct chunk_reader *u, const void *blob, size_t size, uns
 		return false;
 	r->n = h.rows;
 	wanted = with_sources(wanted, columns);
-	bool ok = true;
+	bool ok = h.first >= 0 && h.last <= BAR_TIME_LAST;
+	if (ok && wanted & BIT(CHUNK_TIME) && from_ramp(r, columns, &h))
+		wanted &= ~BIT(CHUNK_TIME);
 	for (int c = 0; ok && c < CHUNK_COLUMNS; c++)
 		if (wanted & BIT(c)) {
 			ok = read_small(u, &columns[c], r->n, r->units[c]) && read_scales(u, &columns[c], r->n, r->scales[c]);

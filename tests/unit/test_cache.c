@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "tests/lib/bars.h"
@@ -290,7 +291,8 @@ static void read_while_written(void)
 	struct err e = {0};
 	struct store *s = store_open(url, &e);
 	struct cache *c = s ? cache_open(dir, 0, &e) : NULL;
-	for (int i = 0; c && i < 150; i++) {
+	int64_t end = clock_mono_ms() + 1500;
+	for (int i = 0; c && clock_mono_ms() < end; i++) {
 		struct columns k;
 		int64_t revision;
 		if (!cache_columns(c, s, "BTCUSDT", INTERVAL_1m, 0, INT64_MAX, &k, &revision, &e) || k.n != 500)
@@ -329,7 +331,7 @@ START_TEST(processes_share_the_files)
 			ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a reader ended with %d", status);
 		usleep(3000);
 	}
-	ck_assert_int_gt(revision, 5);
+	ck_assert_int_gt(revision, 2);
 	expect(c, s, "BTCUSDT", bars, 500);
 	cache_close(&c);
 	store_close(&s);
