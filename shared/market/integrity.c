@@ -105,10 +105,9 @@ static bool expected(const struct checking *k, int64_t *first_out, int64_t *last
 	int64_t stored = c->n ? slot_of(k, c->open_time[c->n - 1]) : INT64_MIN;
 	int64_t last = k->o->to ? slot_of(k, k->o->to < BAR_TIME_LAST ? k->o->to : BAR_TIME_LAST) : stored;
 	if (k->o->now_ms && interval_close(k->iv, last) >= k->o->now_ms) {
-		/* The newest bar that is closed by now; one that is stored is expected in any case. */
+		/* The newest bar that is closed by now. */
 		int64_t closed = slot_of(k, slot_of(k, k->o->now_ms) - 1);
 		last = closed < last ? closed : last;
-		last = stored > last ? stored : last;
 	}
 	*first_out = k->o->from ? slot_from(k, k->o->from > known ? k->o->from : known) : slot_of(k, c->open_time[0]);
 	*last_out = last;

@@ -360,6 +360,39 @@ START_TEST(a_damaged_chunk_is_named_and_can_be_replaced)
 }
 END_TEST
 
+START_TEST(a_blob_in_the_wrong_row_is_refused)
+{
+	/* Whole in itself, with as many rows, at the same time: but another series' one. */
+	struct err e = {0};
+	struct store *s = open_suite();
+	struct arena *a = arena_open();
+	struct buf blob = {0};
+	struct bar one, other, *got;
+	size_t len, n;
+	bars_walk(&one, 1, INTERVAL_1m, T0, 1);
+	other = one;
+	other.trades ^= 1;
+	put(s, "ONE", INTERVAL_1m, &one, 1, PUT_KEEP);
+	put(s, "OTHER", INTERVAL_1m, &other, 1, PUT_KEEP);
+	store_close(&s);
+	ck_ok(chunk_encode(&one, 1, INTERVAL_1m, &blob, &e), &e);
+	char *file = test_read_file(db_path("crypto_data.db"), &len);
+	char *first = memmem(file, len, "BQC1", 4), *second = memmem(first + 1, len - (size_t)(first + 1 - file), "BQC1", 4);
+	ck_assert(first && second);
+	patch("crypto_data.db", (size_t)(first - file), second, blob.len);
+	s = open_suite();
+	int refused = 0;
+	for (int i = 0; i < 2; i++)
+		refused += !store_bars_get(s, i ? "ONE" : "OTHER", INTERVAL_1m, ALL, a, &got, &n, NULL, &e);
+	ck_assert_int_eq(refused, 1);
+	ck_assert_int_eq(e.code, ERR_CORRUPT);
+	mem_free(&file);
+	buf_close(&blob);
+	arena_close(&a);
+	store_close(&s);
+}
+END_TEST
+
 START_TEST(damaged_pages_end_in_sentences)
 {
 	/* Garbage over page after page: any answer but a crash or a wrong candle. */
@@ -476,6 +509,6 @@ END_TEST
 
 static const TTest *const tests[] = {STORE_SUITE, four_processes_write_at_once, a_reader_sees_one_state, kill_9_leaves_no_half_change,
         a_newer_schema_is_refused, the_database_of_another_program_is_left_alone, files_that_are_no_database, a_path_that_cannot_be,
-        a_damaged_chunk_is_named_and_can_be_replaced, damaged_pages_end_in_sentences, a_full_disk_loses_nothing_that_was_answered,
-        a_read_only_disk_is_named};
+        a_damaged_chunk_is_named_and_can_be_replaced, a_blob_in_the_wrong_row_is_refused, damaged_pages_end_in_sentences,
+        a_full_disk_loses_nothing_that_was_answered, a_read_only_disk_is_named};
 TEST_MAIN("store_sqlite", tests)

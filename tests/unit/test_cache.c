@@ -152,6 +152,22 @@ START_TEST(a_stale_file_is_never_used)
 }
 END_TEST
 
+START_TEST(changes_within_a_millisecond_are_told_apart)
+{
+	struct err e = {0};
+	struct store *s = open_store(), *fast = store_open("memory:fast", &e);
+	struct cache *c = open_cache(0);
+	for (int i = 0; i < 200; i++) {
+		bars[0].trades++;
+		put(fast, "BTCUSDT", bars, 1);
+		expect(c, fast, "BTCUSDT", bars, 1);
+	}
+	cache_close(&c);
+	store_close(&fast);
+	store_close(&s);
+}
+END_TEST
+
 START_TEST(another_store_is_another_stamp)
 {
 	/* The same series at the same revision in two stores, with one cache: a database that was put back from a copy. */
@@ -348,7 +364,7 @@ START_TEST(a_folder_that_cannot_be)
 }
 END_TEST
 
-static const TTest *const tests[] = {columns_are_those_of_the_store, a_stale_file_is_never_used, another_store_is_another_stamp,
-        columns_stay_until_they_are_released, damaged_files_are_made_again, the_oldest_files_go_first, processes_share_the_files,
-        a_folder_that_cannot_be};
+static const TTest *const tests[] = {columns_are_those_of_the_store, a_stale_file_is_never_used,
+        changes_within_a_millisecond_are_told_apart, another_store_is_another_stamp, columns_stay_until_they_are_released,
+        damaged_files_are_made_again, the_oldest_files_go_first, processes_share_the_files, a_folder_that_cannot_be};
 TEST_MAIN("cache", tests)
