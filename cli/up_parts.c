@@ -49,6 +49,17 @@ static bool port_is_free(int port)
 	return is_free;
 }
 
+/* A port that nobody listens on just now. */
+static int free_port(void)
+{
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(at);
+	bool ok = s >= 0 && bind(s, (struct sockaddr *)&at, sizeof at) == 0 && getsockname(s, (struct sockaddr *)&at, &size) == 0;
+	close(s);
+	return ok ? ntohs(at.sin_port) : 0;
+}
+
 bool up_ports_free(struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
@@ -149,6 +160,9 @@ bool up_broker(struct up *u, struct err *e)
 	char line[UP_LINE];
 	struct child *c = up_child(u, "devbroker", "barque-devbroker");
 	child_arg(c, "--die-with-parent");
+	child_arg(c, "--port"); /* a fixed one: started again, it must be found where it was */
+	child_arg(c, "%d", free_port());
+	c->keep = true;
 	if (!child_start(c, e) || !child_first_line(c, line, sizeof line, START_MS, e))
 		return false;
 	if (!listening(line, u->kafka, sizeof u->kafka))
@@ -176,7 +190,10 @@ static bool start_sim(struct up *u, struct err *e)
 {
 	char line[UP_LINE], address[UP_LINE - 16];
 	struct child *c = up_child(u, "exchange-sim", "barque-exchange-sim");
-	const char *const words[] = {"--port", "0", "--die-with-parent", "--seed", "7", "--symbols",
+	c->keep = true;
+	child_arg(c, "--port");
+	child_arg(c, "%d", free_port());
+	const char *const words[] = {"--die-with-parent", "--seed", "7", "--symbols",
 	        "BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT,DOGEUSDT,ADAUSDT,AVAXUSDT,LINKUSDT,DOTUSDT,LTCUSDT"};
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		child_arg(c, "%s", words[i]);

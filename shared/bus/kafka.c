@@ -342,8 +342,18 @@ int kafka_partitions(struct kafka *k, const char *topic, int timeout_ms, struct 
 
 bool kafka_end(struct kafka *k, const char *topic, int32_t partition, int timeout_ms, int64_t *end_out, struct err *e)
 {
-	int64_t low;
-	rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(k->rk, topic, partition, &low, end_out, timeout_ms);
+	/* Not rd_kafka_query_watermark_offsets: where the broker dies under it, it waits on, whatever its timeout says. The time -1
+	 * means the end in Kafka's protocol. */
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_add(list, topic, partition);
+	one->offset = RD_KAFKA_OFFSET_END;
+	rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(k->rk, list, timeout_ms);
+	if (!err)
+		err = one->err;
+	*end_out = one->offset;
+	rd_kafka_topic_partition_list_destroy(list);
+	if (!err && *end_out < 0)
+		err = RD_KAFKA_RESP_ERR__TIMED_OUT;
 	if (err)
 		return err_set(e, code_of(err), "the end of %s [%d] is not known: %s", topic, (int)partition, rd_kafka_err2str(err));
 	return true;
