@@ -1,5 +1,6 @@
 /* redis.c -- the door to hiredis: one connection that never blocks, commands out, checked replies in. */
 #include <errno.h>
+#include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -91,8 +92,11 @@ struct redis_conn *redis_conn_new(const struct redis_url *url, bool back_off)
 
 void redis_conn_drop(struct redis_conn *c)
 {
+	/* Out of the epoll set by hand: a process forked meanwhile may hold the socket open, and it would stay in the set for ever. */
+	if (c->c && c->c->fd >= 0)
+		epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, c->c->fd, NULL);
 	if (c->c)
-		redisFree(c->c); /* closes the socket, which leaves the epoll set by that */
+		redisFree(c->c);
 	c->c = NULL;
 	c->handshake = 0;
 }
@@ -131,6 +135,7 @@ static void set_socket_options(int fd)
 	int on = 1, keep = KEEP_ALIVE_S, interval = 5, tries = 3;
 	unsigned user = USER_TIMEOUT_MS;
 
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	/* On a Unix socket these fail, and need not work. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));

@@ -1,19 +1,515 @@
-/* test_queue_redis.c -- the contract of the queue, passed by Redis. */
+/* test_queue_redis.c -- the contract of the queue, passed by Redis; and what only a server can do: die, forget, fill up, lie. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "tests/contract/queue_suite.h"
 
-static struct test_redis *server(void)
+static struct test_redis *server_with(const char *appendfsync)
 {
 	static struct test_redis r;
 
 	if (!r.pid)
-		test_redis_start(&r, "no");
+		test_redis_start(&r, appendfsync);
 	return &r;
 }
 
 static const char *suite_url(void)
 {
-	return server()->url;
+	return server_with("no")->url;
 }
 
-static const TTest *const tests[] = {QUEUE_SUITE};
+/* ---- talking to servers by hand --------------------------------------------------------------------------------------- */
+
+static int dial(int port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void command(int port, const char *line)
+{
+	char answer[256] = {0};
+	int fd = dial(port);
+
+	ck_assert_int_eq(write(fd, line, strlen(line)), (ssize_t)strlen(line));
+	ck_assert_int_gt(read(fd, answer, sizeof(answer) - 1), 0);
+	ck_assert_msg(answer[0] != '-', "%s: %s", line, answer);
+	close(fd);
+}
+
+static int listen_on(int port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(fd, 16), 0);
+	return fd;
+}
+
+/* ---- a proxy that loses answers ------------------------------------------------------------------------------------------ */
+
+struct proxy {
+	int port, server_port;
+	pid_t pid;
+	volatile struct {
+		int swallow; /* what the server answers is thrown away */
+		int cut;     /* all connections are closed, once */
+	} * shared;
+};
+
+static bool pass_on(const struct proxy *p, int from, int to, bool answer)
+{
+	char data[65536];
+	ssize_t n = read(from, data, sizeof(data));
+
+	if (n <= 0)
+		return false;
+	return (answer && p->shared->swallow) || write(to, data, (size_t)n) == n;
+}
+
+/* Pairs of connections: 2i to the client, 2i + 1 to the server. */
+static void proxy_run(const struct proxy *p, int listener)
+{
+	int pairs[32], n = 0;
+
+	for (;;) {
+		struct pollfd fds[33] = {{.fd = listener, .events = POLLIN}};
+
+		for (int i = 0; i < n; i++)
+			fds[i + 1] = (struct pollfd){.fd = pairs[i], .events = POLLIN};
+		poll(fds, (nfds_t)n + 1, 5);
+		for (int i = 0; i < n; i++)
+			if (p->shared->cut || (fds[i + 1].revents && !pass_on(p, pairs[i], pairs[i ^ 1], i & 1))) {
+				close(pairs[i]);
+				close(pairs[i ^ 1]);
+				memmove(pairs + (i & ~1), pairs + (i & ~1) + 2, (size_t)(n - (i & ~1) - 2) * sizeof(*pairs));
+				n -= 2;
+				break;
+			}
+		if (p->shared->cut && n == 0)
+			p->shared->cut = 0;
+		if (fds[0].revents && n < 32) {
+			pairs[n] = accept(listener, NULL, NULL);
+			pairs[n + 1] = dial(p->server_port);
+			n += 2;
+		}
+	}
+}
+
+static void proxy_start(struct proxy *p, int server_port)
+{
+	int listener;
+
+	p->server_port = server_port;
+	p->port = test_port();
+	p->shared = mmap(NULL, sizeof(*p->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	listener = listen_on(p->port);
+	p->pid = fork();
+	if (p->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		proxy_run(p, listener);
+	}
+	close(listener);
+}
+
+static void proxy_cut(struct proxy *p)
+{
+	p->shared->cut = 1;
+	for (int i = 0; i < 1000 && p->shared->cut; i++)
+		clock_sleep_ms(1);
+	ck_assert_int_eq(p->shared->cut, 0);
+}
+
+/* A step as a dispatcher takes it: begun again with the same content until it is answered. Loses the first `losses` answers. */
+static struct queue_step_reply stubborn_step(struct proxy *p, struct queue_link *l, const struct queue_step *s, int losses)
+{
+	struct queue_step_reply r;
+
+	struct err e = {0};
+
+	for (int try = 0; try < 500; try++) {
+		int got = 0;
+
+		p->shared->swallow = losses > 0;
+		if (!queue_link_step_begin(l, s, &e)) {
+			clock_sleep_ms(10);
+			continue;
+		}
+		for (int i = 0; !got && i < (losses > 0 ? 2 : 1000); i++) {
+			got = queue_link_step_end(l, &r, &e);
+			if (!got)
+				wait_fd(queue_link_fd(l));
+		}
+		if (losses-- > 0) {
+			ck_assert_int_eq(got, 0);
+			proxy_cut(p);
+			while (!(got = queue_link_step_end(l, &r, &e)))
+				wait_fd(queue_link_fd(l));
+			ck_assert_int_eq(got, -1);
+			ck_assert_int_eq(e.code, ERR_UNSURE);
+			continue;
+		}
+		if (got == 1)
+			return r;
+	}
+	ck_abort_msg("a step was never answered: %s", e.text);
+	return r;
+}
+
+/* Every second answer is lost, some twice. No claim may be lost, no end applied twice, none rejected. */
+START_TEST(lost_answers_are_given_again)
+{
+	struct queue *q = open_queue(NULL);
+	struct proxy p;
+	char url[64];
+	const char *kinds[] = {KIND};
+	struct err e = {0};
+	struct queue_link *l;
+	struct queue_ack acks[8];
+	struct queue_step s = {.acks = acks, .want = 5, .lease_ms = LEASE};
+	struct queue_step_reply r;
+	char id[JOB_ID];
+	int total = 0;
+
+	proxy_start(&p, server_with("no")->port);
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", p.port);
+	l = queue_link_open(url, NULL, Q, "w1", kinds, 1, &e);
+	ck_assert_msg(l != NULL, "%s", e.text);
+	for (int i = 0; i < 60; i++)
+		submit_plain(q, id);
+	for (int i = 0; i < 13; i++) {
+		r = stubborn_step(&p, l, &s, i % 3);
+		ck_assert_uint_eq(r.n_rejected, 0);
+		ck_assert_uint_eq(r.n_claims, i < 12 ? 5 : 0);
+		s.n_acks = r.n_claims;
+		for (size_t k = 0; k < r.n_claims; k++, total++) {
+			acks[k] = (struct queue_ack){.fence = r.claims[k].job.fence, .outcome = ACK_DONE};
+			memcpy(acks[k].id, r.claims[k].job.id, JOB_ID);
+			ck_assert_str_eq(r.claims[k].job.params, "{\"n\":1}");
+		}
+		queue_step_reply_close(&r);
+	}
+	ck_assert_int_eq(total, 60);
+	ck_assert_int_eq(counts(q).done_total, 60);
+	ck_assert_int_eq(counts(q).running, 0);
+	test_kill(p.pid, SIGKILL);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(an_unanswered_step_is_not_changed)
+{
+	struct queue *q = open_queue(NULL);
+	struct proxy p;
+	char url[64], id[JOB_ID];
+	const char *kinds[] = {KIND};
+	struct err e = {0};
+	struct queue_link *l;
+	struct queue_ack a = {.outcome = ACK_DONE, .fence = 1};
+	struct queue_step s = {.want = 1, .lease_ms = LEASE}, other = {.acks = &a, .n_acks = 1, .lease_ms = LEASE};
+	struct queue_step_reply r;
+	int got;
+
+	submit_plain(q, id);
+	memcpy(a.id, id, JOB_ID);
+	proxy_start(&p, server_with("no")->port);
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", p.port);
+	l = queue_link_open(url, NULL, Q, "w1", kinds, 1, &e);
+	p.shared->swallow = 1;
+	ck_ok(queue_link_step_begin(l, &s, &e), &e);
+	clock_sleep_ms(50);
+	proxy_cut(&p);
+	while (!(got = queue_link_step_end(l, &r, &e)))
+		wait_fd(queue_link_fd(l));
+	ck_assert_int_eq(got, -1);
+	ck_assert(!queue_link_step_begin(l, &other, &e));
+	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	r = stubborn_step(&p, l, &s, 0);
+	ck_assert_uint_eq(r.n_claims, 1);
+	ck_assert_str_eq(r.claims[0].job.id, id);
+	queue_step_reply_close(&r);
+	test_kill(p.pid, SIGKILL);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* A submission whose answer was lost is sent again with the same ids: each job is there once. */
+START_TEST(lost_submissions)
+{
+	struct queue *q = open_queue(NULL), *far;
+	struct proxy p;
+	char url[64];
+	struct queue_options o = {.timeout_ms = 300};
+	struct queue_submission s[3] = {{.kind = KIND, .queue = Q}, {.kind = KIND, .queue = Q}, {.kind = KIND, .queue = Q}};
+	struct queue_submitted out[3];
+	struct err e = {0};
+
+	proxy_start(&p, server_with("no")->port);
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", p.port);
+	far = queue_open(url, &o, &e);
+	ck_assert_msg(far != NULL, "%s", e.text);
+	ck_ok(queue_submit(far, s, 1, out, &e), &e);
+	p.shared->swallow = 1;
+	ck_assert(!queue_submit(far, s + 1, 2, out, &e));
+	ck_assert_int_eq(e.code, ERR_UNSURE);
+	p.shared->swallow = 0;
+	ck_ok(queue_submit(far, s, 3, out, &e), &e);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(out[i].outcome, SUBMIT_EXISTING);
+	ck_assert_int_eq(counts(q).ready, 3);
+	test_kill(p.pid, SIGKILL);
+	queue_close(&far);
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
+/* ---- a server that dies ------------------------------------------------------------------------------------------------- */
+
+static struct queue_step_reply step_until(struct queue_link *l, const struct queue_step *s)
+{
+	struct proxy none = {.shared = mem_new(sizeof(*none.shared))};
+	struct queue_step_reply r = stubborn_step(&none, l, s, 0);
+	void *shared = (void *)(uintptr_t)none.shared;
+
+	mem_free(&shared);
+	return r;
+}
+
+/* kill -9 at a moment when calls are under way, ten times. What was accepted is there; what was ended stays ended. */
+START_TEST(killed_and_started_again)
+{
+	struct test_redis *server = server_with("always");
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_ack acks[16];
+	struct queue_step s = {.acks = acks, .want = 10, .lease_ms = 60000};
+	char(*accepted)[JOB_ID] = mem_array(1000, sizeof(*accepted));
+	int n = 0, done = 0;
+	struct err e = {0};
+
+	for (int round = 0; round < 10; round++) {
+		struct queue_step_reply r;
+		int got;
+
+		for (int i = 0; i < 20; i++)
+			submit_plain(q, accepted[n++]);
+		ck_ok(queue_link_step_begin(l, &s, &e), &e);
+		clock_sleep_ms(round % 3);
+		test_redis_kill(server);
+		test_redis_again(server);
+		while (!(got = queue_link_step_end(l, &r, &e)))
+			wait_fd(queue_link_fd(l));
+		if (got < 0)
+			r = step_until(l, &s); /* the same step, given again if it was taken */
+		ck_assert_uint_eq(r.n_rejected, 0);
+		ck_assert_uint_eq(r.n_claims, 10);
+		done += (int)s.n_acks;
+		s.n_acks = r.n_claims;
+		for (size_t k = 0; k < r.n_claims; k++) {
+			acks[k] = (struct queue_ack){.fence = r.claims[k].job.fence, .outcome = ACK_DONE};
+			memcpy(acks[k].id, r.claims[k].job.id, JOB_ID);
+		}
+		queue_step_reply_close(&r);
+	}
+	for (int i = 0; i < n; i++)
+		ck_assert_int_le(state_of(q, accepted[i]), JOB_SUCCEEDED);
+	ck_assert_int_eq(counts(q).done_total, done);
+	ck_assert_int_eq(done, 90);
+	mem_free(&accepted);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(a_server_without_the_library)
+{
+	struct test_redis *server = server_with("no");
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	char id[JOB_ID];
+
+	command(server->port, "FUNCTION FLUSH\r\n");
+	submit_plain(q, id);
+	command(server->port, "FUNCTION FLUSH\r\n");
+	ck_assert_uint_eq(claim_count(l, 5), 1);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(another_text_under_our_version)
+{
+	struct test_redis *server = server_with("no");
+	struct err e = {0};
+	struct queue *q;
+
+	command(server->port,
+	        "FUNCTION LOAD \"#!lua name=barque1\\nredis.register_function('barque1_step', function() return 1 end)\"\r\n");
+	q = queue_open(server->url, NULL, &e);
+	ck_assert_ptr_null(q);
+	ck_assert_int_eq(e.code, ERR_CONFLICT);
+}
+END_TEST
+
+START_TEST(no_memory_left)
+{
+	struct test_redis *server = server_with("no");
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {0};
+	struct queue_claim c;
+	char id[JOB_ID];
+
+	submit_plain(q, id);
+	command(server->port, "CONFIG SET maxmemory 1mb\r\n");
+	ck_assert_int_eq(submit(q, &s).outcome, SUBMIT_FULL); /* Redis itself refuses */
+	clock_sleep_ms(1100);
+	ck_assert_int_eq(submit(q, &s).outcome, SUBMIT_FULL); /* now we know ourselves */
+	c = claim_one(l);                                     /* work goes on, so that memory comes back */
+	ck_assert_uint_eq(ack(l, id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	command(server->port, "CONFIG SET maxmemory 0\r\n");
+	clock_sleep_ms(1100);
+	ck_assert_int_eq(submit(q, &s).outcome, SUBMIT_NEW);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(passwords)
+{
+	struct test_redis *server = server_with("no");
+	char url[128];
+	struct err e = {0};
+	struct queue *q;
+
+	command(server->port, "CONFIG SET requirepass open%sesame\r\n");
+	ck_assert_ptr_null(queue_open(server->url, NULL, &e));
+	ck_assert_int_eq(e.code, ERR_DENIED);
+	snprintf(url, sizeof(url), "redis://:wrong@127.0.0.1:%d", server->port);
+	ck_assert_ptr_null(queue_open(url, NULL, &e));
+	ck_assert_int_eq(e.code, ERR_DENIED);
+	ck_assert_ptr_null(strstr(e.text, "wrong@"));
+	snprintf(url, sizeof(url), "redis://:open%%25sesame@127.0.0.1:%d/2", server->port);
+	q = queue_open(url, NULL, &e);
+	ck_assert_msg(q != NULL, "%s", e.text);
+	ck_ok(queue_ping(q, &e), &e);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(nobody_there)
+{
+	char url[64];
+	struct err e = {0};
+
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", test_port());
+	ck_assert_ptr_null(queue_open(url, NULL, &e));
+	ck_assert_int_eq(e.code, ERR_UNAVAILABLE);
+	ck_assert_ptr_null(queue_open("mysql://x", NULL, &e));
+	ck_assert_int_eq(e.code, ERR_INVALID);
+}
+END_TEST
+
+/* ---- a server that lies -------------------------------------------------------------------------------------------------- */
+
+/* Says what an honest server says about functions, and the lie to all else. */
+static void liar_run(int listener, const char *lie)
+{
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		char data[65536];
+		ssize_t n;
+
+		if (fork() != 0) {
+			close(fd);
+			continue;
+		}
+		while ((n = read(fd, data, sizeof(data) - 1)) > 0) {
+			data[n] = '\0';
+			const char *say = strstr(data, "LIBRARYNAME")                       ? "*0\r\n"
+			                  : strstr(data, "LOAD")                            ? "+barque1\r\n"
+			                  : strstr(data, "#!lua") || strstr(data, "local ") ? ""
+			                  : strstr(data, "INFO")                            ? "$14\r\nused_memory:1\n\r\n"
+			                  : strstr(data, "SADD")                            ? ":1\r\n"
+			                                                                    : lie;
+			if (write(fd, say, strlen(say)) < 0)
+				break;
+		}
+		_exit(0);
+	}
+}
+
+static const char *const lies[] = {":1\r\n", "$3\r\nabc\r\n", "*0\r\n", "$-1\r\n", "*-1\r\n", "*1\r\n*0\r\n",
+        "*4\r\n:1\r\n:1\r\n*0\r\n:5\r\n", "*4\r\n:1\r\n:1\r\n*1\r\n$3\r\nabc\r\n*0\r\n",
+        "*4\r\n:1\r\n:1\r\n*0\r\n*1\r\n*2\r\n$1\r\nx\r\n:1\r\n", "*2\r\n:9\r\n$0\r\n\r\n", "*2\r\n:-1\r\n:99\r\n",
+        "*1\r\n*4\r\n$20\r\n001hf7yat00000000000\r\n$1\r\n0\r\n$1\r\ns\r\n$1\r\n9\r\n",
+        "*1\r\n*4\r\n$20\r\n001hf7yat0000000000a\r\n$1\r\n0\r\n$1\r\ns\r\n$3\r\n1.x\r\n", "?what\r\n", "-ERR no\r\n", "-\r\n"};
+
+static void ask_liar(const char *url)
+{
+	struct queue_options o = {.timeout_ms = 400};
+	struct err e = {0};
+	const char *kinds[] = {KIND};
+	struct queue *q = queue_open(url, &o, &e);
+	struct queue_link *l;
+	struct queue_submission s = {.kind = KIND, .queue = Q};
+	struct queue_step step_want = {.want = 1, .lease_ms = LEASE};
+	struct queue_submitted out;
+	struct queue_step_reply r;
+	struct job j[4];
+	char next[64];
+	enum job_state state;
+	int64_t wait;
+	int got;
+
+	ck_assert_msg(q != NULL, "%s", e.text);
+	ck_assert(!queue_submit(q, &s, 1, &out, &e));
+	got = queue_show(q, "q-0001hf7yat0000000000a", &j[0], &e);
+	ck_assert_int_le(got, 0);
+	ck_assert_int_le(queue_list(q, Q, NULL, -1, "", 4, j, next, &e), 0);
+	if (queue_cancel(q, "q-0001hf7yat0000000000a", &state, &e) == 1)
+		ck_assert_int_eq(state, JOB_READY); /* one of the lies is an answer to this */
+	if (queue_budget_take(q, "b", 1, 1, 1000, &wait, &e) == 1)
+		ck_assert_int_ge(wait, 0);
+	queue_close(&q);
+	l = queue_link_open(url, &o, Q, "w", kinds, 1, &e);
+	ck_assert_msg(l != NULL, "%s", e.text);
+	ck_ok(queue_link_step_begin(l, &step_want, &e), &e);
+	while (!(got = queue_link_step_end(l, &r, &e)))
+		wait_fd(queue_link_fd(l));
+	ck_assert_int_eq(got, -1);
+	queue_link_close(&l);
+}
+
+START_TEST(lies_are_refused)
+{
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		int port = test_port(), listener = listen_on(port);
+		char url[64];
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			liar_run(listener, lies[i]);
+		}
+		close(listener);
+		snprintf(url, sizeof(url), "redis://127.0.0.1:%d", port);
+		ask_liar(url);
+		test_kill(pid, SIGKILL);
+	}
+}
+END_TEST
+
+static const TTest *const tests[] = {QUEUE_SUITE, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions,
+        killed_and_started_again, a_server_without_the_library, another_text_under_our_version, no_memory_left, passwords, nobody_there,
+        lies_are_refused};
 TEST_MAIN("queue_redis", tests)
