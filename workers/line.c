@@ -9,7 +9,7 @@
 #include "kinds/failpoint.h"
 
 #define RETRY_MS     100
-#define RETRY_MAX_MS 2000
+#define RETRY_MAX_MS 1000
 
 bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e)
 {
@@ -92,7 +92,7 @@ void line_pending_drop(struct line *l, size_t n)
 
 static void line_failed(struct line *l, const struct err *e, int64_t now_ms)
 {
-	int64_t pause = RETRY_MS << (l->failures < 5 ? l->failures : 5);
+	int64_t pause = RETRY_MS << (l->failures < 4 ? l->failures : 4);
 	if (l->failures++ == 0)
 		log_warn("queue %s does not answer and is asked again until it does: %s", l->queue, e->text);
 	l->retry_ms = now_ms + (pause > RETRY_MAX_MS ? RETRY_MAX_MS : pause);
