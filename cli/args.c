@@ -66,8 +66,8 @@ bool args_read(struct cli *c, const struct command *command, int argc, char **ar
 				return false;
 			continue;
 		}
-		if (c->n_words == CLI_WORDS)
-			return err_set(e, ERR_INVALID, "there are more than %d arguments", CLI_WORDS);
+		if (c->n_words == command->words_max || c->n_words == CLI_WORDS)
+			return err_set(e, ERR_INVALID, "'%s' is one argument too many", argv[i]);
 		c->words[c->n_words++] = argv[i];
 	}
 	return true;

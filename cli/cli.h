@@ -42,7 +42,8 @@ struct command {
 	const char *examples; /* whole lines */
 	const struct cli_flag *flags;
 	size_t n_flags;
-	bool free_flags; /* unknown flags are the job's parameters, checked by the API */
+	size_t words_max; /* arguments that are not flags */
+	bool free_flags;  /* unknown flags are the job's parameters, checked by the API */
 	int (*run)(struct cli *c);
 };
 

@@ -1,11 +1,15 @@
 /* cmd_backtest.c -- `barque backtest`: run a strategy on stored candles and print its statistics. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "cli/cli.h"
 #include "cli/schema.h"
 #include "cli/stats_text.h"
+
+#define DAYS 90
 
 static const struct cli_flag flags[] = {
         {"no-wait", NULL, "hand it in and print its id"},
@@ -62,6 +66,21 @@ static bool read_params(struct cli *c, const struct json *entry, struct json *pa
 	return true;
 }
 
+/* Without days: the last ones that are over, as many as the demonstration downloads. Says so. */
+static void fill_days(const struct json *entry, struct json *params)
+{
+	char first[TIME_TEXT], last[TIME_TEXT];
+	int64_t today = time_day_start(clock_now_ms());
+	bool wants = json_get(json_get(json_get(entry, "params"), "properties"), "start_date");
+	if (!wants || json_get(params, "start_date") || json_get(params, "end_date"))
+		return;
+	time_print_date(first, today - DAYS * TIME_DAY);
+	time_print_date(last, today - TIME_DAY);
+	json_put_text(params, "start_date", first);
+	json_put_text(params, "end_date", last);
+	fprintf(stderr, "No days were given: start_date=%s end_date=%s\n", first, last);
+}
+
 static int report(struct cli *c, struct json *job, bool failed)
 {
 	if (c->json) {
@@ -114,6 +133,8 @@ static int run(struct cli *c)
 	}
 	struct json *params = json_new_object();
 	bool ok = read_params(c, entry, params, &e);
+	if (ok)
+		fill_days(entry, params);
 	json_close(&entry);
 	if (ok)
 		return submit(c, params, &e);
@@ -132,5 +153,6 @@ const struct command command_backtest = {
         .flags = flags,
         .n_flags = ARRAY_LEN(flags),
         .free_flags = true,
+        .words_max = CLI_WORDS,
         .run = run,
 };

@@ -43,5 +43,6 @@ const struct command command_cancel = {
         .summary = "cancel jobs, waiting or running",
         .usage = "cancel ID...",
         .examples = "  barque cancel kline-0abc...\n",
+        .words_max = CLI_WORDS,
         .run = run,
 };

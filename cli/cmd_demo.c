@@ -1,5 +1,9 @@
 /* cmd_demo.c -- `barque demo`: the main job from a download to a backtest, through the public API of a running Barque. */
+#include <string.h>
+#include <unistd.h>
+
 #include "base/clock.h"
+#include "base/str.h"
 #include "base/time.h"
 #include "cli/demo.h"
 
@@ -18,17 +22,34 @@ static const struct demo_step steps[] = {
         {"What the subscriber received meanwhile", demo_show_events},
 };
 
+/* This program as it can be typed from here: people have it in no PATH. */
+static void program_name(char *out, size_t size)
+{
+	char here[1024] = "";
+	ssize_t n = readlink("/proc/self/exe", out, size - 1);
+	if (n <= 0) {
+		snprintf(out, size, "barque");
+		return;
+	}
+	out[n] = '\0';
+	if (!getcwd(here, sizeof here) || !str_starts(out, here) || out[strlen(here)] != '/')
+		return;
+	memmove(out, out + strlen(here) + 1, strlen(out) - strlen(here));
+}
+
 static void print_next(const struct cli *c)
 {
-	printf("\nThe main job is done. What to type next:\n"
-	       "  barque jobs                                   every job and how it ended\n"
-	       "  barque klines BTCUSDT 1h                      the stored candles\n"
-	       "  barque submit kline.download --help           download your own symbols\n"
-	       "  barque backtest                               the strategies, and how to run one\n"
-	       "  barque events                                 follow what changes\n"
-	       "  curl %s/docs                                  the HTTP API\n"
-	       "Result files lie in backtrade_records/, candles in db/.\n",
-	        c->url);
+	static const char *const next[][2] = {{"jobs", "every job and how it ended"}, {"klines BTCUSDT 1h", "the stored candles"},
+	        {"submit kline.download --help", "download your own symbols"}, {"backtest", "the strategies, and how to run one"},
+	        {"events", "follow what changes"}};
+	char program[1024];
+	program_name(program, sizeof program);
+	puts("\nThe main job is done. What to type next, in another terminal:");
+	if (!str_eq(c->url, CLI_DEFAULT_URL))
+		printf("  export BARQUE_URL=%s\n", c->url);
+	for (size_t i = 0; i < ARRAY_LEN(next); i++)
+		printf("  %s %-30s %s\n", program, next[i][0], next[i][1]);
+	printf("  The HTTP API: %s/docs\n", c->url);
 }
 
 static int run(struct cli *c)

@@ -25,7 +25,7 @@ static void print_list(const struct json *answer)
 	if (!json_first(jobs))
 		puts("no jobs");
 	else
-		printf("%-36s %-16s %-10s %6s  %-24s\n", "ID", "KIND", "STATE", "DONE", "CREATED");
+		printf("%-36s %-16s %-10s %6s  %s\n", "ID", "KIND", "STATE", "DONE", "CREATED (UTC)");
 	for (const struct json *job = json_first(jobs); job; job = json_next(job)) {
 		struct buf line = {0};
 		job_line(job, &line);
@@ -33,6 +33,7 @@ static void print_list(const struct json *answer)
 		buf_close(&line);
 	}
 	const char *next = json_get_text(answer, "next_cursor", NULL);
+	fflush(stdout);
 	if (next && *next)
 		fprintf(stderr, "More with: --cursor '%s'\n", next);
 }

@@ -14,7 +14,10 @@ static const char *const columns[] = {"trade_date", "open", "high", "low", "clos
 static void print_value(const struct json *value, bool csv, size_t column)
 {
 	struct buf text = {0};
-	if (json_text(value))
+	double change;
+	if (!csv && str_eq(columns[column], "pct_chg") && json_double(value, &change))
+		buf_addf(&text, "%.4f", change);
+	else if (json_text(value))
 		buf_adds(&text, json_text(value));
 	else if (value && !json_is(value, JSON_NULL))
 		json_print(value, &text);
@@ -95,5 +98,6 @@ const struct command command_klines = {
         .examples = "  barque klines BTCUSDT 1h\n  barque klines BTCUSDT 1d --from 2026-01-01 --limit 0 --csv > btc.csv\n",
         .flags = flags,
         .n_flags = ARRAY_LEN(flags),
+        .words_max = CLI_WORDS,
         .run = run,
 };

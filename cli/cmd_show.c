@@ -55,5 +55,6 @@ const struct command command_show = {
         .examples = "  barque show kline-0abc...\n  barque show kline-0abc... --watch\n",
         .flags = flags,
         .n_flags = ARRAY_LEN(flags),
+        .words_max = CLI_WORDS,
         .run = run,
 };

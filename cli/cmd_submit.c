@@ -150,5 +150,6 @@ const struct command command_submit = {
         .flags = flags,
         .n_flags = ARRAY_LEN(flags),
         .free_flags = true,
+        .words_max = CLI_WORDS,
         .run = run,
 };

@@ -73,6 +73,18 @@ static bool prepare(struct up *u, struct err *e)
 	return find_programs(u, e) && take_lock(u, e) && up_ports_free(e);
 }
 
+/* What is wrong with the flags is said before anything is started. */
+static bool check_flags(struct up *u, struct err *e)
+{
+	const char *mode = args_get(u->c, "exchange", "auto"), *workers = args_get(u->c, "workers", "1");
+	int64_t n;
+	if (!str_eq(mode, "auto") && !str_eq(mode, "real") && !str_eq(mode, "sim"))
+		return err_set(e, ERR_INVALID, "--exchange is '%s', but must be auto, real or sim", mode);
+	if (!str_int(workers, 1, UP_WORKERS, &n))
+		return err_set(e, ERR_INVALID, "--workers is '%s', but must be a whole number from 1 to %d", workers, UP_WORKERS);
+	return true;
+}
+
 static bool start_parts(struct up *u, struct err *e)
 {
 	return up_redis(u, e) && up_broker(u, e) && up_exchange(u, e) && up_api(u, e) && up_workers(u, e);
@@ -82,13 +94,13 @@ static void say_where(const struct up *u)
 {
 	printf("\nBarque is up.\n"
 	       "  API        %s        (docs at %s/docs)\n"
-	       "  services   ports 8001 data, 8002 backtest, 8003 order\n"
+	       "  services   %s\n"
 	       "  queue      %s\n"
 	       "  events     Kafka at %s%s\n"
 	       "  exchange   %s%s\n"
 	       "  candles    %s, results %s/backtrade_records\n"
 	       "  logs       %s/*.log\n",
-	        u->api_url, u->api_url, u->queue_url, u->kafka,
+	        u->api_url, u->api_url, u->services, u->queue_url, u->kafka,
 	        getenv("KAFKA_BROKERS") ? "" : " (development broker: keeps nothing on disk)", u->exchange, u->sim ? " (simulator)" : "",
 	        u->store_url, u->data, u->run);
 	fflush(stdout);
@@ -102,7 +114,7 @@ static bool revive(struct child *c, struct err *e)
 	c->restarts = clock_mono_ms() - c->started_ms > RESTARTS_WITHIN_MS ? 1 : c->restarts + 1;
 	if (!c->keep || c->restarts > RESTARTS_MAX)
 		return err_set(e, ERR_CRASHED, "%s ended: %s", c->name, why);
-	fprintf(stderr, "barque up: %s ended (%s) and is started again\n", c->name, why);
+	fprintf(stderr, "barque up: %s ended (%s) and is started again%s%s\n", c->name, why, c->lost ? "; " : "", c->lost ? c->lost : "");
 	return child_start(c, e);
 }
 
@@ -173,6 +185,10 @@ static int run(struct cli *c)
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	int status = CLI_FAILED;
+	if (!check_flags(&u, &e)) {
+		fprintf(stderr, "barque up: %s; see 'barque up --help'\n", e.text);
+		return CLI_USAGE;
+	}
 	if (!prepare(&u, &e) || !start_parts(&u, &e)) {
 		fprintf(stderr, "barque up: %s\n", e.text);
 	} else {

@@ -94,8 +94,9 @@ static bool is_required(const struct json *schema, const char *name)
 void schema_help(const struct json *kind, FILE *out)
 {
 	const struct json *schema = json_get(kind, "params");
-	fprintf(out, "%s - %s (queue %s)\n\nParameters, as NAME=VALUE or --NAME VALUE:\n", json_get_text(kind, "name", "?"),
-	        json_get_text(kind, "title", ""), json_get_text(kind, "queue", "?"));
+	const char *queue = json_get_text(kind, "queue", NULL); /* a strategy has none */
+	fprintf(out, "%s - %s%s%s%s\n\nParameters, as NAME=VALUE or --NAME VALUE:\n", json_get_text(kind, "name", "?"),
+	        json_get_text(kind, "title", ""), queue ? " (queue " : "", queue ? queue : "", queue ? ")" : "");
 	for (const struct json *p = json_first(json_get(schema, "properties")); p; p = json_next(p)) {
 		struct buf fallback = {0};
 		const struct json *value = json_get(p, "default");

@@ -36,6 +36,8 @@ static bool take_line(struct sse *s, const char *line)
 	} else if ((value = field(line, "id"))) {
 		if (!str_copy(s->id, sizeof s->id, value))
 			s->id[0] = '\0';
+	} else if (str_eq(line, ": listening")) {
+		s->listening = true;
 	}
 	return s->data.len <= SSE_EVENT_MAX; /* comments and unknown fields are passed over, as the standard says */
 }

@@ -13,6 +13,7 @@ struct sse { /* start with zeros, set handler and user */
 	void *user;
 	struct buf line, data;
 	char id[128], type[64];
+	bool listening; /* the server said that nothing from then on is missed */
 };
 bool sse_feed(void *sse, const char *bytes, size_t len); /* fits http_call.on_data */
 void sse_close(struct sse *s);

@@ -9,6 +9,7 @@
 #define UP_WORDS    24
 #define UP_PATH     600
 #define UP_CHILDREN 32
+#define UP_WORKERS  16
 #define UP_LINE     300
 
 /* A program under our eyes. Its standard error goes to <run>/NAME.log; it dies with us. */
@@ -19,6 +20,8 @@ struct child {
 	char *env[UP_WORDS];  /* "K=V", owned */
 	pid_t pid;            /* 0: not running */
 	int out;              /* its standard output until the first line was read; -1 */
+	int status;           /* how it ended, as waitpid tells; 0 while it runs */
+	const char *lost;     /* what is lost when it is started again; NULL: nothing */
 	int restarts;
 	int64_t started_ms; /* monotonic */
 	bool keep;          /* start it again when it dies */
@@ -32,7 +35,8 @@ struct up {
 	struct child children[UP_CHILDREN];
 	size_t n_children;
 	char queue_url[UP_PATH + 40], store_url[UP_PATH + 40], kafka[UP_LINE], exchange[UP_LINE], api_url[UP_LINE];
-	bool sim; /* the exchange is the simulator */
+	char services[UP_LINE]; /* "ports 8001 data, ..." */
+	bool sim;               /* the exchange is the simulator */
 };
 
 /* Children, from up_child.c. */
@@ -44,7 +48,7 @@ bool child_start(struct child *c, struct err *e) MUST_CHECK;
 bool child_first_line(struct child *c, char *out, size_t size, int timeout_ms, struct err *e) MUST_CHECK;
 bool child_is_running(struct child *c); /* collects it when it ended */
 void child_stop(struct child *c);
-void child_why(const struct child *c, char *out, size_t size); /* the last line of its log */
+void child_why(const struct child *c, char *out, size_t size); /* the signal that ended it, or the last line of its log */
 void up_stop_all(struct up *u);                                /* in reverse order of starting */
 
 /* The parts, from up_parts.c: each starts one program and waits until it answers. */

@@ -87,6 +87,7 @@ bool child_start(struct child *c, struct err *e)
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
 		return err_set(e, ERR_INTERNAL, "no pipe for %s: %s", c->name, strerror(errno));
 	pid_t parent = getpid();
+	c->status = 0;
 	c->pid = fork();
 	if (c->pid == 0)
 		become(c, pipe_fds[1], parent);
@@ -105,13 +106,17 @@ bool child_start(struct child *c, struct err *e)
 
 bool child_is_running(struct child *c)
 {
-	if (c->pid > 0 && waitpid(c->pid, NULL, WNOHANG) == c->pid)
+	if (c->pid > 0 && waitpid(c->pid, &c->status, WNOHANG) == c->pid)
 		c->pid = 0;
 	return c->pid > 0;
 }
 
 void child_why(const struct child *c, char *out, size_t size)
 {
+	if (WIFSIGNALED(c->status)) { /* it had no time to say anything: the last line of its log is about something else */
+		snprintf(out, size, "killed by signal %d", WTERMSIG(c->status));
+		return;
+	}
 	snprintf(out, size, "its log is empty");
 	FILE *log = fopen(c->log, "r");
 	if (!log)

@@ -32,12 +32,30 @@ int64_t up_number(const char *text, int64_t fallback, int64_t min, int64_t max)
 }
 
 struct port {
-	const char *setting;
+	const char *setting, *name; /* name: NULL for the one that answers everything */
 	int fallback;
 };
 
-static const struct port ports[] = {
-        {"API_PORT", 8000}, {"DATA_SERVICE_PORT", 8001}, {"BACKTEST_SERVICE_PORT", 8002}, {"ORDER_SERVICE_PORT", 8003}};
+static const struct port ports[] = {{"API_PORT", NULL, 8000}, {"DATA_SERVICE_PORT", "data", 8001},
+        {"BACKTEST_SERVICE_PORT", "backtest", 8002}, {"ORDER_SERVICE_PORT", "order", 8003}};
+
+/* The ports as they were set: a number, auto, or 0 for none. */
+static void name_services(struct up *u)
+{
+	struct buf text = {0};
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+		const char *given = env_of(ports[i].setting);
+		if (!ports[i].name || (given && str_eq(given, "0")))
+			continue;
+		buf_addf(&text, "%s %s ", text.len ? "," : "ports", ports[i].name);
+		if (given)
+			buf_adds(&text, given);
+		else
+			buf_addf(&text, "%d", ports[i].fallback);
+	}
+	snprintf(u->services, sizeof u->services, "%s", text.len ? buf_text(&text) : "none of their own");
+	buf_close(&text);
+}
 
 static bool port_is_free(int port)
 {
@@ -163,6 +181,7 @@ bool up_broker(struct up *u, struct err *e)
 	child_arg(c, "--port"); /* a fixed one: started again, it must be found where it was */
 	child_arg(c, "%d", free_port());
 	c->keep = true;
+	c->lost = "the events that it kept are gone, new ones are sent again";
 	if (!child_start(c, e) || !child_first_line(c, line, sizeof line, START_MS, e))
 		return false;
 	if (!listening(line, u->kafka, sizeof u->kafka))
@@ -214,8 +233,6 @@ bool up_exchange(struct up *u, struct err *e)
 		return err_set(e, ERR_INVALID, "EXCHANGE_URL is too long");
 	if (str_eq(mode, "sim"))
 		return start_sim(u, e);
-	if (!str_eq(mode, "auto") && !str_eq(mode, "real"))
-		return err_set(e, ERR_INVALID, "--exchange is '%s', but must be auto, real or sim", mode);
 	if (str_eq(mode, "real") || exchange_answers(u->exchange))
 		return true;
 	printf("The exchange %s cannot be reached from here: its simulator answers in its place, with made-up candles.\n", u->exchange);
@@ -244,12 +261,13 @@ bool up_api(struct up *u, struct err *e)
 		return err_set(e, ERR_CORRUPT, "the API said '%s' in place of its address", line);
 	address[strcspn(address, " ")] = '\0';
 	snprintf(u->api_url, sizeof u->api_url, "http://%s", address);
+	name_services(u);
 	return true;
 }
 
 bool up_workers(struct up *u, struct err *e)
 {
-	int64_t n = up_number(args_get(u->c, "workers", NULL), 1, 1, 16);
+	int64_t n = up_number(args_get(u->c, "workers", NULL), 1, 1, UP_WORKERS);
 	for (int64_t i = 1; i <= n; i++) {
 		char name[24];
 		snprintf(name, sizeof name, "worker-%d", (int)i);

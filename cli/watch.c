@@ -1,5 +1,7 @@
 /* watch.c -- follows jobs to their end, with a bar each on a terminal and plain lines elsewhere. */
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -29,7 +31,7 @@ static void add_bar(const struct json *job, struct buf *out)
 	const struct json *progress = json_get(job, "progress");
 	int64_t done = json_get_int(progress, "done", 0), total = json_get_int(progress, "total", 0);
 	bool succeeded = str_eq(json_get_text(job, "state", ""), "succeeded");
-	int filled = succeeded ? BAR_WIDTH : total > 0 ? (int)(done * BAR_WIDTH / total) : 0;
+	int filled = succeeded ? BAR_WIDTH : total > 0 ? (int)((double)done / (double)total * BAR_WIDTH) : 0;
 	if (filled < 0 || filled > BAR_WIDTH)
 		filled = BAR_WIDTH;
 	buf_addc(out, '[');
@@ -53,18 +55,55 @@ static void draw(const struct watch_item *item, struct buf *out)
 		buf_addf(out, "  %s", trouble);
 }
 
+/* The terminal's size, asked each time because people change it. A size that nobody knows is taken as large. */
+static struct winsize screen(void)
+{
+	struct winsize size = {0};
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+		return (struct winsize){.ws_row = 1000, .ws_col = 1000};
+	return size;
+}
+
+/* Columns that the character at *text takes, and how many bytes it has. Beyond U+1100 it may be a wide one: two are safe. */
+static int character(const char *text, size_t *bytes_out)
+{
+	unsigned char first = (unsigned char)*text;
+	size_t bytes = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+	*bytes_out = strnlen(text, bytes);
+	return first < 0xE1 ? 1 : 2;
+}
+
+/* A line that wraps would take two, and the next redraw would begin one too low: what does not fit is left out. */
+static void add_clipped(struct buf *out, const char *line, int columns)
+{
+	size_t bytes;
+	for (int used = 0; *line; line += bytes) {
+		used += character(line, &bytes);
+		if (used > columns)
+			break;
+		if ((unsigned char)*line < ' ' || *line == 127)
+			buf_addc(out, ' ');
+		else
+			buf_add(out, line, bytes);
+	}
+}
+
 static void redraw(const struct watch_item *items, size_t n, bool first)
 {
-	struct buf out = {0};
+	struct buf out = {0}, line = {0};
+	int columns = screen().ws_col;
 	if (!first)
 		buf_addf(&out, "\033[%zuA", n);
 	for (size_t i = 0; i < n; i++) {
 		buf_adds(&out, "\033[K");
-		draw(&items[i], &out);
+		buf_clear(&line);
+		draw(&items[i], &line);
+		add_clipped(&out, buf_text(&line), columns - 1); /* the last column makes some terminals wrap */
 		buf_addc(&out, '\n');
 	}
 	fputs(buf_text(&out), stdout);
 	fflush(stdout);
+	buf_close(&line);
 	buf_close(&out);
 }
 
@@ -78,7 +117,7 @@ static void print_one(const struct watch_item *item)
 }
 
 /* Ask about each job that is not over yet. Returns how many still run, -1. */
-static int refresh(struct cli *c, struct watch_item *items, size_t n, struct err *e)
+static int refresh(struct cli *c, struct watch_item *items, size_t n, bool bars, struct err *e)
 {
 	int running = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -91,7 +130,7 @@ static int refresh(struct cli *c, struct watch_item *items, size_t n, struct err
 		items[i].job = job;
 		if (!api_job_is_over(job))
 			running++;
-		else if (!c->terminal && !c->json)
+		else if (!bars && !c->json)
 			print_one(&items[i]);
 	}
 	return running;
@@ -100,15 +139,16 @@ static int refresh(struct cli *c, struct watch_item *items, size_t n, struct err
 int watch_jobs(struct cli *c, struct watch_item *items, size_t n, struct err *e)
 {
 	int64_t spoke = clock_mono_ms();
+	bool bars = c->terminal && n < screen().ws_row; /* more lines than the terminal has cannot be drawn over */
 	for (bool first = true;; first = false) {
-		int running = refresh(c, items, n, e);
+		int running = refresh(c, items, n, bars, e);
 		if (running < 0)
 			return -1;
-		if (c->terminal)
+		if (bars)
 			redraw(items, n, first);
 		if (running == 0)
 			break;
-		bool speak = !c->terminal && !c->json && clock_mono_ms() - spoke >= QUIET_LINE_MS;
+		bool speak = !bars && !c->json && clock_mono_ms() - spoke >= QUIET_LINE_MS;
 		for (size_t i = 0; speak && i < n; i++)
 			if (!api_job_is_over(items[i].job))
 				print_one(&items[i]);

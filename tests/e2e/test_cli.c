@@ -1,8 +1,11 @@
 /* test_cli.c -- the command line against a whole Barque: what it prints, what it refuses, and its exit codes. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -66,6 +69,15 @@ START_TEST(help_and_mistakes)
 	ck_assert_int_eq(BARQUE(NULL, &out, "show", "--help"), 0);
 	expect(&out, "Examples:");
 	mem_free(&out);
+	ck_assert_int_eq(BARQUE(NULL, &out, "jobs", "running"), 2);
+	expect(&out, "'running' is one argument too many");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(NULL, &out, "up", "--workers", "99"), 2);
+	expect(&out, "--workers is '99', but must be a whole number from 1 to 16");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(NULL, &out, "up", "--exchange", "moon"), 2);
+	expect(&out, "--exchange is 'moon', but must be auto, real or sim");
+	mem_free(&out);
 	ck_assert_int_eq(BARQUE(NULL, &out, "jobs"), 3);
 	expect(&out, "no Barque API answers at");
 	mem_free(&out);
@@ -88,9 +100,13 @@ START_TEST(jobs_from_submit_to_result)
 
 	ck_assert_int_eq(BARQUE(&s, &out, "show", id), 0);
 	expect(&out, "succeeded");
+	char day[TIME_TEXT];
+	time_print_date(day, clock_now_ms());
+	expect(&out, day); /* times are for people */
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "jobs", "--kind", "noop"), 0);
 	expect(&out, id);
+	expect(&out, day);
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "show", "default-0nosuchjob0000000000"), 1);
 	mem_free(&out);
@@ -121,6 +137,54 @@ START_TEST(a_key_is_one_job)
 	json_close(&b);
 	mem_free(&first);
 	mem_free(&second);
+	test_system_stop(&s);
+}
+END_TEST
+
+#define COLUMNS 40
+
+/* Run `barque submit noop fail=TEXT --wait` on a terminal of COLUMNS; returns all that it drew, which the caller frees. */
+static char *on_a_terminal(struct test_system *s, const char *fail)
+{
+	struct winsize size = {.ws_row = 12, .ws_col = COLUMNS};
+	char word[300], url[64], block[4096];
+	struct buf drawn = {0};
+	ssize_t n;
+	int status, terminal = posix_openpt(O_RDWR | O_NOCTTY);
+	ck_assert(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0 && ioctl(terminal, TIOCSWINSZ, &size) == 0);
+	snprintf(word, sizeof word, "fail=%s", fail);
+	snprintf(url, sizeof url, "--url=http://127.0.0.1:%d", s->api_port);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int there = open(ptsname(terminal), O_RDWR);
+		if (there < 0 || dup2(there, 1) < 0)
+			_exit(126);
+		execl(test_program("barque"), "barque", "submit", "noop", word, "--wait", url, (char *)NULL);
+		_exit(127);
+	}
+	ck_assert(pid > 0);
+	while ((n = read(terminal, block, sizeof block)) > 0) /* fails when the last who had the other end has closed it */
+		buf_add(&drawn, block, (size_t)n);
+	ck_assert(test_wait(pid, RUN_MS, &status) && WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 1);
+	close(terminal);
+	return buf_detach(&drawn);
+}
+
+/* A line that wrapped would make the next redraw begin in the wrong place. */
+START_TEST(bars_never_wrap)
+{
+	struct test_system s;
+	test_system_start(&s, sim, 1);
+	char *drawn =
+	        on_a_terminal(&s, "\xe5\xb8\x81\xe5\xb8\x81 a reason\nwith two lines that is far longer than the forty columns of it");
+	int lines = 0;
+	for (const char *p = drawn; (p = strstr(p, "\033[K")) != NULL; lines++) {
+		p += 3;
+		ck_assert_msg(strcspn(p, "\r\n") < COLUMNS, "a line of %zu bytes: %s", strcspn(p, "\r\n"), p);
+	}
+	ck_assert_int_ge(lines, 1);
+	mem_free(&drawn);
 	test_system_stop(&s);
 }
 END_TEST
@@ -183,6 +247,12 @@ START_TEST(candles_events_and_a_backtest)
 	        BARQUE(&s, &out, "backtest", "sma_cross", "symbol=BTCUSDT", "interval=1h", "fast=5", "slow=20", start_date, end_date), 0);
 	expect(&out, "final capital");
 	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "backtest", "sma_cross", "symbol=BTCUSDT", "interval=1h"), 0);
+	expect(&out, "No days were given: start_date=");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "backtest", "sma_cross", "--help"), 0);
+	ck_assert_msg(!strstr(out, "queue"), "a strategy has no queue: %s", out);
+	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "backtest", "no_such"), 1);
 	expect(&out, "there is no strategy 'no_such'");
 	mem_free(&out);
@@ -190,6 +260,6 @@ START_TEST(candles_events_and_a_backtest)
 }
 END_TEST
 
-static const TTest *const tests[] = {
-        help_and_mistakes, jobs_from_submit_to_result, a_key_is_one_job, cancel_a_running_job, candles_events_and_a_backtest};
+static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, a_key_is_one_job, bars_never_wrap, cancel_a_running_job,
+        candles_events_and_a_backtest};
 TEST_MAIN("cli", tests)
