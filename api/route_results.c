@@ -106,7 +106,10 @@ void route_record(struct call *c)
 	}
 	if (!records_read(c->api->records_dir, name, &file, &e)) {
 		buf_close(&file);
-		reply_err(c, &e, NULL);
+		if (e.code == ERR_NOT_FOUND) /* its own sentence names directories */
+			reply_detail(c, 404, "there is no result file '%s'", reply_excerpt(c, name));
+		else
+			reply_err(c, &e, NULL);
 		return;
 	}
 	reply_header(c, "Content-Disposition", arena_printf(c->arena, "attachment; filename=\"%s\"", name));

@@ -221,6 +221,7 @@ START_TEST(hostile_requests_do_no_harm)
 	ck_status(&t, api_get(&t, "/api/records/..%2f..%2fetc%2fpasswd"), 404);
 	ck_status(&t, api_get(&t, "/api/records/.hidden.csv"), 404);
 	ck_status(&t, api_get(&t, "/api/records/none.csv"), 404);
+	ck_assert_msg(!strstr(buf_text(&t.answer.body), t.records_dir), "a path of ours is told: %s", buf_text(&t.answer.body));
 	ck_status(&t, api_get(&t, "/api/backtests/nothing"), 404);
 	ck_status(&t, api_get(&t, "/api/backtests?limit=0"), 422);
 	ck_status(&t, api_get(&t, "/api/backtests?before=-1"), 422);
