@@ -250,7 +250,11 @@ end
 
 local ACKS = {}
 
-function ACKS.D(id, key, job, result)
+-- a: the result; b: how far it was at last.
+function ACKS.D(id, key, job, result, progress)
+	if progress ~= '' then
+		call('HSET', key, 'n', progress)
+	end
 	if result == '' then
 		finish(id, key, job, SUCCEEDED)
 	else

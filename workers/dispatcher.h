@@ -56,6 +56,7 @@ void ends_take(void *dispatcher, const struct flight *f, enum back how, const st
 /* limits.c: time, memory, cancellation, leases */
 void limits_check(struct dispatcher *d);
 size_t limits_renewals(struct dispatcher *d, struct line *l);
+char *limits_last_progress(const struct dispatcher *d, const struct flight *f); /* what was not told yet; mem_free it; NULL: nothing */
 void limits_renewed(struct dispatcher *d, struct line *l, const struct queue_renew_reply *reply);
 void limits_stop_all(struct dispatcher *d, enum stop why);
 int64_t limits_next_ms(const struct dispatcher *d); /* look again within so many ms */

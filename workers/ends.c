@@ -14,7 +14,7 @@ static void count(_Atomic int64_t *n)
 static void tell_done(struct dispatcher *d, const struct flight *f, const struct answer *a)
 {
 	char *result = a->result != NULL ? mem_strndup(a->result, a->result_len) : NULL;
-	line_ack(f->line, f->id, f->fence, ACK_DONE, result, NULL);
+	line_ack_done(f->line, f->id, f->fence, result, limits_last_progress(d, f));
 	count(&d->shm->stats.done);
 	log_debug("job %s (%s) succeeded", f->id, f->kind->name);
 }

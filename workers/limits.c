@@ -217,6 +217,18 @@ static void progress_print(struct buf *out, const struct job_progress *p)
 	buf_addc(out, '\0');
 }
 
+char *limits_last_progress(const struct dispatcher *d, const struct flight *f)
+{
+	struct job_progress p;
+	uint32_t version;
+	if (!shm_progress_read(slot_shm(&d->slots.all[f->slot]), f->number, &p, &version) || version == f->progress_version)
+		return NULL;
+	struct buf text = {0};
+	p.eta_s = 0;
+	progress_print(&text, &p);
+	return buf_detach(&text);
+}
+
 static void renewal_put(struct line *l, size_t n, struct slot *s, struct flight *f, size_t *text_at)
 {
 	struct job_progress p;

@@ -33,8 +33,10 @@ bool line_open(struct line *l, const struct settings *s, const char *queue, stru
 
 static void acks_drop(struct line *l, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		mem_free(&l->acks[i].result);
+		mem_free(&l->acks[i].progress_json);
+	}
 	if (n > 0)
 		memmove(l->acks, l->acks + n, (l->n_acks - n) * sizeof(*l->acks));
 	l->n_acks -= n;
@@ -66,6 +68,12 @@ void line_ack(struct line *l, const char *id, int64_t fence, enum ack_outcome ou
 	a->result = result;
 	if (error != NULL)
 		a->error = *error;
+}
+
+void line_ack_done(struct line *l, const char *id, int64_t fence, char *result, char *progress)
+{
+	line_ack(l, id, fence, ACK_DONE, result, NULL);
+	l->acks[l->n_acks - 1].progress_json = progress;
 }
 
 void line_pending_add(struct line *l, struct job *j)

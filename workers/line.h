@@ -52,8 +52,9 @@ struct line {
 bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e) MUST_CHECK; /* connects later */
 void line_close(struct line *l);
 
-/* Something ended: it rides in the next step. Takes over result (may be NULL). */
+/* Something ended: it rides in the next step. Takes over result and progress (both may be NULL). */
 void line_ack(struct line *l, const char *id, int64_t fence, enum ack_outcome outcome, char *result, const struct err *error);
+void line_ack_done(struct line *l, const char *id, int64_t fence, char *result, char *progress);
 /* May a call be begun now? */
 bool line_is_free(const struct line *l, int64_t now_ms);
 /* Must it step now, whatever there is to claim? */

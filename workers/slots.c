@@ -116,6 +116,7 @@ void slot_put(struct slot *s, struct line *line, const struct kind *k, const str
 	struct flight *f = &s->flights[s->n++];
 	memset(f, 0, sizeof(*f));
 	f->number = ++s->last_number;
+	f->slot = s->index;
 	f->fence = j->fence;
 	f->kind = k;
 	f->line = line;

@@ -24,6 +24,7 @@ enum stop { STOP_NONE, STOP_CANCEL /* a person asked */, STOP_SOFT, STOP_HARD, S
 /* One job under lease, sent to a slot. */
 struct flight {
 	uint32_t number;
+	int slot; /* whose */
 	char id[JOB_ID];
 	int64_t fence;
 	const struct kind *kind;

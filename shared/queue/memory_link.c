@@ -100,6 +100,8 @@ static void succeed(const struct scene *c, struct memory_job *j, const struct qu
 		fail(c, j, &too_long);
 		return;
 	}
+	if (a->progress_json)
+		queue_read_progress(a->progress_json, &j->job.progress);
 	j->job.result = a->result && a->result[0] ? mem_strdup(a->result) : NULL;
 	to_end(c, j, JOB_SUCCEEDED);
 }

@@ -143,9 +143,11 @@ struct queue_ack {
 	char id[JOB_ID];
 	int64_t fence;
 	enum ack_outcome outcome;
-	char *result;     /* JSON text for ACK_DONE, may be NULL; owned by the caller until the step ended. Longer than
-	                    * QUEUE_RESULT_MAX: the job becomes FAILED, with that sentence */
-	struct err error; /* for ACK_ERROR and ACK_CRASHED; retry_after_ms > 0 overrides the backoff */
+	/* JSON text for ACK_DONE, may be NULL; owned by the caller until the step ended. Longer than QUEUE_RESULT_MAX: the job becomes
+	 * FAILED, with that sentence. */
+	char *result;
+	char *progress_json; /* for ACK_DONE: how far it was at last; NULL: unchanged; owned as the result */
+	struct err error;    /* for ACK_ERROR and ACK_CRASHED; retry_after_ms > 0 overrides the backoff */
 };
 
 struct queue_claim {

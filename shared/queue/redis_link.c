@@ -177,7 +177,7 @@ static void add_ack(struct redis_cmd *c, const struct queue_ack *a, unsigned cha
 		if (queue_result_too_long(a, &too_long))
 			add_error(c, &too_long, 0);
 		else
-			add_simple(c, "D", a->result, NULL);
+			add_simple(c, "D", a->result, a->progress_json);
 		break;
 	case ACK_ERROR:
 		add_error(c, &a->error, chance);

@@ -805,6 +805,32 @@ static struct queue_renew_reply renew(struct queue_link *l, const char *id, int6
 	return r;
 }
 
+START_TEST(the_last_progress_rides_on_the_end)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_ack a = {.outcome = ACK_DONE, .progress_json = (char[]){"{\"done\":9,\"total\":9,\"unit\":\"bars\"}"}};
+	struct queue_step_reply r;
+	struct queue_claim c;
+	struct job j;
+
+	submit_plain(q, a.id);
+	c = claim_one(l);
+	a.fence = c.job.fence;
+	r = step_with(l, &a, 1, 0, LEASE);
+	ck_assert_uint_eq(r.n_rejected, 0);
+	queue_step_reply_close(&r);
+	j = show(q, a.id);
+	ck_assert_int_eq(j.state, JOB_SUCCEEDED);
+	ck_assert_int_eq(j.progress.done, 9);
+	ck_assert_str_eq(j.progress.unit, "bars");
+	job_close(&j);
+	job_close(&c.job);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
 START_TEST(renewals)
 {
 	struct queue *q = open_queue(NULL);
@@ -1504,12 +1530,13 @@ START_TEST(ten_thousand_random_moves)
 }
 END_TEST
 
-#define QUEUE_SUITE                                                                                                                  \
-	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,      \
-	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches, \
-	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends, renewals,           \
-	        a_dead_worker_loses_its_leases, a_silence_kills_nobody, crashes_make_a_job_dead, give_back_counts_nothing,           \
-	        cancel_in_every_state, cancel_replay_cancel, cancel_asked_survives_a_crash, replay_needs_its_unique_key,             \
-	        held_jobs_are_released, ended_jobs_vanish, listing, watching, budgets, links_refuse_nonsense, ten_thousand_random_moves
+#define QUEUE_SUITE                                                                                                                       \
+	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,           \
+	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches,      \
+	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends,                          \
+	        the_last_progress_rides_on_the_end, renewals, a_dead_worker_loses_its_leases, a_silence_kills_nobody,                     \
+	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                           \
+	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish, listing, watching, \
+	        budgets, links_refuse_nonsense, ten_thousand_random_moves
 
 #endif
