@@ -131,13 +131,13 @@ START_TEST(redis_without_aof_starts_empty_again)
 END_TEST
 
 static const TTest *const tests[] = {
-	folder_is_fresh_and_stays_the_same,
-	ports_differ,
-	spawn_passes_environment_and_keeps_output,
-	wait_gives_up_and_kill_ends,
-	missing_program_is_seen,
-	packed_files_are_unpacked,
-	redis_keeps_its_data_over_a_kill,
-	redis_without_aof_starts_empty_again,
+        folder_is_fresh_and_stays_the_same,
+        ports_differ,
+        spawn_passes_environment_and_keeps_output,
+        wait_gives_up_and_kill_ends,
+        missing_program_is_seen,
+        packed_files_are_unpacked,
+        redis_keeps_its_data_over_a_kill,
+        redis_without_aof_starts_empty_again,
 };
 TEST_MAIN("testlib", tests)
