@@ -65,6 +65,29 @@ static void must(bool ok, const struct err *e)
 #define WRITERS 4
 #define SHARED  2400
 
+static void open_and_close(int me)
+{
+	char path[760];
+	for (int round = 0; round < 20; round++) {
+		struct err e = {0};
+		snprintf(path, sizeof path, "%s-round-%d", suite_url(), round);
+		struct store *s = store_open(path, &e);
+		must(s != NULL, &e);
+		store_close(&s);
+	}
+	UNUSED(me);
+}
+
+/* The API and several workers start at the same moment on a machine where there is no store yet. */
+START_TEST(many_make_a_new_store_at_once)
+{
+	pid_t pids[6];
+	for (int i = 0; i < 6; i++)
+		pids[i] = child(open_and_close, i);
+	join_all(pids, ARRAY_LEN(pids));
+}
+END_TEST
+
 /* Of the shared series this one's quarter and half of the next one's, of its own series everything; in small uneven steps. */
 static void write_part(int me)
 {
@@ -507,8 +530,8 @@ START_TEST(a_read_only_disk_is_named)
 }
 END_TEST
 
-static const TTest *const tests[] = {STORE_SUITE, four_processes_write_at_once, a_reader_sees_one_state, kill_9_leaves_no_half_change,
-        a_newer_schema_is_refused, the_database_of_another_program_is_left_alone, files_that_are_no_database, a_path_that_cannot_be,
-        a_damaged_chunk_is_named_and_can_be_replaced, a_blob_in_the_wrong_row_is_refused, damaged_pages_end_in_sentences,
-        a_full_disk_loses_nothing_that_was_answered, a_read_only_disk_is_named};
+static const TTest *const tests[] = {STORE_SUITE, many_make_a_new_store_at_once, four_processes_write_at_once, a_reader_sees_one_state,
+        kill_9_leaves_no_half_change, a_newer_schema_is_refused, the_database_of_another_program_is_left_alone, files_that_are_no_database,
+        a_path_that_cannot_be, a_damaged_chunk_is_named_and_can_be_replaced, a_blob_in_the_wrong_row_is_refused,
+        damaged_pages_end_in_sentences, a_full_disk_loses_nothing_that_was_answered, a_read_only_disk_is_named};
 TEST_MAIN("store_sqlite", tests)
