@@ -49,9 +49,8 @@ static void note(const char *name, long long number)
 
 static FILE *server(void)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET,
-	        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	        .sin_port = htons((uint16_t)atoi(getenv("BROKER_PORT")))};
+	struct sockaddr_in a = {
+	        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)atoi(getenv("BROKER_PORT")))};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0)
 		die("beanstalkd");
