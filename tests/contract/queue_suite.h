@@ -1171,6 +1171,27 @@ static int list_all(struct queue *q, const char *kind, int state, int limit, boo
 	return total;
 }
 
+/* A cursor comes from outside: rubbish gives nothing, or is refused with a sentence; never the server's own words. */
+START_TEST(hostile_cursors)
+{
+	static const char *const cursors[] = {"a99999999999999999999", "ainf", "anan", "a", "0", "99999999999999999999",
+	        "k9999999999999999999:zz", "ZZZ", "a0x10", "::::"};
+	struct queue *q = open_queue(NULL);
+	struct job jobs[4];
+	char id[JOB_ID], next[64];
+
+	submit_plain(q, id);
+	for (size_t i = 0; i < ARRAY_LEN(cursors); i++) {
+		struct err e = {0};
+		int n = queue_list(q, Q, NULL, -1, cursors[i], 4, jobs, next, &e);
+		ck_assert_msg(n >= 0 || e.code == ERR_INVALID, "%s: %s %s", cursors[i], err_name(e.code), e.text);
+		for (int k = 0; k < n; k++)
+			job_close(&jobs[k]);
+	}
+	queue_close(&q);
+}
+END_TEST
+
 START_TEST(listing)
 {
 	struct queue *q = open_queue(NULL);
@@ -1530,13 +1551,13 @@ START_TEST(ten_thousand_random_moves)
 }
 END_TEST
 
-#define QUEUE_SUITE                                                                                                                       \
-	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,           \
-	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches,      \
-	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends,                          \
-	        the_last_progress_rides_on_the_end, renewals, a_dead_worker_loses_its_leases, a_silence_kills_nobody,                     \
-	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                           \
-	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish, listing, watching, \
-	        budgets, links_refuse_nonsense, ten_thousand_random_moves
+#define QUEUE_SUITE                                                                                                                     \
+	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,         \
+	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches,    \
+	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends,                        \
+	        the_last_progress_rides_on_the_end, renewals, a_dead_worker_loses_its_leases, a_silence_kills_nobody,                   \
+	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                         \
+	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish, hostile_cursors, \
+	        listing, watching, budgets, links_refuse_nonsense, ten_thousand_random_moves
 
 #endif
