@@ -48,6 +48,8 @@ START_TEST(every_kind_is_complete)
 }
 END_TEST
 
+#define DAYS "\"start_date\":\"2026-01-01\",\"end_date\":\"2026-01-05\""
+
 START_TEST(parameters_that_are_wrong_are_refused)
 {
 	refuses("noop", "{\"sleep_ms\":-1}", "sleep_ms");
@@ -65,6 +67,8 @@ START_TEST(parameters_that_are_wrong_are_refused)
 	refuses("backtest.run", "{\"strategy\":\"magic\"}", "magic");
 	refuses("backtest.run", "{\"params\":{\"start_date\":\"2026-01-01\"}}", "end_date");
 	refuses("backtest.run", "{\"params\":7}", "params");
+	refuses("backtest.run", "{\"strategy\":\"sma_cross\",\"symbol\":\"BTCUSDT\"," DAYS ",\"fast\":30,\"slow\":30}", "less than slow");
+	refuses("backtest.run", "{\"strategy\":\"sma_cross\",\"symbol\":\"币\\n\\\"\"," DAYS "}", "no symbol");
 	refuses("backtest.run", "{\"params\":{\"start_date\":\"2026-01-02\",\"end_date\":\"2026-01-01\"}}", "after");
 	refuses("backtest.run", "{\"start_date\":\"2026-01-01\",\"end_date\":\"2026-01-02\",\"magic\":1}", "magic");
 }
