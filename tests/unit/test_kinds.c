@@ -69,6 +69,7 @@ START_TEST(parameters_that_are_wrong_are_refused)
 	refuses("backtest.run", "{\"params\":7}", "params");
 	refuses("backtest.run", "{\"strategy\":\"sma_cross\",\"symbol\":\"BTCUSDT\"," DAYS ",\"fast\":30,\"slow\":30}", "less than slow");
 	refuses("backtest.run", "{\"strategy\":\"sma_cross\",\"symbol\":\"币\\n\\\"\"," DAYS "}", "no symbol");
+	refuses("backtest.run", "{" DAYS ",\"mode\":\"corrected\",\"leverage\":0}", "leverage");
 	refuses("backtest.run", "{\"params\":{\"start_date\":\"2026-01-02\",\"end_date\":\"2026-01-01\"}}", "after");
 	refuses("backtest.run", "{\"start_date\":\"2026-01-01\",\"end_date\":\"2026-01-02\",\"magic\":1}", "magic");
 }
