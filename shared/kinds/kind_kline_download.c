@@ -6,7 +6,9 @@
 #include "kinds/download.h"
 
 #define INTERVAL_CHOICES "1m|3m|5m|15m|30m|1h|2h|4h|6h|8h|12h|1d|3d|1w|1M"
-#define PATIENCE         3 /* so many series in a row that fail for the time being: the exchange is away */
+#define PATIENCE         3  /* so many series in a row that fail for the time being: the exchange is away */
+#define DOUBT            10 /* so many symbols that the exchange does not know: from then on its list is asked first */
+#define NAMES_SHOWN      10 /* of the symbols that failed, in the error */
 
 static const struct param params[] = {
         {.name = "symbols",
@@ -222,9 +224,13 @@ struct tally {
 	struct json *symbols, *failed;
 	int64_t inserted, updated, present;
 	size_t done, temporary;
+	size_t unknown; /* to the exchange */
 	int in_a_row;
 	struct err first; /* of the temporary failures */
 	int64_t from, to; /* open times of the first and last bar that the range may hold; from > to: none */
+	struct exchange_symbol *listed;
+	int n_listed;
+	bool has_list; /* it is only fetched in doubt */
 };
 
 static void tally_note(struct json *o, const struct download *d, const struct download_result *r)
@@ -285,6 +291,7 @@ static void tally_failed(struct tally *t, const char *symbol, const struct err *
 	json_put_text(o, "code", err_name(e->code));
 	json_put_text(o, "message", e->text);
 	json_push(t->failed, o);
+	t->unknown += e->code == ERR_NOT_FOUND;
 	if (!err_is_temporary(e->code)) {
 		t->in_a_row = 0;
 		return;
@@ -294,6 +301,22 @@ static void tally_failed(struct tally *t, const char *symbol, const struct err *
 	t->in_a_row++;
 }
 
+/* Is it worth a request? The list does not decide from the start, since it leaves out symbols whose history can still be had; but
+ * thousands of wrong names asked for one by one would take minutes. */
+static bool may_exist(struct tally *t, const struct download *d, const char *symbol, struct err *e)
+{
+	if (t->unknown < DOUBT)
+		return true;
+	if (!t->has_list && (t->n_listed = exchange_symbols(d->exchange, d->context->arena, &t->listed, e)) < 0)
+		return err_prefix(e, "the exchange's list of symbols");
+	t->has_list = true;
+	for (int i = 0; i < t->n_listed; i++)
+		if (strcmp(t->listed[i].symbol, symbol) == 0)
+			return true;
+	return err_set(e, ERR_NOT_FOUND, "%s is not on the exchange's list, and was not asked for after %d others that do not exist",
+	        symbol, DOUBT);
+}
+
 /* One symbol's trouble is not the others'; but when the exchange is away, the rest is not tried one by one. */
 static bool download_all(struct download *d, const struct symbols *s, struct tally *t, struct err *e)
 {
@@ -301,7 +324,9 @@ static bool download_all(struct download *d, const struct symbols *s, struct tal
 	struct err why = {0};
 	for (size_t i = 0; i < s->n; i++) {
 		d->i_series = i;
-		if (t->in_a_row < PATIENCE && download_series(d, s->names[i], &r, &why) && tally_range(t, d, s->names[i], &why))
+		bool ok = t->in_a_row < PATIENCE && may_exist(t, d, s->names[i], &why) && download_series(d, s->names[i], &r, &why) &&
+		          tally_range(t, d, s->names[i], &why);
+		if (ok)
 			tally_done(t, d, s->names[i], &r);
 		else if (why.code != ERR_CANCELLED)
 			tally_failed(t, s->names[i], &why);
@@ -313,6 +338,23 @@ static bool download_all(struct download *d, const struct symbols *s, struct tal
 	return true;
 }
 
+static bool all_failed(const struct tally *t, struct err *e)
+{
+	const struct json *first = json_first(t->failed);
+	size_t n = json_count(t->failed), i = 0;
+	struct buf names = {0};
+	err_set(e, err_code_of(json_get_text(first, "code", "")), "%s", json_get_text(first, "message", ""));
+	if (n == 1)
+		return false;
+	for (const struct json *f = first; f != NULL && i < NAMES_SHOWN; f = json_next(f))
+		buf_addf(&names, "%s%s", i++ > 0 ? ", " : "", json_get_text(f, "symbol", ""));
+	if (n > i)
+		buf_addf(&names, " and %zu more", n - i);
+	err_prefix(e, "none of %zu symbols could be had (%s)", n, buf_text(&names));
+	buf_close(&names);
+	return false;
+}
+
 static bool tally_end(const struct tally *t, const struct job *job, size_t n, struct err *e)
 {
 	bool again = t->temporary > 0 && job->attempt < job->max_attempts;
@@ -320,12 +362,7 @@ static bool tally_end(const struct tally *t, const struct job *job, size_t n, st
 		*e = t->first;
 		return n == 1 ? false : err_prefix(e, "%zu of %zu symbols are not complete", t->temporary, n);
 	}
-	if (n > 0 && t->done == 0) {
-		const struct json *first = json_first(t->failed);
-		return err_set(e, err_code_of(json_get_text(first, "code", "")), "%s: %s", json_get_text(first, "symbol", ""),
-		        json_get_text(first, "message", ""));
-	}
-	return true;
+	return n == 0 || t->done > 0 || all_failed(t, e);
 }
 
 static struct json *result_make(const struct download *d, const struct tally *t)

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/client.h"
 #include "kinds/download.h"
 #include "kinds/kind.h"
 #include "tests/lib/test.h"
@@ -464,6 +465,52 @@ START_TEST(one_wrong_symbol_does_not_lose_the_others)
 }
 END_TEST
 
+/* How many pages of K-lines the exchange was asked for. */
+static int64_t pages_asked(const struct bench *b)
+{
+	char url[64];
+	struct err e = {0};
+	struct http_answer answer = {0};
+	struct http_client *client = http_client_open(NULL, &e);
+	ck_assert_msg(client != NULL, "%s", e.text);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/sim/stats", b->port);
+	const struct http_call call = {.method = "GET", .url = url};
+	ck_assert_msg(http_client_call(client, &call, &answer, &e), "%s", e.text);
+	struct json *stats = json_parse(buf_text(&answer.body), answer.body.len, &e);
+	ck_assert_msg(stats != NULL, "%s", e.text);
+	int64_t n = json_get_int(json_get(stats, "requests"), "/fapi/v1/klines", -1);
+	json_close(&stats);
+	http_answer_close(&answer);
+	http_client_close(&client);
+	return n;
+}
+
+START_TEST(many_unknown_symbols_are_told_by_one_list)
+{
+	struct bench b;
+	struct buf names = {0}, params = {0};
+	bench_open_market(&b);
+	for (int i = 0; i < 400; i++)
+		buf_addf(&names, "\"NOPE%dUSDT\",", i);
+	buf_addf(&params, "{\"symbols\":[%s\"ETHUSDT\"],\"interval\":\"1d\",\"days_back\":3}", buf_text(&names));
+	ck_assert_msg(bench_run(&b, "kline.download", buf_text(&params)), "%s", b.e.text);
+	ck_assert_int_le(pages_asked(&b), 20);
+	ck_assert_uint_eq(json_count(json_get(b.result, "symbols")), 1);
+	ck_assert_uint_eq(json_count(json_get(b.result, "failed")), 400);
+	ck_assert_str_eq(json_get_text(json_at(json_get(b.result, "failed"), 399), "code", ""), "not_found");
+	buf_clear(&params);
+	buf_addf(&params, "{\"symbols\":[%s\"NOPE0USDT\"],\"interval\":\"1d\",\"days_back\":3}", buf_text(&names));
+	ck_assert(!bench_run(&b, "kline.download", buf_text(&params)));
+	ck_assert_int_eq(b.e.code, ERR_NOT_FOUND);
+	ck_assert_msg(strstr(b.e.text, "400 symbols") != NULL && strstr(b.e.text, "NOPE9USDT and 390 more") != NULL, "%s", b.e.text);
+	ck_assert(!bench_run(&b, "kline.download", "{\"symbols\":[\"NOPE\"],\"interval\":\"1d\",\"days_back\":3}"));
+	ck_assert_msg(strncmp(b.e.text, "NOPE 1d: ", 9) == 0, "%s", b.e.text);
+	buf_close(&names);
+	buf_close(&params);
+	bench_close(&b);
+}
+END_TEST
+
 START_TEST(all_symbols_and_missing_only)
 {
 	struct bench b;
@@ -573,7 +620,7 @@ static const TTest *const tests[] = {every_kind_is_complete, parameters_that_are
         a_backtest_takes_flat_parameters_too, checked_parameters_pass_again_unchanged, equal_downloads_have_one_key, noop_does_as_told,
         a_download_brings_all_bars_once, a_download_fills_holes_in_the_middle, history_that_never_was_is_asked_for_once,
         without_a_start_the_newest_bars_come, a_range_without_a_bar_says_so, three_days_are_told_by_the_bars_that_are_there,
-        every_interval_can_be_downloaded, one_wrong_symbol_does_not_lose_the_others, all_symbols_and_missing_only,
-        an_update_replaces_what_differs, a_download_stops_when_asked_and_goes_on_later, an_older_claim_may_not_write,
-        an_exchange_that_is_away_is_a_temporary_error, integrity_finds_the_hole};
+        every_interval_can_be_downloaded, one_wrong_symbol_does_not_lose_the_others, many_unknown_symbols_are_told_by_one_list,
+        all_symbols_and_missing_only, an_update_replaces_what_differs, a_download_stops_when_asked_and_goes_on_later,
+        an_older_claim_may_not_write, an_exchange_that_is_away_is_a_temporary_error, integrity_finds_the_hole};
 TEST_MAIN("kinds", tests)
