@@ -27,8 +27,9 @@ struct cli_set {
 
 struct cli {
 	const char *url;
-	bool json;     /* --json: machine-readable output only */
-	bool terminal; /* standard output is one: bars may be redrawn */
+	bool json;            /* --json: machine-readable output only */
+	bool terminal;        /* standard output is one: bars may be redrawn */
+	bool stop_at_failure; /* watch_jobs ends with the first job that did not succeed */
 	struct http_client *http;
 	char token[300];              /* "Authorization: Bearer ..." from BARQUE_TOKEN or API_TOKEN; "": none */
 	const char *words[CLI_WORDS]; /* the arguments that are not flags */

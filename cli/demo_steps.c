@@ -64,6 +64,29 @@ static bool count_stored(struct demo *d, struct err *e)
 	return true;
 }
 
+/* Cancel what still runs, and say of the first that failed why, and what to do. */
+static bool give_up(struct demo *d, struct err *e)
+{
+	bool told = false;
+	for (size_t i = 0; i < DEMO_JOBS; i++) {
+		const struct watch_item *item = &d->downloads[i];
+		if (!api_job_is_over(item->job)) {
+			struct err ignored; /* it may have ended meanwhile */
+			struct buf path = {0};
+			buf_addf(&path, "/api/jobs/%s", item->id);
+			struct json *answer = api_call(d->c, "DELETE", buf_text(&path), NULL, NULL, &ignored);
+			json_close(&answer);
+			buf_close(&path);
+		} else if (!told && !str_eq(json_get_text(item->job, "state", ""), "succeeded")) {
+			told = true;
+			err_set(e, ERR_INTERNAL,
+			        "the download of %s did not succeed: %s; look with 'barque show %s', or try --exchange sim", item->label,
+			        json_get_text(json_get(item->job, "error"), "message", "no reason was given"), item->id);
+		}
+	}
+	return false;
+}
+
 bool demo_download(struct demo *d, struct err *e)
 {
 	char start_1m[TIME_TEXT];
@@ -74,12 +97,11 @@ bool demo_download(struct demo *d, struct err *e)
 			return false;
 	if (!submit_download(d, DEMO_JOBS - 1, demo_symbols[0], "1m", start_1m, e))
 		return false;
+	d->c->stop_at_failure = true;
 	int failed = watch_jobs(d->c, d->downloads, DEMO_JOBS, e);
 	if (failed < 0)
 		return false;
-	if (failed > 0)
-		return err_set(e, ERR_INTERNAL, "%d of %d downloads did not succeed", failed, DEMO_JOBS);
-	return count_stored(d, e);
+	return failed > 0 ? give_up(d, e) : count_stored(d, e);
 }
 
 /* The stored bars of a series within the demonstration's days must be complete: days times bars a day. */

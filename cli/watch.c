@@ -136,6 +136,15 @@ static int refresh(struct cli *c, struct watch_item *items, size_t n, bool bars,
 	return running;
 }
 
+/* Of those that are over. */
+static int failed_of(const struct watch_item *items, size_t n)
+{
+	int failed = 0;
+	for (size_t i = 0; i < n; i++)
+		failed += api_job_is_over(items[i].job) && !str_eq(json_get_text(items[i].job, "state", ""), "succeeded");
+	return failed;
+}
+
 int watch_jobs(struct cli *c, struct watch_item *items, size_t n, struct err *e)
 {
 	int64_t spoke = clock_mono_ms();
@@ -146,18 +155,15 @@ int watch_jobs(struct cli *c, struct watch_item *items, size_t n, struct err *e)
 			return -1;
 		if (bars)
 			redraw(items, n, first);
-		if (running == 0)
+		if (running == 0 || (c->stop_at_failure && failed_of(items, n) > 0))
 			break;
 		bool speak = !bars && !c->json && clock_mono_ms() - spoke >= QUIET_LINE_MS;
 		for (size_t i = 0; speak && i < n; i++)
-			if (!api_job_is_over(items[i].job))
+			if (str_eq(json_get_text(items[i].job, "state", ""), "running"))
 				print_one(&items[i]);
 		if (speak)
 			spoke = clock_mono_ms();
 		clock_sleep_ms(ROUND_MS);
 	}
-	int failed = 0;
-	for (size_t i = 0; i < n; i++)
-		failed += !str_eq(json_get_text(items[i].job, "state", ""), "succeeded");
-	return failed;
+	return failed_of(items, n);
 }
