@@ -17,7 +17,8 @@
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
---   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, v<class> virtual time, t ge mt rt times, at op places
+--   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
+--                             t ge mt rt times, at op places
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
 -- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags. What has its
@@ -528,6 +529,9 @@ end
 -- A kind with something left keeps its marker, so that the next waiting dispatcher wakes; one that was emptied loses it.
 local function set_markers(c)
 	local more = 0
+	if c.paused then
+		return more -- resuming sets them all
+	end
 	for _, kind in ipairs(c.kinds) do
 		if c.ready[kind] > 0 then
 			more = 1
@@ -637,13 +641,13 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'r', 'run', 'done' }
 	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
 		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 6, #names do
+	for i = 7, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do
@@ -672,6 +676,9 @@ local function step(keys, args)
 	end
 	local h = read_counters(c)
 	local fence = c.fence
+	if h[6] then
+		c.paused, c.want = true, 0
+	end
 	local rejected = apply_acks(worker, args, 11 + n_kinds, tonumber(args[10 + n_kinds]))
 	local silence_end = keep_time(h[2], h[3])
 	-- Often enough as often as it is noted that we live.
@@ -991,6 +998,26 @@ local function watch(keys, args)
 	return { 1, tonumber(job.state) }
 end
 
+-- ---- whole queues ----------------------------------------------------------------------------------------------------
+
+-- '1': nothing is claimed from now on; '0': whoever waits goes on. Either may be said twice.
+local function pause(keys, args)
+	enter(keys, args)
+	if args[5] == '1' then
+		call('HSETNX', T .. ':n', 'p', now_text)
+		return 1
+	end
+	call('HDEL', T .. ':n', 'p')
+	local h = call('HGETALL', T .. ':n')
+	for i = 1, #h, 2 do
+		local kind = string.match(h[i], '^r:(.+)$')
+		if kind and tonumber(h[i + 1]) > 0 then
+			call('ZADD', T .. ':m:' .. kind, '0', '1')
+		end
+	end
+	return 1
+end
+
 -- ---- looking ---------------------------------------------------------------------------------------------------------
 
 -- The record as fields and values, with its id and its lease's end before it; nil when it has vanished.
@@ -1097,9 +1124,10 @@ end
 
 local function counts(keys, args)
 	enter(keys, args)
-	local h = call('HMGET', T .. ':n', 'r', 'run', 'done')
+	local h = call('HMGET', T .. ':n', 'r', 'run', 'done', 'p')
 	return { tonumber(h[1] or 0), call('ZCARD', T .. ':d'), tonumber(h[2] or 0), call('ZCARD', T .. ':h'), call('ZCARD', T .. ':x'),
-		tonumber(h[3] or 0), call('ZCOUNT', T .. ':W', '(' .. now, '+inf') }
+		tonumber(h[3] or 0), call('ZCOUNT', T .. ':W', '(' .. now, '+inf'),
+		tonumber(h[4] or 0) }
 end
 
 -- ---- budgets ---------------------------------------------------------------------------------------------------------
@@ -1156,6 +1184,7 @@ register('cancel', cancel, 'allow-oom')
 register('replay', replay, 'allow-oom')
 register('release', release, 'allow-oom')
 register('watch', watch, 'allow-oom')
+register('pause', pause, 'allow-oom')
 register('show', show, 'no-writes')
 register('list', list, 'no-writes')
 register('counts', counts, 'no-writes')

@@ -43,6 +43,7 @@ struct queue_driver {
 	bool (*act)(
 	        struct queue *q, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e);
 	int (*counts)(struct queue *q, struct queue_counts *out, int max, struct err *e);
+	bool (*pause)(struct queue *q, const char *queue, bool paused, struct err *e);
 	int (*budget_take)(
 	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);

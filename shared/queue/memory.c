@@ -163,39 +163,7 @@ static bool memory_act(
 	return true;
 }
 
-/* ---- counts, budgets, audit ----------------------------------------------------------------------------------------------- */
-
-static void count_queue(const struct memory_queue *q, int64_t now, struct queue_counts *out)
-{
-	memset(out, 0, sizeof(*out));
-	memcpy(out->queue, q->name, sizeof(out->queue));
-	for (const struct memory_job *j = q->jobs; j; j = j->next) {
-		out->ready += j->job.state == JOB_READY;
-		out->scheduled += j->job.state == JOB_SCHEDULED || j->job.state == JOB_RETRYING;
-		out->running += j->job.state == JOB_RUNNING;
-		out->waiting += j->job.state == JOB_WAITING;
-		out->dead += j->job.state == JOB_DEAD;
-	}
-	for (const struct memory_worker *w = q->workers; w; w = w->next)
-		out->workers += w->alive_until > now;
-	out->done_total = q->done;
-}
-
-static int memory_counts(struct queue *base, struct queue_counts *out, int max, struct err *e)
-{
-	struct memory_store *s = store_of(base);
-	int64_t now = clock_now_ms();
-	int n = 0;
-
-	UNUSED(e);
-	memory_enter(s);
-	for (struct memory_queue *q = s->queues; q && n < max; q = q->next) {
-		memory_purge(q, now);
-		count_queue(q, now, &out[n++]);
-	}
-	memory_leave(s);
-	return n;
-}
+/* ---- budgets, audit ----------------------------------------------------------------------------------------------- */
 
 static struct memory_budget *budget_of(struct memory_store *s, const char *key, int64_t window_ms, int64_t now)
 {
@@ -308,6 +276,7 @@ const struct queue_driver memory_driver = {
         .list = memory_list,
         .act = memory_act,
         .counts = memory_counts,
+        .pause = memory_pause,
         .budget_take = memory_budget_take,
         .budget_correct = memory_budget_correct,
         .ping = memory_ping,

@@ -58,6 +58,7 @@ struct memory_queue {
 	struct memory_worker *workers;
 	struct memory_key *keys;
 	int64_t number, front, back, fence, done, heard_at, silence_end;
+	int64_t paused_at;   /* 0: it is not */
 	int64_t service[10]; /* virtual time of each class */
 	struct memory_queue *next;
 };
@@ -151,6 +152,11 @@ struct queue_watcher *memory_watcher_open(const char *url, const struct queue_op
 int memory_watcher_fd(const struct queue_watcher *w);
 int memory_watcher_next(struct queue_watcher *w, char id_out[JOB_ID], enum job_state *state_out, struct err *e) MUST_CHECK;
 void memory_watcher_close(struct queue_watcher *w);
+
+/* ---- memory_control.c -------------------------------------------------------------------------------------------------------- */
+
+int memory_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+bool memory_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
 
 /* ---- memory_submit.c --------------------------------------------------------------------------------------------------------- */
 

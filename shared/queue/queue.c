@@ -305,6 +305,23 @@ int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err 
 	return q->driver->counts(q, out, max, e);
 }
 
+static bool pause(struct queue *q, const char *queue, bool paused, struct err *e)
+{
+	if (!job_queue_ok(queue))
+		return err_set(e, ERR_INVALID, "there can be no queue of that name");
+	return q->driver->pause(q, queue, paused, e);
+}
+
+bool queue_pause(struct queue *q, const char *queue, struct err *e)
+{
+	return pause(q, queue, true, e);
+}
+
+bool queue_resume(struct queue *q, const char *queue, struct err *e)
+{
+	return pause(q, queue, false, e);
+}
+
 static bool budget_ok(const char *key, int64_t window_ms, struct err *e)
 {
 	if (!str_is_name(key, JOB_KEY - 1, "_.:/@|-"))

@@ -107,9 +107,15 @@ void queue_watcher_close(struct queue_watcher **w);
 struct queue_counts {
 	char queue[JOB_NAME];
 	int64_t ready, scheduled, running, waiting, dead, done_total, workers;
+	int64_t paused_at; /* 0: it is not paused */
 };
 /* The queues that exist; returns how many were filled in out[max], -1 on failure. */
 int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+
+/* From a pause to the next resume no job of the queue is claimed; what runs goes on to its end, and new jobs are taken in. Either may be
+ * said twice. A queue may be paused before its first job. */
+bool queue_pause(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
+bool queue_resume(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
 
 /* A shared budget, e.g. the exchange's request weight in the calendar minute: take `cost` if used + cost <= limit.
  * 1 taken; 0 not now, *wait_ms_out says how long; -1 failed. */

@@ -268,52 +268,6 @@ static bool redis_act(
 	return ok;
 }
 
-/* ---- counts ---------------------------------------------------------------------------------------------------- */
-
-static bool count_one(struct redis_queue *q, const char *queue, struct queue_counts *out, struct err *e)
-{
-	int64_t *const fields[] = {&out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers};
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
-	bool ok = str_copy(out->queue, sizeof(out->queue), queue);
-
-	if (!ok)
-		return redis_bad_reply(e, "SMEMBERS");
-	redis_fcall(&cmd, &q->head.options, "counts", queue);
-	ok = redis_call(q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	if (!ok)
-		return false;
-	for (size_t i = 0; ok && i < ARRAY_LEN(fields); i++)
-		ok = redis_reply_int(redis_reply_at(r, i), fields[i]);
-	redis_reply_close(&r);
-	return ok || redis_bad_reply(e, "counts");
-}
-
-static int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e)
-{
-	struct redis_queue *q = (struct redis_queue *)base;
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
-	struct buf key = {0};
-	int n = 0;
-	bool ok;
-
-	buf_addf(&key, "%s:queues", q->head.options.namespace_);
-	redis_cmd_adds(&cmd, "SMEMBERS");
-	redis_cmd_adds(&cmd, key.data);
-	ok = redis_call(q, &cmd, true, &r, e);
-	for (size_t i = 0; ok && i < redis_reply_count(r) && n < max; i++) {
-		const char *queue = redis_reply_text(redis_reply_at(r, i), NULL);
-
-		ok = job_queue_ok(queue) ? count_one(q, queue, &out[n++], e) : redis_bad_reply(e, "SMEMBERS");
-	}
-	buf_close(&key);
-	redis_cmd_close(&cmd);
-	redis_reply_close(&r);
-	return ok ? n : -1;
-}
-
 /* ---- budgets --------------------------------------------------------------------------------------------------- */
 
 static void budget_call(struct redis_cmd *c, const struct redis_queue *q, const char *function, const char *key)
@@ -375,6 +329,7 @@ const struct queue_driver redis_driver = {
         .list = redis_list,
         .act = redis_act,
         .counts = redis_counts,
+        .pause = redis_pause,
         .budget_take = redis_budget_take,
         .budget_correct = redis_budget_correct,
         .ping = redis_ping,

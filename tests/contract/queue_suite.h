@@ -1140,6 +1140,86 @@ START_TEST(ended_jobs_vanish)
 }
 END_TEST
 
+/* ---- pausing ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Does a link that waits go on before max_ms are over? */
+static bool woken(struct queue_link *l, int64_t max_ms)
+{
+	int64_t start = clock_mono_ms();
+	struct err e = {0};
+
+	ck_ok(queue_link_wait_begin(l, max_ms, &e), &e);
+	while (!queue_link_wait_end(l, &e))
+		wait_fd(queue_link_wait_fd(l));
+	return clock_mono_ms() - start < max_ms / 2;
+}
+
+START_TEST(a_paused_queue_claims_nothing)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission later = {.delay_ms = 20};
+	struct queue_step_reply r;
+	char first[JOB_ID], second[JOB_ID];
+	struct queue_claim c;
+	struct err e = {0};
+	int64_t since;
+
+	submit_plain(q, first);
+	submit_plain(q, second);
+	submit_new(q, &later);
+	c = claim_one(l);
+	ck_assert_int_eq(counts(q).paused_at, 0);
+	ck_ok(queue_pause(q, Q, &e), &e);
+	since = counts(q).paused_at;
+	ck_assert_int_gt(since, 1600000000000);
+	clock_sleep_ms(40);
+	ck_ok(queue_pause(q, Q, &e), &e); /* again, which changes nothing */
+	ck_assert_int_eq(counts(q).paused_at, since);
+	r = step(l, 5);
+	ck_assert(r.n_claims == 0 && !r.more);
+	queue_step_reply_close(&r);
+	ck_assert_int_eq(counts(q).ready, 2); /* what was due has come */
+	ck_assert_int_eq(state_of(q, later.id), JOB_READY);
+	ck_assert_uint_eq(ack(l, c.job.id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	ck_assert_int_eq(state_of(q, c.job.id), JOB_SUCCEEDED);
+	ck_ok(queue_resume(q, Q, &e), &e);
+	ck_ok(queue_resume(q, Q, &e), &e);
+	ck_assert_int_eq(counts(q).paused_at, 0);
+	ck_assert_uint_eq(claim_count(l, 5), 2);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* Who waits at a paused queue is woken at most by what comes in, not again and again; resuming wakes it. */
+START_TEST(resuming_wakes)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct err e = {0};
+	char id[JOB_ID];
+	int times = 0;
+
+	ck_ok(queue_pause(q, Q, &e), &e); /* before its first job */
+	ck_assert_int_gt(counts(q).paused_at, 0);
+	submit_plain(q, id);
+	while (times < 10 && woken(l, 300)) {
+		ck_assert_uint_eq(claim_count(l, 1), 0);
+		times++;
+	}
+	ck_assert_int_le(times, 1);
+	ck_ok(queue_link_wait_begin(l, LONG_MS, &e), &e);
+	ck_ok(queue_resume(q, Q, &e), &e);
+	ck_assert(woken(l, LONG_MS));
+	ck_assert_uint_eq(claim_count(l, 1), 1);
+	ck_assert(!queue_pause(q, "No Queue", &e));
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	ck_assert(!queue_resume(q, "", &e));
+	close_both(&q, &l);
+}
+END_TEST
+
 /* ---- looking ---------------------------------------------------------------------------------------------------------------------- */
 
 /* All pages; returns how many jobs came, and checks that they come newest first and none twice. */
@@ -1530,13 +1610,14 @@ START_TEST(ten_thousand_random_moves)
 }
 END_TEST
 
-#define QUEUE_SUITE                                                                                                                       \
-	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,           \
-	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches,      \
-	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends,                          \
-	        the_last_progress_rides_on_the_end, renewals, a_dead_worker_loses_its_leases, a_silence_kills_nobody,                     \
-	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                           \
-	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish, listing, watching, \
-	        budgets, links_refuse_nonsense, ten_thousand_random_moves
+#define QUEUE_SUITE                                                                                                                  \
+	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,      \
+	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches, \
+	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends,                     \
+	        the_last_progress_rides_on_the_end, renewals, a_dead_worker_loses_its_leases, a_silence_kills_nobody,                \
+	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                      \
+	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish,               \
+	        a_paused_queue_claims_nothing, resuming_wakes, listing, watching, budgets, links_refuse_nonsense,                    \
+	        ten_thousand_random_moves
 
 #endif

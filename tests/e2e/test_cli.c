@@ -110,6 +110,20 @@ START_TEST(jobs_from_submit_to_result)
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "show", "default-0nosuchjob0000000000"), 1);
 	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "pause", "default"), 0);
+	expect(&out, "default is paused, 0 ready, 0 running");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "queues"), 0);
+	expect(&out, "paused");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "resume", "default"), 0);
+	expect(&out, "default goes on");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "pause", "nowhere"), 1);
+	expect(&out, "there is no queue 'nowhere'");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "pause"), 2);
+	mem_free(&out);
 
 	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "nonsense=1"), 1);
 	expect(&out, "nonsense");

@@ -1,0 +1,55 @@
+/* test_control.c -- what operators ask of queues: pause and resume. */
+#include "tests/api/api_test.h"
+
+#define NOOP "{\"kind\":\"noop\"}"
+
+static const char *work_at_once(const struct job *job, struct err *e, void *user)
+{
+	UNUSED(job);
+	UNUSED(e);
+	UNUSED(user);
+	return "{}";
+}
+
+static bool has_ended(void *user)
+{
+	ck_assert_int_eq(api_get(user, "/api/jobs?state=succeeded"), 200);
+	return json_count(json_get(((struct api_test *)user)->json, "jobs")) == 1;
+}
+
+START_TEST(a_paused_queue_waits)
+{
+	struct api_test t;
+	struct api_worker w;
+	char id[JOB_ID], path[100];
+
+	api_start(&t, NULL);
+	ck_status(&t, api_call(&t, "POST", "/api/queues/default/pause", NULL), 200); /* before its first job */
+	ck_assert_str_eq(api_member(&t, "queue"), "default");
+	ck_assert(json_get_bool(t.json, "paused", false));
+	ck_assert_int_gt(json_get_int(t.json, "paused_at", 0), 0);
+	worker_start(&w, &t, "default", work_at_once, NULL);
+	api_submit(&t, NOOP, id);
+	clock_sleep_ms(100);
+	snprintf(path, sizeof path, "/api/jobs/%s", id);
+	ck_status(&t, api_get(&t, path), 200);
+	ck_assert_str_eq(api_member(&t, "state"), "ready");
+	ck_status(&t, api_get(&t, "/api/queues"), 200);
+	ck_contains(api_body(&t), "\"paused\":true");
+	ck_status(&t, api_get(&t, "/metrics"), 200);
+	ck_contains(api_body(&t), "barque_queue_paused{queue=\"default\"} 1");
+	ck_status(&t, api_call(&t, "POST", "/api/queues/default/resume", NULL), 200);
+	ck_assert(!json_get_bool(t.json, "paused", true));
+	ck_assert(test_until(10000, has_ended, &t));
+	worker_stop(&w);
+	ck_status(&t, api_call(&t, "POST", "/api/queues/defualt/pause", NULL), 404);
+	ck_contains(api_member(&t, "detail"), "defualt");
+	ck_assert(str_starts(api_member(&t, "type"), "urn:barque:problem:"));
+	ck_status(&t, api_call(&t, "POST", "/api/queues/a%20b/pause", NULL), 404);
+	ck_status(&t, api_get(&t, "/api/queues/default/pause"), 405);
+	api_stop(&t);
+}
+END_TEST
+
+static const TTest *const tests[] = {a_paused_queue_waits};
+TEST_MAIN("control", tests)
