@@ -21,9 +21,11 @@
 --                             t ge mt rt times, at op places
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
--- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags. What has its
+-- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts. What has its
 -- usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its
--- flags: a i t u it has such a field, w watched, c cancel asked, g cancelled while its id still lies in a lane.
+-- flags: a i t u it has such a field, w watched, c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
+-- because it was cancelled there or moved to another (searching a lane would cost its length). Field o names these lanes by their
+-- priorities, one digit each. An id lies in a lane at most once, so that where a ready job is meant to be its id is no ghost.
 --
 -- No loop runs more than 256 times for each thing a call does.
 
@@ -112,10 +114,15 @@ local function read(key)
 	return parse(call('HGET', key, 's'))
 end
 
--- Write it back, with other fields that ride along. Every write is a new revision.
+-- Write it back without a new revision: only what nobody sees has changed.
+local function keep(key, job, ...)
+	call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence, ...)
+end
+
+-- Write it back, with other fields that ride along: a new revision.
 local function save(key, job, ...)
 	job.rev = NEXT_REV[job.rev] or string.format('%.0f', tonumber(job.rev) + 1)
-	call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence, ...)
+	keep(key, job, ...)
 end
 
 -- The only place where the state of an existing job changes.
@@ -180,6 +187,45 @@ local function flush_lanes()
 	flush('RPUSH', back)
 	flush('LPUSH', front)
 	back, front = {}, {}
+end
+
+-- ---- ghosts ----------------------------------------------------------------------------------------------------------
+
+local function priority_of(lane)
+	return string.sub(lane or '5', 1, 1)
+end
+
+-- Its id stays in the lane of this priority, to be passed over.
+local function add_ghost(key, job, priority)
+	set_flag(job, 'g')
+	call('HSET', key, 'o', (call('HGET', key, 'o') or '') .. priority)
+end
+
+-- False: there is none.
+local function drop_ghost(key, job, priority)
+	local ghosts = has_flag(job, 'g') and call('HGET', key, 'o') or ''
+	local rest = string.gsub(ghosts, priority, '', 1)
+	if rest == ghosts then
+		return false
+	end
+	if rest == '' then
+		clear_flags(job, 'g')
+		call('HDEL', key, 'o')
+	else
+		call('HSET', key, 'o', rest)
+	end
+	return true
+end
+
+-- A job that is ready takes its place in the lane: where its id lies, if it does, else at the end. To be saved after this.
+local function line_up(id, key, job, kind, lane)
+	if not drop_ghost(key, job, priority_of(lane)) then
+		put(back, kind, lane, id)
+		return
+	end
+	count('r', 1)
+	count('r:' .. kind, 1)
+	call('ZADD', T .. ':m:' .. kind, '0', '1')
 end
 
 -- ---- the end of a job -----------------------------------------------------------------------------------------------
@@ -396,8 +442,8 @@ local function promote()
 		local job = read(key)
 		if job then
 			local h = call('HMGET', key, 'k', 'y')
+			line_up(id, key, job, kind_of(h[1]), h[2])
 			move(key, job, READY)
-			put(back, kind_of(h[1]), h[2], id)
 		end
 	end
 	call('ZREM', T .. ':d', unpack(ids))
@@ -450,16 +496,23 @@ local function fence_text(c)
 	return c.high .. string.sub(1000 + low, 2)
 end
 
--- One job becomes ours. False: the id was left over from a job that was cancelled in its lane.
-local function take(c, id)
+-- Is this id, just taken from the lane of this priority, a ghost there? Then it is one no longer.
+local function lay_ghost(key, job, priority)
+	if not has_flag(job, 'g') or (job.state == READY and priority_of(call('HGET', key, 'y')) == priority) then
+		return job.state ~= READY
+	end
+	if drop_ghost(key, job, priority) then
+		keep(key, job)
+	end
+	return true
+end
+
+-- One job becomes ours. False: the id was a ghost, or what is left of a job that has vanished.
+local function take(c, id, lane)
 	local key = T .. ':j:' .. id
 	local h = call('HMGET', key, 's', 'k', 'p')
 	local job = parse(h[1])
-	if not job or job.state ~= READY then
-		if job and has_flag(job, 'g') then
-			clear_flags(job, 'g')
-			save(key, job)
-		end
+	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, priority_of(lane))) then
 		return false
 	end
 	job.fence = fence_text(c)
@@ -478,7 +531,7 @@ local function serve(c, lane, n, alone)
 	local ids, taken = call('LPOP', list, n) or {}, 0
 	local last = #ids
 	for i = 1, #ids do
-		taken = taken + (take(c, ids[i]) and 1 or 0)
+		taken = taken + (take(c, ids[i], lane.lane) and 1 or 0)
 		if c.bytes >= CLAIM_BYTES then
 			last = i
 			break
@@ -784,11 +837,10 @@ local function cancel_job(id)
 		return { 1, tonumber(state) }
 	end
 	if state == READY then
-		-- Searching the lane would cost its length. The id stays there, marked, and is passed over when its turn comes.
-		set_flag(job, 'g')
-		local kind = kind_of(call('HGET', key, 'k'))
+		local h = call('HMGET', key, 'k', 'y')
+		add_ghost(key, job, priority_of(h[2]))
 		count('r', -1)
-		count('r:' .. kind, -1)
+		count('r:' .. kind_of(h[1]), -1)
 	else
 		call('ZREM', T .. (state == WAITING and ':h' or ':d'), id)
 	end
@@ -911,18 +963,6 @@ local function cancel(keys, args)
 	return reply
 end
 
-local function make_ready(id, key, in_lane)
-	local h = call('HMGET', key, 'k', 'y')
-	if in_lane then
-		-- It still lies where it was when it was cancelled.
-		count('r', 1)
-		count('r:' .. kind_of(h[1]), 1)
-		call('ZADD', T .. ':m:' .. kind_of(h[1]), '0', '1')
-	else
-		put(back, kind_of(h[1]), h[2], id)
-	end
-end
-
 -- Take the keys of an ended job again. False: the unique one is another's now.
 local function take_keys(id, key, job)
 	local unique = has_flag(job, 'u') and call('HGET', key, 'u')
@@ -953,13 +993,13 @@ local function replay(keys, args)
 	if not take_keys(id, key, job) then
 		return { -2, tonumber(job.state) }
 	end
-	local in_lane = has_flag(job, 'g')
+	local h = call('HMGET', key, 'k', 'y')
 	call('ZREM', T .. END_INDEX[job.state], id)
-	clear_flags(job, 'acg')
+	clear_flags(job, 'ac')
+	line_up(id, key, job, kind_of(h[1]), h[2])
 	move(key, job, READY)
 	call('PERSIST', key)
 	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
-	make_ready(id, key, in_lane)
 	flush_lanes()
 	leave()
 	return { 1, tonumber(READY) }
@@ -976,12 +1016,46 @@ local function release(keys, args)
 	if job.state ~= WAITING then
 		return { -1, tonumber(job.state) }
 	end
+	local h = call('HMGET', key, 'k', 'y')
+	line_up(id, key, job, kind_of(h[1]), h[2])
 	move(key, job, READY)
 	call('ZREM', T .. ':h', id)
-	make_ready(id, key, false)
 	flush_lanes()
 	leave()
 	return { 1, tonumber(READY) }
+end
+
+-- id, priority, the revision that it must have ('' any): {1, state} done, {0, 0} no such job, {-1, state} it runs or has ended,
+-- {-3, state} it has another revision
+local function prioritize(keys, args)
+	enter(keys, args)
+	local id, priority = args[5], args[6]
+	local key = T .. ':j:' .. id
+	local job = read(key)
+	if not job then
+		return { 0, 0 }
+	end
+	if args[7] ~= '' and args[7] ~= job.rev then
+		return { -3, tonumber(job.state) }
+	end
+	if job.state == RUNNING or job.state >= SUCCEEDED then
+		return { -1, tonumber(job.state) }
+	end
+	local h = call('HMGET', key, 'k', 'y')
+	local from, lane, kind = priority_of(h[2]), priority .. string.sub(h[2] or '5', 2), kind_of(h[1])
+	if from == priority then
+		return { 1, tonumber(job.state) }
+	end
+	if job.state == READY then
+		add_ghost(key, job, from)
+		line_up(id, key, job, kind, lane)
+		count('r', -1) -- it was counted where it was
+		count('r:' .. kind, -1)
+	end
+	save(key, job, 'y', lane)
+	flush_lanes()
+	leave()
+	return { 1, tonumber(job.state) }
 end
 
 local function watch(keys, args)
@@ -1183,6 +1257,7 @@ register('renew', renew, 'allow-oom')
 register('cancel', cancel, 'allow-oom')
 register('replay', replay, 'allow-oom')
 register('release', release, 'allow-oom')
+register('prioritize', prioritize, 'allow-oom')
 register('watch', watch, 'allow-oom')
 register('pause', pause, 'allow-oom')
 register('show', show, 'no-writes')

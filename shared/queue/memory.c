@@ -163,6 +163,33 @@ static bool memory_act(
 	return true;
 }
 
+static enum act_result prioritize(struct memory_store *s, struct memory_queue *q, struct memory_job *j, int priority, int64_t rev)
+{
+	if (rev && rev != j->job.rev)
+		return ACT_WRONG_REV;
+	if (j->job.state == JOB_RUNNING || job_state_is_end(j->job.state))
+		return ACT_WRONG_STATE;
+	memory_prioritize(s, q, j, priority);
+	return ACT_DONE;
+}
+
+static bool memory_prioritize_id(struct queue *base, const char *id, int priority, int64_t rev, enum act_result *result_out,
+        enum job_state *state_out, struct err *e)
+{
+	struct memory_store *s = store_of(base);
+	struct memory_queue *q;
+	struct memory_job *j;
+
+	UNUSED(e);
+	memory_enter(s);
+	q = queue_of_id(s, id, clock_now_ms());
+	j = memory_job_of(q, id);
+	*result_out = j ? prioritize(s, q, j, priority, rev) : ACT_NO_JOB;
+	*state_out = j ? j->job.state : JOB_SCHEDULED;
+	memory_leave(s);
+	return true;
+}
+
 /* ---- budgets, audit ----------------------------------------------------------------------------------------------- */
 
 static struct memory_budget *budget_of(struct memory_store *s, const char *key, int64_t window_ms, int64_t now)
@@ -275,6 +302,7 @@ const struct queue_driver memory_driver = {
         .show = memory_show,
         .list = memory_list,
         .act = memory_act,
+        .prioritize = memory_prioritize_id,
         .counts = memory_counts,
         .pause = memory_pause,
         .budget_take = memory_budget_take,

@@ -130,7 +130,9 @@ void memory_to_end(struct memory_store *s, struct memory_queue *q, struct memory
 /* Count it in its lane, which joins the ring when it was empty; wake who waits for its kind. For new jobs and memory_to_ready. */
 void memory_line_up(struct memory_store *s, struct memory_queue *q, struct memory_job *j, bool front);
 void memory_wake(struct memory_store *s, const char *queue, const char *kind); /* one waiting link */
-void memory_copy_job(const struct memory_job *from, struct job *to);           /* its own copies of the texts */
+/* Another priority, for a job that waits. */
+void memory_prioritize(struct memory_store *s, struct memory_queue *q, struct memory_job *j, int priority);
+void memory_copy_job(const struct memory_job *from, struct job *to); /* its own copies of the texts */
 
 /* ---- memory_link.c ----------------------------------------------------------------------------------------------------------- */
 

@@ -300,6 +300,27 @@ int queue_watch(struct queue *q, const char *id, enum job_state *state_out, stru
 	return act_on(q, ACT_WATCH, id, state_out, e);
 }
 
+int queue_set_priority(struct queue *q, const char *id, int priority, int64_t rev, struct err *e)
+{
+	char queue[JOB_NAME];
+	enum act_result result;
+	enum job_state state;
+	int shard;
+
+	if (priority < 0 || priority > 9)
+		return err_fail(e, ERR_INVALID, "the priority of a job is 0 to 9, not %d", priority);
+	if (!job_id_parse(id, queue, &shard) || shard)
+		return 0;
+	if (!q->driver->prioritize(q, id, priority, rev, &result, &state, e))
+		return -1;
+	if (result == ACT_WRONG_REV)
+		return err_fail(e, ERR_STALE, "job %s has changed: its revision is no longer %lld", id, (long long)rev);
+	if (result == ACT_WRONG_STATE)
+		return err_fail(
+		        e, ERR_CONFLICT, "job %s is %s: only a job that waits can be given another priority", id, job_state_name(state));
+	return result == ACT_DONE;
+}
+
 int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e)
 {
 	return q->driver->counts(q, out, max, e);

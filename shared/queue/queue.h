@@ -92,6 +92,10 @@ int queue_cancel(struct queue *q, const char *id, enum job_state *state_out, str
 int queue_replay(struct queue *q, const char *id, struct err *e) MUST_CHECK;
 int queue_release(struct queue *q, const char *id, struct err *e) MUST_CHECK;
 
+/* Give a job that waits another priority. A READY one moves at once to the end of its lane there (in Redis to its old
+ * place, when it stood there before and that place was not passed yet); the others keep it for later. rev: the revision that the job must have, 0: any.
+ * 1 done, 0: no such job, -1 failed (ERR_CONFLICT: it runs or has ended; ERR_STALE: it has another revision). */
+int queue_set_priority(struct queue *q, const char *id, int priority, int64_t rev, struct err *e) MUST_CHECK;
 /* Say that somebody waits for this job: its end will be published to queue_watcher. Answers the present state, so that
  * nothing is missed between asking and watching. 1 / 0 / -1 as queue_show. */
 int queue_watch(struct queue *q, const char *id, enum job_state *state_out, struct err *e) MUST_CHECK;

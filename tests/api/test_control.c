@@ -1,4 +1,4 @@
-/* test_control.c -- what operators ask of queues: pause and resume. */
+/* test_control.c -- what operators ask: another priority, pause and resume. */
 #include "tests/api/api_test.h"
 
 #define NOOP "{\"kind\":\"noop\"}"
@@ -51,5 +51,43 @@ START_TEST(a_paused_queue_waits)
 }
 END_TEST
 
-static const TTest *const tests[] = {a_paused_queue_waits};
+static int patch(struct api_test *t, const char *path, const char *if_match, const char *body)
+{
+	char match[80];
+	const char *headers[] = {"Content-Type: application/json", if_match ? match : NULL, NULL};
+
+	snprintf(match, sizeof match, "If-Match: %s", if_match ? if_match : "");
+	return api_call_port(t, t->ports[0], "PATCH", path, headers, body);
+}
+
+START_TEST(a_waiting_job_changes_its_priority)
+{
+	struct api_test t;
+	char id[JOB_ID], path[100], h[512];
+
+	api_start(&t, NULL);
+	api_submit(&t, NOOP, id);
+	snprintf(path, sizeof path, "/api/jobs/%s", id);
+	ck_status(&t, patch(&t, path, NULL, "{\"priority\":1}"), 200);
+	ck_assert_int_eq(json_get_int(t.json, "priority", -1), 1);
+	ck_assert_str_eq(api_header(&t, "etag", h), "\"2\"");
+	ck_status(&t, patch(&t, path, "\"1\"", "{\"priority\":3}"), 412);
+	ck_assert_str_eq(api_member(&t, "type"), "urn:barque:problem:precondition_failed");
+	ck_status(&t, patch(&t, path, "W/\"2\"", "{\"priority\":3}"), 412);
+	ck_status(&t, patch(&t, path, "\"1\", \"2\"", "{\"priority\":3}"), 200);
+	ck_status(&t, patch(&t, path, "*", "{\"priority\":4}"), 200);
+	ck_status(&t, patch(&t, path, NULL, "{\"priority\":10}"), 422);
+	ck_status(&t, patch(&t, path, NULL, "{\"priority\":\"1\"}"), 422);
+	ck_status(&t, patch(&t, path, NULL, "{\"priority\":1,\"state\":\"dead\"}"), 422);
+	ck_status(&t, patch(&t, path, NULL, "{}"), 422);
+	ck_status(&t, patch(&t, path, NULL, "["), 400);
+	ck_status(&t, patch(&t, "/api/jobs/default-001hf7yat00000000000a", NULL, "{\"priority\":1}"), 404);
+	ck_status(&t, patch(&t, "/api/jobs/rubbish", "\"1\"", "{\"priority\":1}"), 404);
+	ck_status(&t, api_call(&t, "DELETE", path, NULL), 200);
+	ck_status(&t, patch(&t, path, NULL, "{\"priority\":1}"), 409);
+	api_stop(&t);
+}
+END_TEST
+
+static const TTest *const tests[] = {a_waiting_job_changes_its_priority, a_paused_queue_waits};
 TEST_MAIN("control", tests)

@@ -1140,6 +1140,150 @@ START_TEST(ended_jobs_vanish)
 }
 END_TEST
 
+/* ---- another priority --------------------------------------------------------------------------------------------------------------- */
+
+static void prioritize(struct queue *q, const char *id, int priority)
+{
+	struct err e = {0};
+	struct job j;
+
+	ck_assert_msg(queue_set_priority(q, id, priority, 0, &e) == 1, "%s", e.text);
+	j = show(q, id);
+	ck_assert_int_eq(j.priority, priority);
+	job_close(&j);
+}
+
+static void claims_in_order(struct queue_link *l, char (*ids)[JOB_ID], const size_t *order, size_t n)
+{
+	struct queue_step_reply r = step(l, QUEUE_BATCH_MAX);
+
+	ck_assert_uint_eq(r.n_claims, n);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_str_eq(r.claims[i].job.id, ids[order[i]]);
+	queue_step_reply_close(&r);
+}
+
+START_TEST(ready_jobs_change_their_place)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	static const size_t order[] = {4, 5, 2, 0, 3, 1};
+	char ids[6][JOB_ID];
+
+	for (size_t i = 0; i < 6; i++)
+		submit_plain(q, ids[i]);
+	prioritize(q, ids[4], 0);
+	prioritize(q, ids[1], 7);
+	prioritize(q, ids[2], 3);
+	prioritize(q, ids[5], 0);
+	prioritize(q, ids[5], 2);
+	prioritize(q, ids[5], 0); /* there and back: one place, not two */
+	prioritize(q, ids[3], 5); /* nothing to do */
+	ck_assert_int_eq(counts(q).ready, 6);
+	check_sound(q);
+	claims_in_order(l, ids, order, 6);
+	ck_assert_uint_eq(claim_count(l, 10), 0);
+	ck_assert_int_eq(counts(q).ready, 0);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(a_change_of_place_wakes_and_keeps_lanes)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission a = {.priority = 5, .lane = "a"}, held = {.priority = 5, .lane = "b", .held = true},
+	                        later = {.priority = 5, .delay_ms = 30};
+	static const size_t order[] = {2, 1, 0};
+	char ids[3][JOB_ID];
+
+	submit_new(q, &a);
+	submit_new(q, &held);
+	submit_new(q, &later);
+	memcpy(ids[0], a.id, JOB_ID);
+	memcpy(ids[1], held.id, JOB_ID);
+	memcpy(ids[2], later.id, JOB_ID);
+	prioritize(q, held.id, 1);
+	prioritize(q, later.id, 0);
+	prioritize(q, a.id, 9);
+	ck_assert_int_eq(state_of(q, held.id), JOB_WAITING);
+	ck_assert_int_eq(state_of(q, later.id), JOB_SCHEDULED);
+	ck_assert_int_eq(counts(q).ready, 1);
+	ck_assert_int_eq(queue_release(q, held.id, &(struct err){0}), 1);
+	clock_sleep_ms(40);
+	claims_in_order(l, ids, order, 3);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(a_priority_asks_for_its_revision)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_claim c;
+	struct err e = {0};
+	char id[JOB_ID];
+
+	submit_plain(q, id);
+	ck_assert_int_eq(queue_set_priority(q, id, 3, 1, &e), 1);
+	ck_assert_int_eq(queue_set_priority(q, id, 4, 1, &e), -1);
+	ck_assert_int_eq(e.code, ERR_STALE);
+	ck_assert_int_eq(queue_set_priority(q, id, 4, 2, &e), 1);
+	ck_assert_int_eq(queue_set_priority(q, id, 10, 0, &e), -1);
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	ck_assert_int_eq(queue_set_priority(q, id, -1, 0, &e), -1);
+	ck_assert_int_eq(queue_set_priority(q, "q-001hf7yat00000000000a", 1, 0, &e), 0);
+	ck_assert_int_eq(queue_set_priority(q, "nonsense", 1, 0, &e), 0);
+	c = claim_one(l);
+	ck_assert_int_eq(queue_set_priority(q, id, 1, 0, &e), -1);
+	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	ck_assert_uint_eq(ack(l, id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	ck_assert_int_eq(queue_set_priority(q, id, 1, 0, &e), -1);
+	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* An id that is left in a lane must not be taken there, nor be lost, whatever the job does meanwhile. */
+START_TEST(what_is_left_behind_is_passed_over)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {.priority = 5, .max_attempts = 3, .backoff_ms = 1, .backoff_cap_ms = 1};
+	struct queue_claim c;
+	struct err e = {0};
+
+	submit_new(q, &s);
+	prioritize(q, s.id, 1);
+	c = claim_one(l);
+	ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_ERROR, ERR_IO), 0);
+	job_close(&c.job);
+	prioritize(q, s.id, 5); /* where its id still lies */
+	check_sound(q);
+	clock_sleep_ms(5);
+	c = claim_one(l);
+	ck_assert_str_eq(c.job.id, s.id);
+	ck_assert_uint_eq(claim_count(l, 5), 0);
+	ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_CRASHED, ERR_CRASHED), 0);
+	job_close(&c.job);
+	prioritize(q, s.id, 2);
+	prioritize(q, s.id, 8);
+	cancel(q, s.id);
+	check_sound(q);
+	ck_assert_uint_eq(claim_count(l, 5), 0);
+	ck_assert_int_eq(queue_replay(q, s.id, &e), 1);
+	prioritize(q, s.id, 2);
+	check_sound(q);
+	c = claim_one(l);
+	ck_assert_uint_eq(claim_count(l, 5), 0);
+	ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	ck_assert_int_eq(counts(q).ready, 0);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
 /* ---- pausing ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Does a link that waits go on before max_ms are over? */
@@ -1568,6 +1712,14 @@ static void model_release(struct model *m, struct model_job *j)
 		j->state = JOB_READY;
 }
 
+static void model_prioritize(struct model *m, struct model_job *j)
+{
+	struct err e = {0};
+	bool may = j->state != JOB_RUNNING && !job_state_is_end(j->state);
+
+	ck_assert_int_eq(queue_set_priority(m->q, j->id, roll(m, 10), 0, &e), may ? 1 : -1);
+}
+
 static void model_check(struct model *m)
 {
 	struct queue_audit a;
@@ -1589,7 +1741,7 @@ START_TEST(ten_thousand_random_moves)
 	m->l = open_link("w1");
 	m->seed = (uint64_t)(getenv("SEED") ? atoll(getenv("SEED")) : 42);
 	for (int i = 0; i < 10000; i++) {
-		int what = roll(m, 20);
+		int what = roll(m, 24);
 
 		if (what < 2 || !m->n)
 			model_submit(m);
@@ -1599,8 +1751,10 @@ START_TEST(ten_thousand_random_moves)
 			model_cancel(m, &m->jobs[roll(m, m->n)]);
 		else if (what < 19)
 			model_replay(m, &m->jobs[roll(m, m->n)]);
-		else
+		else if (what < 20)
 			model_release(m, &m->jobs[roll(m, m->n)]);
+		else
+			model_prioritize(m, &m->jobs[roll(m, m->n)]);
 		if (i % 2500 == 2499)
 			model_check(m);
 	}
@@ -1617,7 +1771,8 @@ END_TEST
 	        the_last_progress_rides_on_the_end, renewals, a_dead_worker_loses_its_leases, a_silence_kills_nobody,                \
 	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                      \
 	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish,               \
-	        a_paused_queue_claims_nothing, resuming_wakes, listing, watching, budgets, links_refuse_nonsense,                    \
-	        ten_thousand_random_moves
+	        ready_jobs_change_their_place, a_change_of_place_wakes_and_keeps_lanes, a_priority_asks_for_its_revision,            \
+	        what_is_left_behind_is_passed_over, a_paused_queue_claims_nothing, resuming_wakes, listing, watching, budgets,       \
+	        links_refuse_nonsense, ten_thousand_random_moves
 
 #endif

@@ -110,6 +110,26 @@ START_TEST(jobs_from_submit_to_result)
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "show", "default-0nosuchjob0000000000"), 1);
 	mem_free(&out);
+
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "nonsense=1"), 1);
+	expect(&out, "nonsense");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "sleep_ms=soon"), 2);
+	expect(&out, "sleep_ms=soon is not of type integer");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "no.such"), 1);
+	expect(&out, "there is no kind 'no.such'; there are: noop");
+	mem_free(&out);
+	test_system_stop(&s);
+}
+END_TEST
+
+START_TEST(operators_steer_queues)
+{
+	struct test_system s;
+	char *out;
+	test_system_start(&s, sim, 1);
+
 	ck_assert_int_eq(BARQUE(&s, &out, "pause", "default"), 0);
 	expect(&out, "default is paused, 0 ready, 0 running");
 	mem_free(&out);
@@ -122,17 +142,20 @@ START_TEST(jobs_from_submit_to_result)
 	ck_assert_int_eq(BARQUE(&s, &out, "pause", "nowhere"), 1);
 	expect(&out, "there is no queue 'nowhere'");
 	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--delay", "3600000", "--json"), 0);
+	char later[48];
+	struct json *job = parsed(out);
+	ck_assert(str_copy(later, sizeof(later), json_get_text(job, "id", "")) && later[0]);
+	json_close(&job);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "priority", later, "1"), 0);
+	expect(&out, "scheduled, priority 1");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "priority", later, "5", "6"), 2);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "priority", later, "10"), 2);
+	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "pause"), 2);
-	mem_free(&out);
-
-	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "nonsense=1"), 1);
-	expect(&out, "nonsense");
-	mem_free(&out);
-	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "sleep_ms=soon"), 2);
-	expect(&out, "sleep_ms=soon is not of type integer");
-	mem_free(&out);
-	ck_assert_int_eq(BARQUE(&s, &out, "submit", "no.such"), 1);
-	expect(&out, "there is no kind 'no.such'; there are: noop");
 	mem_free(&out);
 	test_system_stop(&s);
 }
@@ -274,6 +297,6 @@ START_TEST(candles_events_and_a_backtest)
 }
 END_TEST
 
-static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, a_key_is_one_job, bars_never_wrap, cancel_a_running_job,
-        candles_events_and_a_backtest};
+static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, operators_steer_queues, a_key_is_one_job,
+        bars_never_wrap, cancel_a_running_job, candles_events_and_a_backtest};
 TEST_MAIN("cli", tests)
