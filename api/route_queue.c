@@ -1,5 +1,6 @@
-/* route_queue.c -- whole queues: what stands in them, pause and resume. */
+/* route_queue.c -- whole queues: what stands in them, pause, resume, purge. */
 #include "api/context.h"
+#include "api/input.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/str.h"
@@ -118,4 +119,43 @@ void route_queue_pause(struct call *c)
 void route_queue_resume(struct call *c)
 {
 	pause_or_resume(c, queue_resume);
+}
+
+/* Which jobs are meant; false: answered. */
+static bool state_asked(struct call *c, enum job_state *out)
+{
+	const char *state = http_query(c->r, "state");
+
+	if (state && job_state_of(state, out) && (*out == JOB_READY || *out == JOB_SCHEDULED || *out == JOB_WAITING))
+		return true;
+	reply_detail(c, 422, "state must say which jobs: ready, scheduled (with those that are tried again) or waiting");
+	return false;
+}
+
+void route_queue_purge(struct call *c)
+{
+	enum job_state state;
+	int64_t limit, left = 0;
+	struct err e = {0};
+
+	if (!state_asked(c, &state) || !input_query_int(c, "limit", 1, QUEUE_BATCH_MAX, QUEUE_BATCH_MAX, &limit))
+		return;
+	struct queue *q = call_queue(c);
+	const char *queue = q ? queue_named(c, q) : NULL;
+	if (!queue)
+		return;
+	int cancelled = queue_purge(q, queue, state, (int)limit, &left, &e);
+	if (cancelled < 0) {
+		reply_err(c, &e, NULL);
+		return;
+	}
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+	jw_object(&w, NULL);
+	jw_text(&w, "queue", queue);
+	jw_text(&w, "state", job_state_name(state));
+	jw_int(&w, "cancelled", cancelled);
+	jw_int(&w, "remaining", left);
+	jw_end(&w);
+	reply_json(c, 200, &body);
 }

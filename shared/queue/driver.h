@@ -45,6 +45,7 @@ struct queue_driver {
 	bool (*prioritize)(struct queue *q, const char *id, int priority, int64_t rev, enum act_result *result_out,
 	        enum job_state *state_out, struct err *e);
 	int (*counts)(struct queue *q, struct queue_counts *out, int max, struct err *e);
+	int (*purge)(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e);
 	bool (*pause)(struct queue *q, const char *queue, bool paused, struct err *e);
 	int (*budget_take)(
 	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);

@@ -304,6 +304,7 @@ const struct queue_driver memory_driver = {
         .act = memory_act,
         .prioritize = memory_prioritize_id,
         .counts = memory_counts,
+        .purge = memory_purge_jobs,
         .pause = memory_pause,
         .budget_take = memory_budget_take,
         .budget_correct = memory_budget_correct,

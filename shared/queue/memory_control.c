@@ -1,4 +1,4 @@
-/* memory_control.c -- whole queues in memory: what stands in them, and pausing them. */
+/* memory_control.c -- whole queues in memory: what stands in them, pausing and purging them. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -55,4 +55,38 @@ bool memory_pause(struct queue *base, const char *queue, bool paused, struct err
 			memory_wake(s, q->name, l->kind);
 	memory_leave(s);
 	return true;
+}
+
+static bool waits_in(const struct memory_job *j, enum job_state state)
+{
+	return j->job.state == state || (state == JOB_SCHEDULED && j->job.state == JOB_RETRYING);
+}
+
+static struct memory_job *oldest_in(const struct memory_queue *q, enum job_state state)
+{
+	struct memory_job *oldest = NULL;
+
+	for (struct memory_job *j = q->jobs; j; j = j->next)
+		if (waits_in(j, state))
+			oldest = j;
+	return oldest;
+}
+
+int memory_purge_jobs(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e)
+{
+	struct memory_store *s = ((struct memory_handle *)base)->store;
+	struct memory_queue *q;
+	struct memory_job *j;
+	int cancelled = 0;
+
+	UNUSED(e);
+	*left_out = 0;
+	memory_enter(s);
+	q = memory_queue_of(s, queue, false);
+	for (; q && cancelled < limit && (j = oldest_in(q, state)); cancelled++)
+		memory_cancel(s, q, j, &base->options, clock_now_ms());
+	for (j = q ? q->jobs : NULL; j; j = j->next)
+		*left_out += waits_in(j, state);
+	memory_leave(s);
+	return cancelled;
 }

@@ -158,6 +158,7 @@ void memory_watcher_close(struct queue_watcher *w);
 /* ---- memory_control.c -------------------------------------------------------------------------------------------------------- */
 
 int memory_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+int memory_purge_jobs(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool memory_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
 
 /* ---- memory_submit.c --------------------------------------------------------------------------------------------------------- */

@@ -343,6 +343,17 @@ bool queue_resume(struct queue *q, const char *queue, struct err *e)
 	return pause(q, queue, false, e);
 }
 
+int queue_purge(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e)
+{
+	if (!job_queue_ok(queue))
+		return err_fail(e, ERR_INVALID, "there can be no queue of that name");
+	if (state != JOB_READY && state != JOB_SCHEDULED && state != JOB_WAITING)
+		return err_fail(e, ERR_INVALID, "only ready, scheduled and waiting jobs can be purged, not %s ones", job_state_name(state));
+	if (limit < 1 || limit > QUEUE_BATCH_MAX)
+		return err_fail(e, ERR_INVALID, "1 to %d jobs can be purged in one call, not %d", QUEUE_BATCH_MAX, limit);
+	return q->driver->purge(q, queue, state, limit, left_out, e);
+}
+
 static bool budget_ok(const char *key, int64_t window_ms, struct err *e)
 {
 	if (!str_is_name(key, JOB_KEY - 1, "_.:/@|-"))

@@ -121,6 +121,10 @@ int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err 
 bool queue_pause(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
 bool queue_resume(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
 
+/* Cancel up to `limit` (1 .. QUEUE_BATCH_MAX) of the jobs that wait: JOB_READY, JOB_SCHEDULED (with those RETRYING) or JOB_WAITING.
+ * Returns how many, -1 on failure; *left_out: how many still wait there, those that came meanwhile among them. */
+int queue_purge(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
+
 /* A shared budget, e.g. the exchange's request weight in the calendar minute: take `cost` if used + cost <= limit.
  * 1 taken; 0 not now, *wait_ms_out says how long; -1 failed. */
 int queue_budget_take(

@@ -1,4 +1,4 @@
-/* redis_control.c -- whole queues in Redis: what stands in them, and pausing them. */
+/* redis_control.c -- whole queues in Redis: what stands in them, pausing and purging them. */
 #include "queue/redis_private.h"
 
 /* ---- counts ---------------------------------------------------------------------------------------------------- */
@@ -68,4 +68,26 @@ bool redis_pause(struct queue *base, const char *queue, bool paused, struct err 
 		ok = redis_bad_reply(e, "pause");
 	redis_reply_close(&r);
 	return ok;
+}
+
+/* ---- purging --------------------------------------------------------------------------------------------------- */
+
+int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	int64_t cancelled = -1;
+	bool ok;
+
+	redis_fcall(&cmd, &q->head.options, "purge", queue);
+	redis_cmd_addi(&cmd, state);
+	redis_cmd_addi(&cmd, limit);
+	ok = redis_call(q, &cmd, false, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok && (!redis_reply_int(redis_reply_at(r, 0), &cancelled) || !redis_reply_int(redis_reply_at(r, 1), left_out) ||
+	                  cancelled < 0 || cancelled > limit))
+		ok = redis_bad_reply(e, "purge");
+	redis_reply_close(&r);
+	return ok ? (int)cancelled : -1;
 }

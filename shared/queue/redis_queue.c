@@ -363,6 +363,7 @@ const struct queue_driver redis_driver = {
         .act = redis_act,
         .prioritize = redis_prioritize,
         .counts = redis_counts,
+        .purge = redis_purge,
         .pause = redis_pause,
         .budget_take = redis_budget_take,
         .budget_correct = redis_budget_correct,

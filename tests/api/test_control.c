@@ -1,4 +1,4 @@
-/* test_control.c -- what operators ask: another priority, pause and resume. */
+/* test_control.c -- what operators ask: another priority, pause, resume and purge. */
 #include "tests/api/api_test.h"
 
 #define NOOP "{\"kind\":\"noop\"}"
@@ -89,5 +89,31 @@ START_TEST(a_waiting_job_changes_its_priority)
 }
 END_TEST
 
-static const TTest *const tests[] = {a_waiting_job_changes_its_priority, a_paused_queue_waits};
+START_TEST(what_waits_is_purged)
+{
+	struct api_test t;
+	char id[JOB_ID], path[100];
+
+	api_start(&t, NULL);
+	for (int i = 0; i < 5; i++)
+		api_submit(&t, NOOP, id);
+	ck_status(&t, api_call(&t, "DELETE", "/api/queues/default/jobs?state=ready&limit=3", NULL), 200);
+	ck_assert_int_eq(json_get_int(t.json, "cancelled", -1), 3);
+	ck_assert_int_eq(json_get_int(t.json, "remaining", -1), 2);
+	ck_status(&t, api_call(&t, "DELETE", "/api/queues/default/jobs?state=ready", NULL), 200);
+	ck_assert_int_eq(json_get_int(t.json, "cancelled", -1), 2);
+	ck_assert_int_eq(json_get_int(t.json, "remaining", -1), 0);
+	snprintf(path, sizeof path, "/api/jobs/%s", id);
+	ck_status(&t, api_get(&t, path), 200);
+	ck_assert_str_eq(api_member(&t, "state"), "cancelled");
+	ck_status(&t, api_call(&t, "DELETE", "/api/queues/default/jobs", NULL), 422);
+	ck_contains(api_member(&t, "detail"), "ready, scheduled");
+	ck_status(&t, api_call(&t, "DELETE", "/api/queues/default/jobs?state=running", NULL), 422);
+	ck_status(&t, api_call(&t, "DELETE", "/api/queues/default/jobs?state=ready&limit=257", NULL), 422);
+	ck_status(&t, api_call(&t, "DELETE", "/api/queues/nowhere/jobs?state=ready", NULL), 404);
+	api_stop(&t);
+}
+END_TEST
+
+static const TTest *const tests[] = {what_waits_is_purged, a_waiting_job_changes_its_priority, a_paused_queue_waits};
 TEST_MAIN("control", tests)

@@ -1364,6 +1364,94 @@ START_TEST(resuming_wakes)
 }
 END_TEST
 
+/* ---- purging ---------------------------------------------------------------------------------------------------------------------- */
+
+static void purges(struct queue *q, enum job_state state, int limit, int cancelled, int64_t left)
+{
+	struct err e = {0};
+	int64_t got = -1;
+
+	ck_assert_int_eq(queue_purge(q, Q, state, limit, &got, &e), cancelled);
+	ck_assert_int_eq(got, left);
+}
+
+/* Ready jobs of two kinds, many lanes and priorities, with ghosts among them; a held, a scheduled, a retrying and a running one beside. */
+START_TEST(purging_what_waits)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission held = {.held = true}, later = {.delay_ms = 3600000}, again = {.max_attempts = 2, .backoff_ms = 3600000},
+	                        runs = {.priority = 0};
+	struct queue_claim c, c2;
+
+	submit_new(q, &again);
+	c = claim_one(l);
+	ck_assert_uint_eq(ack(l, c.job.id, c.job.fence, ACK_ERROR, ERR_IO), 0);
+	submit_new(q, &runs);
+	c2 = claim_one(l);
+	submit_new(q, &held);
+	submit_new(q, &later);
+	for (int i = 0; i < 300; i++) {
+		char lane[2] = {(char)('a' + i % 20), 0};
+		struct queue_submission s = {.kind = i % 3 ? KIND : "b.kind", .lane = lane, .priority = i % 10};
+
+		submit_new(q, &s);
+		if (i % 7 == 0)
+			prioritize(q, s.id, (i + 1) % 10);
+		if (i % 11 == 0)
+			cancel(q, s.id);
+	}
+	ck_assert_int_eq(counts(q).ready, 272);
+	for (int i = 0; i < 20 && counts(q).ready; i++) {
+		int64_t before = counts(q).ready, left;
+		int n = queue_purge(q, Q, JOB_READY, 100, &left, &(struct err){0});
+
+		ck_assert(n >= 0 && n <= 100 && left == before - n);
+		ck_assert_int_eq(counts(q).ready, left);
+		check_sound(q);
+	}
+	purges(q, JOB_READY, 256, 0, 0);
+	ck_assert_uint_eq(claim_count(l, 256), 0);
+	ck_assert_int_eq(counts(q).scheduled, 2);
+	purges(q, JOB_SCHEDULED, 1, 1, 1);
+	purges(q, JOB_SCHEDULED, 256, 1, 0);
+	purges(q, JOB_WAITING, 256, 1, 0);
+	ck_assert_int_eq(state_of(q, held.id), JOB_CANCELLED);
+	ck_assert_int_eq(state_of(q, later.id), JOB_CANCELLED);
+	ck_assert_int_eq(state_of(q, again.id), JOB_CANCELLED);
+	ck_assert_int_eq(state_of(q, runs.id), JOB_RUNNING);
+	job_close(&c.job);
+	job_close(&c2.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(purged_jobs_let_go_and_come_again)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {.unique_key = "u"}, next = {.unique_key = "u", .unique = UNIQUE_REJECT};
+	struct err e = {0};
+	int64_t left;
+
+	submit_new(q, &s);
+	purges(q, JOB_READY, 256, 1, 0);
+	ck_assert_int_eq(state_of(q, s.id), JOB_CANCELLED);
+	ck_assert_int_eq(queue_replay(q, s.id, &e), 1);
+	ck_assert_uint_eq(claim_count(l, 5), 1);
+	purges(q, JOB_READY, 256, 0, 0);
+	ck_assert_int_eq(submit(q, &next).outcome, SUBMIT_REJECTED);
+	ck_assert_int_eq(queue_purge(q, Q, JOB_RUNNING, 1, &left, &e), -1);
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	ck_assert_int_eq(queue_purge(q, Q, JOB_READY, 257, &left, &e), -1);
+	ck_assert_int_eq(queue_purge(q, Q, JOB_READY, 0, &left, &e), -1);
+	ck_assert_int_eq(queue_purge(q, "No", JOB_READY, 1, &left, &e), -1);
+	ck_assert_int_eq(queue_purge(q, "nowhere", JOB_READY, 1, &left, &e), 0);
+	ck_assert_int_eq(left, 0);
+	close_both(&q, &l);
+}
+END_TEST
+
 /* ---- looking ---------------------------------------------------------------------------------------------------------------------- */
 
 /* All pages; returns how many jobs came, and checks that they come newest first and none twice. */
@@ -1772,7 +1860,7 @@ END_TEST
 	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                      \
 	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish,               \
 	        ready_jobs_change_their_place, a_change_of_place_wakes_and_keeps_lanes, a_priority_asks_for_its_revision,            \
-	        what_is_left_behind_is_passed_over, a_paused_queue_claims_nothing, resuming_wakes, listing, watching, budgets,       \
-	        links_refuse_nonsense, ten_thousand_random_moves
+	        what_is_left_behind_is_passed_over, a_paused_queue_claims_nothing, resuming_wakes, purging_what_waits,               \
+	        purged_jobs_let_go_and_come_again, listing, watching, budgets, links_refuse_nonsense, ten_thousand_random_moves
 
 #endif

@@ -155,6 +155,12 @@ START_TEST(operators_steer_queues)
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "priority", later, "10"), 2);
 	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "purge", "default", "--state", "scheduled"), 0);
+	expect(&out, "1 scheduled jobs of default cancelled, 0 left");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "purge", "default"), 0);
+	expect(&out, "0 ready jobs of default cancelled, 0 left");
+	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "pause"), 2);
 	mem_free(&out);
 	test_system_stop(&s);
