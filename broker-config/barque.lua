@@ -978,6 +978,21 @@ local function take_keys(id, key, job)
 	return true
 end
 
+-- False: its unique key is another's now.
+local function replay_job(id, key, job)
+	if not take_keys(id, key, job) then
+		return false
+	end
+	local h = call('HMGET', key, 'k', 'y')
+	call('ZREM', T .. END_INDEX[job.state], id)
+	clear_flags(job, 'ac')
+	line_up(id, key, job, kind_of(h[1]), h[2])
+	move(key, job, READY)
+	call('PERSIST', key)
+	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
+	return true
+end
+
 -- {1, state} done, {0, 0} no such job, {-1, state} not in an end state, {-2, state} its unique key is another's now
 local function replay(keys, args)
 	enter(keys, args)
@@ -990,16 +1005,9 @@ local function replay(keys, args)
 	if not END_INDEX[job.state] then
 		return { -1, tonumber(job.state) }
 	end
-	if not take_keys(id, key, job) then
+	if not replay_job(id, key, job) then
 		return { -2, tonumber(job.state) }
 	end
-	local h = call('HMGET', key, 'k', 'y')
-	call('ZREM', T .. END_INDEX[job.state], id)
-	clear_flags(job, 'ac')
-	line_up(id, key, job, kind_of(h[1]), h[2])
-	move(key, job, READY)
-	call('PERSIST', key)
-	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
 	flush_lanes()
 	leave()
 	return { 1, tonumber(READY) }
@@ -1192,26 +1200,39 @@ local function show(keys, args)
 	return out
 end
 
--- Page through a zset from its highest score. The cursor names the last member given, so that a member added or removed elsewhere
--- moves nothing. Returns ids and a function that makes the cursor after one of them.
-local function page_zset(name, cursor)
-	local score, id = string.match(cursor, '^(%d+):(%w+)$')
-	local rank = id and call('ZREVRANK', T .. name, id)
-	local z
-	if not id then
-		z = call('ZREVRANGE', T .. name, 0, BATCH - 1, 'WITHSCORES')
-	elseif rank then
-		z = call('ZREVRANGE', T .. name, rank + 1, rank + BATCH, 'WITHSCORES')
-	else
-		z = call('ZREVRANGEBYSCORE', T .. name, '(' .. score, '-inf', 'WITHSCORES', 'LIMIT', 0, BATCH)
+-- From the highest score down, how many stand before whatever comes after (score, id), which itself may be gone.
+local function rank_after(name, score, id)
+	local low = call('ZCOUNT', name, '(' .. score, '+inf')
+	local high = low + call('ZCOUNT', name, score, score)
+	while low < high do
+		local middle = math.floor((low + high) / 2)
+		if call('ZREVRANGE', name, middle, middle)[1] >= id then
+			low = middle + 1
+		else
+			high = middle
+		end
 	end
-	local ids = {}
+	return low
+end
+
+-- Page through a zset from its highest score, or from `top` down. The cursor names the last member given, so that a member added or
+-- removed elsewhere moves nothing. Returns ids, a function that makes the cursor after one of them, and their scores.
+local function page_zset(name, cursor, top)
+	local score, id = string.match(cursor, '^(%d+):(%w+)$')
+	local rank = 0
+	if id then
+		rank = rank_after(T .. name, score, id)
+	elseif top then
+		rank = call('ZCOUNT', T .. name, '(' .. top, '+inf')
+	end
+	local z, ids, scores = call('ZREVRANGE', T .. name, rank, rank + BATCH - 1, 'WITHSCORES'), {}, {}
 	for i = 1, #z, 2 do
 		ids[#ids + 1] = z[i]
+		scores[#scores + 1] = tonumber(z[i + 1])
 	end
 	return ids, function(i)
 		return z[i * 2] .. ':' .. z[i * 2 - 1]
-	end
+	end, scores
 end
 
 -- Page through T:a from its end; the cursor is a position counted from the first job ever, so that trimming moves nothing.
@@ -1280,6 +1301,81 @@ local function counts(keys, args)
 		tonumber(h[4] or 0) }
 end
 
+-- ---- dead letters ----------------------------------------------------------------------------------------------------
+
+-- The job, if it is one of those looked for.
+local function dead_match(key, f)
+	local h = call('HMGET', key, 's', 'k', 'E')
+	local job = parse(h[1])
+	if not job or job.state ~= f.state or (f.kind ~= '' and kind_of(h[2]) ~= f.kind) then
+		return nil
+	end
+	local found = f.error == '' or string.find(string.lower(h[3] or ''), f.error, 1, true)
+	return found and job or nil
+end
+
+-- Look at no more than 256, the latest ended first; visit(id, key, job) says whether to stop there. Returns the cursor, '' at the end.
+local function walk_dead(args, visit)
+	local f = { state = args[5], kind = args[6], error = string.lower(args[7]), from = tonumber(args[8]) }
+	local ids, mark, scores = page_zset(END_INDEX[f.state], args[10], args[9] ~= '0' and args[9])
+	for i, id in ipairs(ids) do
+		if scores[i] < f.from then
+			return ''
+		end
+		local key = T .. ':j:' .. id
+		local job = dead_match(key, f)
+		if job and visit(id, key, job) then
+			return mark(i)
+		end
+	end
+	return #ids < BATCH and '' or mark(#ids)
+end
+
+-- state, kind ('' any), part of the error ('' any), ended from, to (0: no limit), cursor, limit
+local function dead_list(keys, args)
+	enter(keys, args)
+	local limit, bytes, out = tonumber(args[11]), 0, {}
+	local cursor = walk_dead(args, function(id)
+		local record = record_of(id)
+		for _, text in ipairs(record) do
+			bytes = bytes + #text
+		end
+		out[#out + 1] = record
+		return #out == limit or bytes > LIST_BYTES
+	end)
+	return { cursor, out }
+end
+
+local function delete_job(id, key, job)
+	if has_flag(job, 'i') then
+		local idem = T .. ':i:' .. call('HGET', key, 'i')
+		if string.sub(call('GET', idem) or '', 1, #id) == id then
+			call('DEL', idem)
+		end
+	end
+	call('ZREM', T .. END_INDEX[job.state], id)
+	call('UNLINK', key)
+	return true
+end
+
+-- The same, and after the limit what to do: replay or delete. {cursor, how many were done, how many have a unique key that is
+-- another's now}
+local function dead_act(keys, args)
+	enter(keys, args)
+	local act, limit, done, skipped = args[12] == 'delete' and delete_job or replay_job, tonumber(args[11]), 0, 0
+	local cursor = walk_dead(args, function(id, key, job)
+		if act(id, key, job) then
+			done = done + 1
+		else
+			skipped = skipped + 1
+		end
+		return done == limit
+	end)
+	flush_lanes()
+	leave()
+	return { cursor, done, skipped }
+end
+
 -- ---- budgets ---------------------------------------------------------------------------------------------------------
 
 -- A budget is a hash with a tag of its own: s start of the window, u used in it, x stopped until.
@@ -1339,6 +1435,8 @@ register('pause', pause, 'allow-oom')
 register('purge', purge, 'allow-oom')
 register('show', show, 'no-writes')
 register('list', list, 'no-writes')
+register('dead_list', dead_list, 'no-writes')
+register('dead_act', dead_act, 'allow-oom')
 register('counts', counts, 'no-writes')
 register('budget_take', budget_take, 'allow-oom')
 register('budget_correct', budget_correct, 'allow-oom')

@@ -108,7 +108,7 @@ static enum act_result cancel(
 	return ACT_DONE;
 }
 
-static enum act_result replay(struct memory_store *s, struct memory_queue *q, struct memory_job *j)
+enum act_result memory_replay(struct memory_store *s, struct memory_queue *q, struct memory_job *j)
 {
 	if (!job_move_allowed(j->job.state, JOB_READY) || !job_state_is_end(j->job.state))
 		return ACT_WRONG_STATE;
@@ -131,7 +131,7 @@ static enum act_result act_on(struct memory_store *s, struct memory_queue *q, st
 	case ACT_CANCEL:
 		return cancel(s, q, j, o, now);
 	case ACT_REPLAY:
-		return replay(s, q, j);
+		return memory_replay(s, q, j);
 	case ACT_RELEASE:
 		if (j->job.state != JOB_WAITING)
 			return ACT_WRONG_STATE;
@@ -304,6 +304,8 @@ const struct queue_driver memory_driver = {
         .act = memory_act,
         .prioritize = memory_prioritize_id,
         .counts = memory_counts,
+        .dead_list = memory_dead_list,
+        .dead_act = memory_dead_act,
         .purge = memory_purge_jobs,
         .pause = memory_pause,
         .budget_take = memory_budget_take,

@@ -155,9 +155,16 @@ int memory_watcher_fd(const struct queue_watcher *w);
 int memory_watcher_next(struct queue_watcher *w, char id_out[JOB_ID], enum job_state *state_out, struct err *e) MUST_CHECK;
 void memory_watcher_close(struct queue_watcher *w);
 
-/* ---- memory_control.c -------------------------------------------------------------------------------------------------------- */
+/* A dead, failed or cancelled job from its beginning. */
+enum act_result memory_replay(struct memory_store *s, struct memory_queue *q, struct memory_job *j);
+
+/* ---- memory_control.c, memory_dead.c -------------------------------------------------------------------------------------------------------- */
 
 int memory_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+int memory_dead_list(struct queue *base, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
+        char next_out[64], struct err *e) MUST_CHECK;
+int memory_dead_act(struct queue *base, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
+        int *skipped_out, char next_out[64], struct err *e) MUST_CHECK;
 int memory_purge_jobs(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool memory_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
 

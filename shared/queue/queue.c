@@ -354,6 +354,33 @@ int queue_purge(struct queue *q, const char *queue, enum job_state state, int li
 	return q->driver->purge(q, queue, state, limit, left_out, e);
 }
 
+static bool dead_ok(const struct queue_dead_filter *f, const char *cursor, int limit, struct err *e)
+{
+	if (!job_queue_ok(f->queue) || (f->kind && !job_name_ok(f->kind)))
+		return err_set(e, ERR_INVALID, "there can be no queue or kind of that name");
+	if (f->state != JOB_DEAD && f->state != JOB_FAILED)
+		return err_set(e, ERR_INVALID, "dead letters are dead or failed, not %s", job_state_name(f->state));
+	if (f->error && strlen(f->error) > QUEUE_DEAD_ERROR)
+		return err_set(e, ERR_INVALID, "the part of an error to look for has at most %d bytes", QUEUE_DEAD_ERROR);
+	if (f->from_ms < 0 || f->to_ms < 0)
+		return err_set(e, ERR_INVALID, "the times to look between are not negative");
+	if (limit < 1 || limit > QUEUE_BATCH_MAX)
+		return err_set(e, ERR_INVALID, "one call takes 1 to %d jobs, not %d", QUEUE_BATCH_MAX, limit);
+	return !cursor[0] || str_is_name(cursor, 63, ":") || err_set(e, ERR_INVALID, "that is no cursor of ours");
+}
+
+int queue_dead_list(struct queue *q, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
+        char next_cursor_out[64], struct err *e)
+{
+	return dead_ok(f, cursor, limit, e) ? q->driver->dead_list(q, f, cursor, limit, jobs, next_cursor_out, e) : -1;
+}
+
+int queue_dead_act(struct queue *q, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
+        int *skipped_out, char next_cursor_out[64], struct err *e)
+{
+	return dead_ok(f, cursor, limit, e) ? q->driver->dead_act(q, act, f, cursor, limit, skipped_out, next_cursor_out, e) : -1;
+}
+
 static bool budget_ok(const char *key, int64_t window_ms, struct err *e)
 {
 	if (!str_is_name(key, JOB_KEY - 1, "_.:/@|-"))

@@ -1,4 +1,4 @@
-/* test_control.c -- what operators ask: another priority, pause, resume and purge. */
+/* test_control.c -- what operators ask: another priority, pause, resume and purge, dead letters. */
 #include "tests/api/api_test.h"
 
 #define NOOP "{\"kind\":\"noop\"}"
@@ -115,5 +115,102 @@ START_TEST(what_waits_is_purged)
 }
 END_TEST
 
-static const TTest *const tests[] = {what_waits_is_purged, a_waiting_job_changes_its_priority, a_paused_queue_waits};
+static const char *work_badly(const struct job *job, struct err *e, void *user)
+{
+	UNUSED(user);
+	if (strstr(job->params, "\"sense\""))
+		err_set(e, ERR_INVALID, "it makes no sense");
+	else
+		err_set(e, ERR_IO, "the disk is full");
+	return NULL;
+}
+
+static bool five_are_dead(void *user)
+{
+	struct api_test *t = user;
+	ck_assert_int_eq(api_get(t, "/api/queues"), 200);
+	return strstr(api_body(t), "\"done_total\":6") != NULL;
+}
+
+/* Five dead ones and one that failed. */
+static void bury(struct api_test *t)
+{
+	struct api_worker w;
+	char id[JOB_ID];
+
+	for (int i = 0; i < 5; i++)
+		api_submit(t, "{\"kind\":\"noop\",\"max_attempts\":1}", id);
+	api_submit(t, "{\"kind\":\"noop\",\"params\":{\"payload\":\"sense\"}}", id);
+	worker_start(&w, t, "default", work_badly, NULL);
+	ck_assert(test_until(10000, five_are_dead, t));
+	worker_stop(&w);
+}
+
+/* All pages of a query; how many jobs there are. */
+static int dead_count(struct api_test *t, const char *query)
+{
+	char cursor[100] = "", path[300];
+	int total = 0;
+
+	do {
+		snprintf(path, sizeof path, "/api/dead?limit=2%s%s%s", query, *cursor ? "&cursor=" : "", cursor);
+		ck_status(t, api_get(t, path), 200);
+		total += (int)json_count(json_get(t->json, "jobs"));
+		ck_assert(str_copy(cursor, sizeof cursor, api_member(t, "next_cursor")));
+	} while (*cursor);
+	return total;
+}
+
+START_TEST(dead_letters)
+{
+	struct api_test t;
+
+	api_start(&t, NULL);
+	ck_assert_int_eq(dead_count(&t, ""), 0);
+	bury(&t);
+	ck_assert_int_eq(dead_count(&t, ""), 5);
+	ck_assert_int_eq(dead_count(&t, "&state=failed&kind=noop"), 1);
+	ck_assert_int_eq(dead_count(&t, "&error=DISK%20is&queue=default"), 5);
+	ck_assert_int_eq(dead_count(&t, "&error=disc"), 0);
+	ck_assert_int_eq(dead_count(&t, "&queue=kline"), 0);
+	ck_assert_int_eq(dead_count(&t, "&kind=backtest.run"), 0);
+	ck_assert_int_eq(dead_count(&t, "&from=2020-01-01"), 5);
+	ck_assert_int_eq(dead_count(&t, "&to=2020-01-01"), 0);
+	ck_status(&t, api_call(&t, "POST", "/api/dead/replay", "{\"limit\":2,\"error\":\"disk\"}"), 200);
+	ck_assert_int_eq(json_get_int(t.json, "replayed", -1), 2);
+	ck_assert_int_eq(json_get_int(t.json, "skipped", -1), 0);
+	ck_assert_str_ne(api_member(&t, "next_cursor"), "");
+	ck_assert_int_eq(dead_count(&t, ""), 3);
+	ck_status(&t, api_call(&t, "POST", "/api/dead/delete", "{}"), 200);
+	ck_assert_int_eq(json_get_int(t.json, "deleted", -1), 3);
+	ck_assert_int_eq(dead_count(&t, ""), 0);
+	ck_status(&t, api_get(&t, "/api/jobs?state=ready"), 200);
+	ck_assert_uint_eq(json_count(json_get(t.json, "jobs")), 2);
+	api_stop(&t);
+}
+END_TEST
+
+START_TEST(dead_letters_are_asked_for_properly)
+{
+	static const char *const bad[] = {"limit=0", "limit=257", "limit=x", "state=ready", "kind=no.such", "queue=A%20B", "from=soon",
+	        "cursor=x", "cursor=nowhere%3D", "cursor=default%3Da%20b"};
+	struct api_test t;
+
+	api_start(&t, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char path[100];
+
+		snprintf(path, sizeof path, "/api/dead?%s", bad[i]);
+		ck_status(&t, api_get(&t, path), 422);
+		ck_assert(str_starts(api_member(&t, "type"), "urn:barque:problem:"));
+	}
+	ck_status(&t, api_call(&t, "POST", "/api/dead/delete", NULL), 400);
+	ck_status(&t, api_call(&t, "POST", "/api/dead/delete", "{\"kinds\":\"noop\"}"), 422);
+	ck_status(&t, api_call(&t, "POST", "/api/dead/replay", "[]"), 422);
+	api_stop(&t);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        dead_letters, dead_letters_are_asked_for_properly, what_waits_is_purged, a_waiting_job_changes_its_priority, a_paused_queue_waits};
 TEST_MAIN("control", tests)

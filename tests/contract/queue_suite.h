@@ -1571,6 +1571,200 @@ START_TEST(watching)
 }
 END_TEST
 
+/* ---- dead letters ----------------------------------------------------------------------------------------------------------------- */
+
+/* Submit n jobs of a kind and let them end with this error. */
+static void bury(struct queue *q, const char *kind, int n, enum err_code code, const char *text, const char *unique)
+{
+	struct queue_link *l = open_link_for("undertaker", kind, NULL);
+	struct queue_ack acks[64] = {0};
+	struct queue_step_reply r;
+
+	for (int i = 0; i < n; i++) {
+		struct queue_submission s = {.kind = kind, .unique_key = unique, .idempotency_key = unique};
+
+		submit_new(q, &s);
+	}
+	r = step(l, n);
+	ck_assert_uint_eq(r.n_claims, n);
+	for (int i = 0; i < n; i++) {
+		acks[i] = (struct queue_ack){.fence = r.claims[i].job.fence, .outcome = ACK_ERROR};
+		memcpy(acks[i].id, r.claims[i].job.id, JOB_ID);
+		err_set(&acks[i].error, code, "%s", text);
+	}
+	queue_step_reply_close(&r);
+	r = step_with(l, acks, (size_t)n, 0, LEASE);
+	ck_assert_uint_eq(r.n_rejected, 0);
+	queue_step_reply_close(&r);
+	queue_link_close(&l);
+}
+
+/* All pages; how many there are, none twice, the latest ended first. */
+static int dead_all(struct queue *q, const struct queue_dead_filter *f, int limit)
+{
+	static char seen[512][JOB_ID];
+	struct job *jobs = mem_array(256, sizeof(*jobs));
+	char cursor[64] = "", next[64];
+	int64_t before = INT64_MAX;
+	struct err e = {0};
+	int total = 0;
+
+	do {
+		int n = queue_dead_list(q, f, cursor, limit, jobs, next, &e);
+
+		ck_assert_msg(n >= 0 && n <= limit, "%s", e.text);
+		for (int i = 0; i < n; i++) {
+			ck_assert_int_eq(jobs[i].state, f->state);
+			ck_assert_int_le(jobs[i].finished_at, before);
+			before = jobs[i].finished_at;
+			for (int k = 0; k < total; k++)
+				ck_assert_str_ne(seen[k], jobs[i].id);
+			memcpy(seen[total++], jobs[i].id, JOB_ID);
+			job_close(&jobs[i]);
+		}
+		memcpy(cursor, next, sizeof(cursor));
+	} while (cursor[0]);
+	mem_free(&jobs);
+	return total;
+}
+
+/* The same with an act; how many were done. */
+static int dead_act_all(struct queue *q, enum queue_dead_act act, const struct queue_dead_filter *f, int limit, int *skipped_out)
+{
+	char cursor[64] = "", next[64];
+	struct err e = {0};
+	int total = 0;
+
+	*skipped_out = 0;
+	do {
+		int skipped, n = queue_dead_act(q, act, f, cursor, limit, &skipped, next, &e);
+
+		ck_assert_msg(n >= 0 && n <= limit, "%s", e.text);
+		total += n;
+		*skipped_out += skipped;
+		memcpy(cursor, next, sizeof(cursor));
+	} while (cursor[0]);
+	return total;
+}
+
+START_TEST(dead_letters_are_found)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_DEAD};
+	struct job jobs[2];
+	char next[64];
+	int64_t middle;
+	struct err e = {0};
+
+	for (int i = 0; i < 5; i++)
+		bury(q, KIND, 60, ERR_IO, "The disk of Ålesund is 100% full", NULL); /* 60 that end within one ms */
+	clock_sleep_ms(5);
+	middle = clock_now_ms();
+	clock_sleep_ms(5);
+	bury(q, "b.kind", 10, ERR_UNAVAILABLE, "nobody is there", NULL);
+	bury(q, "b.kind", 3, ERR_INVALID, "it makes no sense", NULL);
+	ck_assert_int_eq(dead_all(q, &f, 7), 310);
+	ck_assert_int_eq(dead_all(q, &f, 256), 310);
+	f.kind = "b.kind";
+	ck_assert_int_eq(dead_all(q, &f, 256), 10);
+	f.kind = NULL;
+	f.error = "DISK of ålesund is 100%";
+	ck_assert_int_eq(dead_all(q, &f, 256), 0); /* only letters of ASCII have two cases here */
+	f.error = "DISK of Ålesund is 100%";
+	ck_assert_int_eq(dead_all(q, &f, 256), 300);
+	f.error = err_name(ERR_UNAVAILABLE);
+	ck_assert_int_eq(dead_all(q, &f, 3), 10);
+	f.error = NULL;
+	f.from_ms = middle;
+	ck_assert_int_eq(dead_all(q, &f, 4), 10);
+	f.from_ms = 0;
+	f.to_ms = middle;
+	ck_assert_int_eq(dead_all(q, &f, 100), 300);
+	f.from_ms = middle + 1;
+	ck_assert_int_eq(dead_all(q, &f, 100), 0);
+	f = (struct queue_dead_filter){.queue = Q, .state = JOB_FAILED};
+	ck_assert_int_eq(dead_all(q, &f, 256), 3);
+	f.queue = "nowhere";
+	ck_assert_int_eq(dead_all(q, &f, 256), 0);
+	f.queue = Q;
+	ck_assert_int_eq(queue_dead_list(q, &f, "a b", 2, jobs, next, &e), -1);
+	ck_assert_int_eq(queue_dead_list(q, &f, "", 257, jobs, next, &e), -1);
+	f.state = JOB_CANCELLED;
+	ck_assert_int_eq(queue_dead_list(q, &f, "", 2, jobs, next, &e), -1);
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(dead_letters_are_replayed)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link_for("w1", KIND, "b.kind");
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_DEAD, .error = "disk"};
+	int skipped;
+
+	for (int i = 0; i < 5; i++)
+		bury(q, KIND, 60, ERR_IO, "disk full", NULL);
+	bury(q, KIND, 10, ERR_IO, "net down", NULL);
+	ck_assert_int_eq(dead_act_all(q, QUEUE_DEAD_REPLAY, &f, 7, &skipped), 300);
+	ck_assert_int_eq(skipped, 0);
+	ck_assert_int_eq(counts(q).ready, 300);
+	ck_assert_int_eq(counts(q).dead, 10);
+	check_sound(q);
+	ck_assert_int_eq(dead_act_all(q, QUEUE_DEAD_REPLAY, &f, 256, &skipped), 0);
+	ck_assert_uint_eq(claim_count(l, 256), 256);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(only_one_of_a_unique_key_is_replayed)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_FAILED};
+	struct queue_submission live = {.unique_key = "v"};
+	int skipped;
+
+	for (int i = 0; i < 3; i++) {
+		struct queue_link *l = open_link("w1");
+		struct queue_submission s = {.unique_key = i ? "u" : "v"};
+		struct queue_claim c;
+
+		submit_new(q, &s);
+		c = claim_one(l);
+		ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_ERROR, ERR_INVALID), 0);
+		job_close(&c.job);
+		queue_link_close(&l);
+	}
+	submit_new(q, &live);
+	ck_assert_int_eq(dead_act_all(q, QUEUE_DEAD_REPLAY, &f, 256, &skipped), 1);
+	ck_assert_int_eq(skipped, 2);
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(dead_letters_are_deleted)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_DEAD, .kind = KIND};
+	struct queue_submission again = {.kind = KIND, .unique_key = "k", .idempotency_key = "k"};
+	int skipped;
+
+	bury(q, KIND, 1, ERR_IO, "disk full", "k");
+	bury(q, KIND, 60, ERR_IO, "disk full", NULL);
+	bury(q, "b.kind", 5, ERR_IO, "disk full", NULL);
+	ck_assert_int_eq(submit(q, &again).outcome, SUBMIT_EXISTING);
+	ck_assert_int_eq(dead_act_all(q, QUEUE_DEAD_DELETE, &f, 9, &skipped), 61);
+	ck_assert_int_eq(counts(q).dead, 5);
+	ck_assert_int_eq(list_all(q, NULL, -1, 100, true), 5);
+	memset(again.id, 0, JOB_ID);
+	submit_new(q, &again); /* the keys went with it */
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
 /* ---- budgets ------------------------------------------------------------------------------------------------------------------------ */
 
 START_TEST(budgets)
@@ -1861,6 +2055,8 @@ END_TEST
 	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish,               \
 	        ready_jobs_change_their_place, a_change_of_place_wakes_and_keeps_lanes, a_priority_asks_for_its_revision,            \
 	        what_is_left_behind_is_passed_over, a_paused_queue_claims_nothing, resuming_wakes, purging_what_waits,               \
-	        purged_jobs_let_go_and_come_again, listing, watching, budgets, links_refuse_nonsense, ten_thousand_random_moves
+	        purged_jobs_let_go_and_come_again, dead_letters_are_found, dead_letters_are_replayed,                                \
+	        only_one_of_a_unique_key_is_replayed, dead_letters_are_deleted, listing, watching, budgets, links_refuse_nonsense,   \
+	        ten_thousand_random_moves
 
 #endif
