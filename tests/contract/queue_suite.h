@@ -2002,6 +2002,45 @@ static void model_prioritize(struct model *m, struct model_job *j)
 	ck_assert_int_eq(queue_set_priority(m->q, j->id, roll(m, 10), 0, &e), may ? 1 : -1);
 }
 
+/* Some ready jobs are cancelled; which ones is the queue's choice. */
+static void model_purge(struct model *m)
+{
+	struct err e = {0};
+	int64_t left, ready = 0;
+	int cancelled = queue_purge(m->q, Q, JOB_READY, 1 + roll(m, 40), &left, &e), found = 0;
+
+	for (int i = 0; i < m->n; i++) {
+		struct model_job *j = &m->jobs[i];
+
+		if (j->state != JOB_READY)
+			continue;
+		j->state = state_of(m->q, j->id);
+		ck_assert(j->state == JOB_READY || j->state == JOB_CANCELLED);
+		found += j->state == JOB_CANCELLED;
+		ready += j->state == JOB_READY;
+	}
+	ck_assert_int_eq(cancelled, found);
+	ck_assert_int_eq(left, ready);
+}
+
+static void model_replay_dead(struct model *m)
+{
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_DEAD};
+	int skipped, dead = 0, replayed = dead_act_all(m->q, QUEUE_DEAD_REPLAY, &f, 1 + roll(m, 9), &skipped);
+
+	for (int i = 0; i < m->n; i++) {
+		struct model_job *j = &m->jobs[i];
+
+		if (j->state != JOB_DEAD)
+			continue;
+		j->state = JOB_READY;
+		j->errors = j->crashes = 0;
+		j->cancel_asked = false;
+		dead++;
+	}
+	ck_assert_int_eq(replayed, dead);
+}
+
 static void model_check(struct model *m)
 {
 	struct queue_audit a;
@@ -2037,6 +2076,10 @@ START_TEST(ten_thousand_random_moves)
 			model_release(m, &m->jobs[roll(m, m->n)]);
 		else
 			model_prioritize(m, &m->jobs[roll(m, m->n)]);
+		if (i % 500 == 250)
+			model_purge(m);
+		if (i % 500 == 499)
+			model_replay_dead(m);
 		if (i % 2500 == 2499)
 			model_check(m);
 	}
