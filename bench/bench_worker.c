@@ -194,7 +194,7 @@ static pid_t holder_start(const struct rig_redis *r, int n)
 	rig_must(l != NULL, &e);
 	for (int held = 0;;) {
 		struct queue_step s = {.want = n - held < QUEUE_BATCH_MAX ? n - held : QUEUE_BATCH_MAX, .lease_ms = 3600000};
-		struct queue_step_reply reply;
+		struct queue_step_reply reply = {0};
 		int got = queue_link_step_begin(l, &s, &e) ? 0 : -1;
 		while (got == 0) {
 			struct pollfd p = {.fd = queue_link_fd(l), .events = POLLIN};
@@ -244,7 +244,7 @@ static struct drain drain_once(const char *fsync, const struct drain_plan *p)
 
 static struct drain drain_median(const char *fsync, const struct drain_plan *p, int runs)
 {
-	double rate[32], cpu[32];
+	double rate[32] = {0}, cpu[32] = {0};
 	struct drain d = {0};
 	for (int i = 0; i < runs; i++) {
 		d = drain_once(fsync, p);

@@ -210,7 +210,7 @@ static inline double rig_quantile(double *v, int n, double q)
 /* A setting of the benchmark from the environment. */
 static inline int rig_number(const char *name, int fallback)
 {
-	int64_t v = fallback;
+	int64_t v = fallback; /* str_int leaves it alone when it refuses */
 	if (getenv(name) && !str_int(getenv(name), 1, 10000000, &v)) {
 		fprintf(stderr, "%s is a number from 1 to 10000000\n", name);
 		exit(1);

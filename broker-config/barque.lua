@@ -1238,7 +1238,8 @@ end
 -- Page through T:a from its end; the cursor is a position counted from the first job ever, so that trimming moves nothing.
 local function page_all(cursor)
 	local trimmed = tonumber(call('HGET', T .. ':n', 'at') or 0)
-	local stop = cursor == '' and call('LLEN', T .. ':a') or math.max(0, (tonumber(cursor) or 0) - trimmed)
+	local len = call('LLEN', T .. ':a')
+	local stop = cursor == '' and len or math.max(0, math.min(len, (tonumber(cursor) or 0) - trimmed))
 	local first = math.max(0, stop - BATCH)
 	local some = stop > 0 and call('LRANGE', T .. ':a', first, stop - 1) or {}
 	local ids = {}

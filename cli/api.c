@@ -56,7 +56,12 @@ static bool send_call(struct cli *c, const char *method, const char *path, const
 		json_print(body, &text);
 	if (key)
 		buf_addf(&key_line, "Idempotency-Key: \"%s\"", key);
-	const char *headers[] = {"Content-Type: application/json", key ? buf_text(&key_line) : NULL, NULL};
+	const char *headers[4] = {"Content-Type: application/json"};
+	size_t n = 1;
+	if (key)
+		headers[n++] = buf_text(&key_line);
+	if (c->token[0])
+		headers[n++] = c->token;
 	struct http_call call = {
 	        .method = method, .url = buf_text(&url), .headers = headers, .body = body ? buf_text(&text) : NULL, .body_len = text.len};
 	bool ok = http_client_call(c->http, &call, answer, e);

@@ -1,7 +1,6 @@
 /* args.c -- reads a command line: words, --name value, --name=value and switches. */
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/str.h"
 #include "cli/cli.h"
 
@@ -33,9 +32,10 @@ bool args_is_known(const struct command *command, const char *name)
 /* One flag at argv[*i]; steps over its value when that is a word of its own. */
 static bool read_flag(struct cli *c, const struct command *command, int argc, char **argv, int *i, struct err *e)
 {
-	const char *text = str_eq(argv[*i], "-h") ? "help" : argv[*i] + 2;
-	const char *equals = strchr(text, '=');
-	const char *name = equals ? mem_strndup(text, (size_t)(equals - text)) : text;
+	char *equals = strchr(argv[*i], '=');
+	if (equals)
+		*equals = '\0'; /* the name ends here; the word is ours */
+	const char *name = str_eq(argv[*i], "-h") ? "help" : argv[*i] + 2;
 	const struct cli_flag *flag = flag_of(command, name);
 	if (!flag && !command->free_flags)
 		return err_set(e, ERR_INVALID, "there is no flag --%s", name);

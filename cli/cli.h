@@ -30,6 +30,7 @@ struct cli {
 	bool json;     /* --json: machine-readable output only */
 	bool terminal; /* standard output is one: bars may be redrawn */
 	struct http_client *http;
+	char token[300];              /* "Authorization: Bearer ..." from BARQUE_TOKEN or API_TOKEN; "": none */
 	const char *words[CLI_WORDS]; /* the arguments that are not flags */
 	size_t n_words;
 	struct cli_set sets[CLI_WORDS];

@@ -42,11 +42,13 @@ static int run(struct cli *c)
 	buf_addf(&url, "%s/api/events", c->url);
 	struct sse s = {.handler = print_event, .user = &l};
 	struct http_answer answer = {0};
-	struct http_call call = {.url = buf_text(&url), .timeout_ms = -1, .on_data = sse_feed, .user = &s};
+	const char *headers[] = {c->token[0] ? c->token : NULL, NULL};
+	struct http_call call = {.headers = headers, .url = buf_text(&url), .timeout_ms = -1, .on_data = sse_feed, .user = &s};
 	bool ok = http_client_call(c->http, &call, &answer, &e);
 	int status = ok && answer.status < 400 ? CLI_DONE : CLI_FAILED;
 	if (ok && answer.status >= 400)
-		fprintf(stderr, "barque events: the API answered with HTTP status %d; is KAFKA_BROKERS set for it?\n", answer.status);
+		fprintf(stderr, "barque events: the API answered with HTTP status %d%s\n", answer.status,
+		        answer.status == 401 ? "; set BARQUE_TOKEN to its token" : "; is KAFKA_BROKERS set for it?");
 	else if (!ok && e.code == ERR_CANCELLED)
 		status = CLI_DONE;
 	else if (!ok)

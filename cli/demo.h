@@ -16,7 +16,7 @@ extern const char *const demo_symbols[DEMO_SYMBOLS];
 struct demo_events {
 	pthread_t thread;
 	pthread_mutex_t lock;
-	const char *url;
+	const char *url, *token;
 	bool stop, ready, failed;
 	int64_t changes; /* kline.range.updated.v1 events */
 	char why[400];

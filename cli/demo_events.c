@@ -64,7 +64,8 @@ static void *listen_thread(void *user)
 	struct buf url = {0};
 	buf_addf(&url, "%s/api/events", l.events->url);
 	struct http_answer answer = {0};
-	struct http_call call = {.url = buf_text(&url), .timeout_ms = -1, .on_data = feed, .user = &l};
+	const char *headers[] = {l.events->token, NULL};
+	struct http_call call = {.headers = headers, .url = buf_text(&url), .timeout_ms = -1, .on_data = feed, .user = &l};
 	bool ok = http_client_call(http, &call, &answer, &e);
 	tell_failure(l.events, ok ? "the stream of events ended too early" : e.text);
 	http_answer_close(&answer);
@@ -102,6 +103,7 @@ bool demo_listen(struct demo *d, struct err *e)
 {
 	struct demo_events *events = &d->events;
 	events->url = d->c->url;
+	events->token = d->c->token[0] ? d->c->token : NULL;
 	pthread_mutex_init(&events->lock, NULL);
 	if (pthread_create(&events->thread, NULL, listen_thread, events) != 0)
 		return err_set(e, ERR_INTERNAL, "no thread could be started for the subscriber");

@@ -1,4 +1,5 @@
 /* main.c -- `barque`, the command people type: finds the command, reads its flags, runs it. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static void print_overview(FILE *out)
 		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(out,
 	        "\nEvery command takes --json (output for scripts), --url URL (the API; default %s or BARQUE_URL)\n"
-	        "and --help, which shows examples. To begin: barque up --demo\n",
+	        "and --help, which shows examples. BARQUE_TOKEN is the token of an API that wants one. To begin: barque up --demo\n",
 	        CLI_DEFAULT_URL);
 }
 
@@ -35,6 +36,26 @@ static const struct command *command_of(const char *name)
 		if (str_eq(commands[i]->name, name))
 			return commands[i];
 	return NULL;
+}
+
+static bool read_token(struct cli *c, struct err *e)
+{
+	const char *token = getenv("BARQUE_TOKEN");
+	if (!token || !*token)
+		token = getenv("API_TOKEN");
+	if (!token || !*token)
+		return true;
+	int n = snprintf(c->token, sizeof c->token, "Authorization: Bearer %s", token);
+	return n > 0 && (size_t)n < sizeof c->token ? true : err_set(e, ERR_INVALID, "the token in BARQUE_TOKEN or API_TOKEN is too long");
+}
+
+/* What was printed must have arrived: a full disk would cut a table of candles without a word. */
+static int finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "barque: the output could not be written: %s\n", strerror(errno));
+	return status == CLI_DONE ? CLI_FAILED : status;
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -55,11 +76,13 @@ static int run_command(const struct command *command, int argc, char **argv)
 	c.terminal = !c.json && isatty(STDOUT_FILENO);
 	struct http_client_options options = {.timeout_ms = 120000, .stall_timeout_ms = 90000, .user_agent = "barque-cli"};
 	c.http = http_client_open(&options, &e);
-	if (!c.http)
+	if (!c.http || !read_token(&c, &e)) {
+		http_client_close(&c.http);
 		return cli_fail(&e);
+	}
 	int status = command->run(&c);
 	http_client_close(&c.http);
-	return status;
+	return finish(status);
 }
 
 int main(int argc, char **argv)

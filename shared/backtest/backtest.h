@@ -83,6 +83,9 @@ struct strategy {
 	/* params: checked, with defaults filled in. Result and everything in it lives in the arena. */
 	bool (*run)(
 	        const struct json *params, const struct backtest_data *data, struct arena *a, struct backtest_result *out, struct err *e);
+	/* Beyond the table: parameters that contradict each other, so that they are refused when they are given and not when the run
+	 * begins. May be NULL. */
+	bool (*check)(const struct json *params, struct err *e);
 };
 
 const struct strategy *strategy_of(const char *name); /* NULL: no such strategy */

@@ -21,6 +21,44 @@ static const struct param params[] = {
                 "origin: its numbers, defects included; corrected: docs/strategies.md", NULL},
 };
 
+/* Values that the origin runs with although they mean nothing: not in the table above, since mode origin takes them as well. */
+static const struct limit {
+	const char *name, *right;
+	bool zero_ok;
+	double max;
+} limits[] = {
+        {"initial_capital", "above 0", false, INFINITY},
+        {"leverage", "above 0", false, INFINITY},
+        {"profit_threshold", "0 or above", true, INFINITY},
+        {"loss_threshold", "0 or above", true, INFINITY},
+        {"position_size_ratio", "above 0 and at most 1", false, 1},
+};
+
+static bool limit_holds(const struct limit *l, const struct json *j, double *v_out)
+{
+	*v_out = json_get_double(j, l->name, 1); /* absent: its default, which is within the limits as 1 is */
+	return (*v_out > 0 || (l->zero_ok && *v_out == 0)) && *v_out <= l->max;
+}
+
+static bool limits_check(const struct json *j, struct err *e)
+{
+	double v;
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
+		if (!limit_holds(&limits[i], j, &v))
+			return err_set(e, ERR_INVALID, "parameter %s is %g, but must be %s; only mode origin runs with it", limits[i].name,
+			        v, limits[i].right);
+	return true;
+}
+
+static void limits_warn(const struct json *j, struct builder *b)
+{
+	double v;
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
+		if (!limit_holds(&limits[i], j, &v))
+			build_warn(b, "%s is %g, which means nothing (it should be %s); the run took it all the same, as the origin does",
+			        limits[i].name, v, limits[i].right);
+}
+
 #define HOURS_LIMIT 1000000 /* a century; more means the same and would not fit an int of hours times days */
 
 static bool params_read(const struct json *j, struct origin_params *p, struct err *e)
@@ -42,7 +80,13 @@ static bool params_read(const struct json *j, struct origin_params *p, struct er
 	const char *start = json_get_text(j, "start_date", ""), *end = json_get_text(j, "end_date", "");
 	if (!time_parse_date(start, &p->start) || !time_parse_date(end, &p->end))
 		return err_set(e, ERR_INVALID, "start_date and end_date must be days like 2026-02-01");
-	return true;
+	return !p->corrected || limits_check(j, e);
+}
+
+static bool origin_check(const struct json *j, struct err *e)
+{
+	struct origin_params p;
+	return params_read(j, &p, e);
 }
 
 /* A delayed entry that waits for its day. */
@@ -237,6 +281,7 @@ static bool origin_run(const struct json *j, const struct backtest_data *data, s
 	if (!params_read(j, &o.p, e))
 		return false;
 	o.out = build_begin(a, out, o.p.capital);
+	limits_warn(j, &o.out);
 	o.capital = o.p.capital;
 	out->delay = (struct delay_stats){.enabled = o.p.delay, .delay_hours = (int)o.p.delay_hours};
 	if (!origin_market_open(&o.market, &o.p, data, a, e))
@@ -264,4 +309,5 @@ const struct strategy strategy_origin_short_top = {
         .params = params,
         .n_params = ARRAY_LEN(params),
         .run = origin_run,
+        .check = origin_check,
 };

@@ -5,6 +5,7 @@
 #include "backtest/build.h"
 #include "backtest/crossing.h"
 #include "base/str.h"
+#include "market/bar.h"
 
 static const struct param params[] = {
         {"symbol", PARAM_TEXT, true, NULL, 1, 31, NULL, "what to trade, such as BTCUSDT", NULL},
@@ -56,6 +57,8 @@ static bool params_read(const struct json *j, struct sma_params *p, struct err *
 	        .stop = json_get_double(j, "stop_loss", 0),
 	        .take = json_get_double(j, "take_profit", 0),
 	};
+	if (!symbol_ok(p->symbol))
+		return err_set(e, ERR_INVALID, "parameter symbol is \"%.40s\", which is no symbol; one looks like BTCUSDT", p->symbol);
 	if (!interval_of(json_get_text(j, "interval", "1h"), &p->interval))
 		return err_set(e, ERR_INVALID, "interval must be one of Binance's, such as 1m or 1h");
 	if (!time_parse_date(json_get_text(j, "start_date", ""), &p->start) || !time_parse_date(json_get_text(j, "end_date", ""), &p->end))
@@ -64,6 +67,12 @@ static bool params_read(const struct json *j, struct sma_params *p, struct err *
 		return err_set(
 		        e, ERR_INVALID, "fast (%lld) must be at least 1 and less than slow (%lld)", (long long)fast, (long long)slow);
 	return true;
+}
+
+static bool sma_check(const struct json *j, struct err *e)
+{
+	struct sma_params p;
+	return params_read(j, &p, e);
 }
 
 enum exit_why { EXIT_SIGNAL, EXIT_STOP, EXIT_TAKE, EXIT_LIQUIDATED, EXIT_END };
@@ -332,4 +341,5 @@ const struct strategy strategy_sma_cross = {
         .params = params,
         .n_params = ARRAY_LEN(params),
         .run = sma_run,
+        .check = sma_check,
 };

@@ -16,7 +16,7 @@
 #define SCAN_MS       5000 /* how often we look for new topics and partitions */
 #define SCAN_FIRST_MS 250  /* while positions are not fixed, and while a topic does not exist */
 #define ASK_MS        1000 /* the longest that one question to the broker may hold up the caller */
-#define ASK_LEAST_MS  10   /* a caller who never waits gets its answers, too */
+#define ASK_LEAST_MS 300 /* a broker under load needs more than what is left of a short turn */
 
 struct watch {
 	char *topic;   /* full name */

@@ -9,6 +9,7 @@
  */
 #include "bus/relay.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/str.h"
@@ -21,6 +22,7 @@ struct relay {
 	struct store *store;
 	struct bus *bus;
 	char *owner;
+	bool leased;         /* at the last turn */
 	struct arena *arena; /* of one turn */
 };
 
@@ -43,10 +45,22 @@ struct relay *relay_open(struct store *s, struct bus *b, const char *owner)
 	return r;
 }
 
+/* So that the next relay need not wait for the lease to end. What is under way is given up first: nothing of ours may follow. */
+static void lease_give_up(struct relay *r)
+{
+	struct err e;
+	if (!r->leased)
+		return;
+	bus_forget(r->bus);
+	if (store_relay_lease(r->store, r->owner, 0, &e) < 0)
+		log_warn("the relay's lease could not be given up, the next one waits up to %d s for it: %s", LEASE_MS / 1000, e.text);
+}
+
 void relay_close(struct relay **r)
 {
 	if (!*r)
 		return;
+	lease_give_up(*r);
 	arena_close(&(*r)->arena);
 	mem_free(&(*r)->owner);
 	mem_free(r);
@@ -105,6 +119,7 @@ int relay_turn(struct relay *r, int timeout_ms, struct err *e)
 {
 	struct outbox_row *rows;
 	int lease = store_relay_lease(r->store, r->owner, LEASE_MS, e);
+	r->leased = lease == 1;
 	if (lease == 0)
 		bus_forget(r->bus); /* another relay sends these now */
 	if (lease <= 0)

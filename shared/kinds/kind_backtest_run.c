@@ -54,6 +54,7 @@ static bool check(struct json *p, struct err *e)
 	bool ok = true;
 	if (start != NULL && end != NULL && time_parse_date(start, &from) && time_parse_date(end, &to) && from > to)
 		ok = err_set(e, ERR_INVALID, "start_date %s is after end_date %s", start, end);
+	ok = ok && (s->check == NULL || s->check(checked, e));
 	json_put(p, "params", checked);
 	return ok;
 }

@@ -79,6 +79,8 @@ static bool check(struct json *p, struct err *e)
 	if (time_of(p, "start_time", false, &from) && time_of(p, "end_time", true, &to) && from > to)
 		return err_set(e, ERR_INVALID, "start_time %s is after end_time %s", json_get_text(p, "start_time", ""),
 		        json_get_text(p, "end_time", ""));
+	if (time_of(p, "end_time", true, &to) && to < 0)
+		return err_set(e, ERR_INVALID, "end_time %s is before 1970; no K-line is that old", json_get_text(p, "end_time", ""));
 	return true;
 }
 
@@ -130,6 +132,23 @@ static bool range_set(struct download *d, const struct json *p, struct err *e)
 	if (d->interval != INTERVAL_3d && interval_floor(d->interval, d->from, 0) != d->from)
 		d->from = interval_next(d->interval, interval_floor(d->interval, d->from, 0));
 	return true;
+}
+
+/* Only the exchange's clock knows that a range lies ahead, so a job learns it, not who submits. */
+static bool range_is_empty(const struct download *d)
+{
+	return d->from > d->to;
+}
+
+static void range_note(const struct download *d, struct json *result)
+{
+	char from[TIME_TEXT], to[TIME_TEXT], note[200];
+	time_print_datetime(from, d->from);
+	time_print_datetime(to, d->to);
+	snprintf(note, sizeof(note),
+	        "the range holds no closed %s K-line: it begins at %s, and the newest closed one up to its end is of %s",
+	        interval_name(d->interval), from, to);
+	json_put_text(result, "note", note);
 }
 
 /* ---- the symbols */
@@ -205,9 +224,41 @@ struct tally {
 	size_t done, temporary;
 	int in_a_row;
 	struct err first; /* of the temporary failures */
+	int64_t from, to; /* open times of the first and last bar that the range may hold; from > to: none */
 };
 
-static void tally_done(struct tally *t, const char *symbol, const struct download_result *r)
+static void tally_note(struct json *o, const struct download *d, const struct download_result *r)
+{
+	char note[80];
+	if (r->inserted + r->updated + r->same + r->present > 0)
+		return;
+	snprintf(note, sizeof(note),
+	        range_is_empty(d) ? "the range holds no closed %s K-line" : "the exchange has no closed %s K-line of it in this range",
+	        interval_name(d->interval));
+	json_put_text(o, "note", note);
+}
+
+/* 3d has no fixed anchor: where its bars begin, only the stored ones tell. */
+static bool tally_range(struct tally *t, const struct download *d, const char *symbol, struct err *e)
+{
+	struct series s;
+	int got = d->interval == INTERVAL_3d ? store_series(d->store, symbol, d->interval, &s, e) : 0;
+	if (got <= 0 || s.rows == 0)
+		return got >= 0;
+	int64_t from = interval_floor(d->interval, d->from, s.first), to = interval_floor(d->interval, d->to, s.first);
+	if (from < d->from)
+		from = interval_next(d->interval, from);
+	if (interval_close(d->interval, to) >= d->now_ms)
+		to = interval_floor(d->interval, to - 1, s.first);
+	if (from > to)
+		return true;
+	bool first = t->from > t->to;
+	t->from = first || from < t->from ? from : t->from;
+	t->to = first || to > t->to ? to : t->to;
+	return true;
+}
+
+static void tally_done(struct tally *t, const struct download *d, const char *symbol, const struct download_result *r)
 {
 	struct json *o = json_new_object();
 	json_put_text(o, "symbol", symbol);
@@ -218,6 +269,7 @@ static void tally_done(struct tally *t, const char *symbol, const struct downloa
 	json_put_int(o, "requested", r->requested);
 	json_put_int(o, "absent", r->absent);
 	json_put_int(o, "revision", r->revision);
+	tally_note(o, d, r);
 	json_push(t->symbols, o);
 	t->inserted += r->inserted;
 	t->updated += r->updated;
@@ -249,8 +301,8 @@ static bool download_all(struct download *d, const struct symbols *s, struct tal
 	struct err why = {0};
 	for (size_t i = 0; i < s->n; i++) {
 		d->i_series = i;
-		if (t->in_a_row < PATIENCE && download_series(d, s->names[i], &r, &why))
-			tally_done(t, s->names[i], &r);
+		if (t->in_a_row < PATIENCE && download_series(d, s->names[i], &r, &why) && tally_range(t, d, s->names[i], &why))
+			tally_done(t, d, s->names[i], &r);
 		else if (why.code != ERR_CANCELLED)
 			tally_failed(t, s->names[i], &why);
 		else {
@@ -276,6 +328,23 @@ static bool tally_end(const struct tally *t, const struct job *job, size_t n, st
 	return true;
 }
 
+static struct json *result_make(const struct download *d, const struct tally *t)
+{
+	struct json *result = json_new_object();
+	bool none = t->from > t->to;
+	json_put_text(result, "interval", interval_name(d->interval));
+	json_put(result, "from", none ? json_new_null() : json_new_int(t->from));
+	json_put(result, "to", none ? json_new_null() : json_new_int(t->to));
+	if (range_is_empty(d))
+		range_note(d, result);
+	json_put_int(result, "inserted", t->inserted);
+	json_put_int(result, "updated", t->updated);
+	json_put_int(result, "present", t->present);
+	json_put(result, "symbols", t->symbols);
+	json_put(result, "failed", t->failed);
+	return result;
+}
+
 static bool run(struct job_context *c, struct json **result_out, struct err *e)
 {
 	struct download d = {.context = c, .overwrite = json_get_bool(c->params, "update_existing", false)};
@@ -287,17 +356,11 @@ static bool run(struct job_context *c, struct json **result_out, struct err *e)
 	if (!range_set(&d, c->params, e) || !symbols_find(&d, c->params, &symbols, e))
 		return false;
 	d.n_series = symbols.n;
-	struct tally t = {.symbols = json_new_array(), .failed = json_new_array()};
+	struct tally t = {.symbols = json_new_array(), .failed = json_new_array(), .from = d.from, .to = d.to};
+	if (d.interval == INTERVAL_3d)
+		t.to = t.from - 1;
 	bool ok = download_all(&d, &symbols, &t, e) && tally_end(&t, c->job, symbols.n, e);
-	struct json *result = json_new_object();
-	json_put_text(result, "interval", interval_name(d.interval));
-	json_put_int(result, "from", d.from);
-	json_put_int(result, "to", d.to);
-	json_put_int(result, "inserted", t.inserted);
-	json_put_int(result, "updated", t.updated);
-	json_put_int(result, "present", t.present);
-	json_put(result, "symbols", t.symbols);
-	json_put(result, "failed", t.failed);
+	struct json *result = result_make(&d, &t);
 	if (ok)
 		*result_out = result;
 	else

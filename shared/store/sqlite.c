@@ -83,7 +83,8 @@ static int ask(struct sqlite *db, const char *sql, int64_t *number_out, char *te
 	return code == SQLITE_ROW;
 }
 
-/* A database that is not ours is never touched: the system that Barque replaces kept its own under the same name. */
+/* A database that is not ours is never touched: the system that Barque replaces kept its own under the same name. Within a
+ * transaction of the caller, so that all three answers are of one moment: another process may be making the schema. */
 static bool check_owner(struct sqlite *db, int64_t *version_out, struct err *e)
 {
 	int64_t id = 0, ignored;
@@ -131,7 +132,11 @@ static bool migrate(struct sqlite *db, const struct migration *steps, size_t n, 
 static bool prepare_schema(struct sqlite *db, const struct migration *steps, size_t n, struct err *e)
 {
 	int64_t version = 0;
-	if (!check_owner(db, &version, e))
+	if (!exec(db, "BEGIN", e))
+		return false;
+	bool ours = check_owner(db, &version, e);
+	sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL); /* nothing was written */
+	if (!ours)
 		return false;
 	int newest = steps[n - 1].version;
 	if (version > newest)

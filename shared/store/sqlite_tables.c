@@ -242,7 +242,7 @@ int sqlite_relay_lease(void *store, const char *owner, int64_t ttl_ms, int64_t n
 	enum lease lease = lease_state(db, owner, now_ms, &until, e);
 	if (lease == LEASE_FAILED)
 		return -1;
-	if (lease == LEASE_OTHERS || (lease == LEASE_OURS && until - now_ms > ttl_ms / 2))
+	if (lease == LEASE_OTHERS || (lease == LEASE_OURS && ttl_ms > 0 && until - now_ms > ttl_ms / 2))
 		return lease == LEASE_OURS;
 	if (!sqlite_begin(db, true, e))
 		return -1;

@@ -132,7 +132,7 @@ bool store_outbox_sent(struct store *s, int64_t upto, struct err *e) MUST_CHECK;
 /* Append an event of another kind (job ends). Same transaction rules do not apply: it is its own fact. */
 bool store_outbox_put(struct store *s, const struct outbox_row *row, struct err *e) MUST_CHECK; /* seq, time ignored when 0 */
 bool store_outbox_count(struct store *s, int64_t *out, struct err *e) MUST_CHECK;
-/* Only one relay may run per store: take or renew the lease for ttl_ms. 1: ours, 0: another's, -1 failed. */
+/* Only one relay may run per store: take or renew the lease for ttl_ms, or give it up with 0. 1: ours, 0: another's, -1 failed. */
 int store_relay_lease(struct store *s, const char *owner, int64_t ttl_ms, struct err *e) MUST_CHECK;
 
 #endif

@@ -1483,6 +1483,27 @@ static int list_all(struct queue *q, const char *kind, int state, int limit, boo
 	return total;
 }
 
+/* A cursor comes from outside: rubbish gives nothing, or is refused with a sentence; never the server's own words. */
+START_TEST(hostile_cursors)
+{
+	static const char *const cursors[] = {"a99999999999999999999", "ainf", "anan", "a", "0", "99999999999999999999",
+	        "k9999999999999999999:zz", "ZZZ", "a0x10", "::::"};
+	struct queue *q = open_queue(NULL);
+	struct job jobs[4];
+	char id[JOB_ID], next[64];
+
+	submit_plain(q, id);
+	for (size_t i = 0; i < ARRAY_LEN(cursors); i++) {
+		struct err e = {0};
+		int n = queue_list(q, Q, NULL, -1, cursors[i], 4, jobs, next, &e);
+		ck_assert_msg(n >= 0 || e.code == ERR_INVALID, "%s: %s %s", cursors[i], err_name(e.code), e.text);
+		for (int k = 0; k < n; k++)
+			job_close(&jobs[k]);
+	}
+	queue_close(&q);
+}
+END_TEST
+
 START_TEST(listing)
 {
 	struct queue *q = open_queue(NULL);
@@ -2111,7 +2132,7 @@ END_TEST
 	        ready_jobs_change_their_place, a_change_of_place_wakes_and_keeps_lanes, a_priority_asks_for_its_revision,            \
 	        what_is_left_behind_is_passed_over, a_paused_queue_claims_nothing, resuming_wakes, purging_what_waits,               \
 	        purged_jobs_let_go_and_come_again, dead_letters_are_found, dead_letters_are_replayed,                                \
-	        only_one_of_a_unique_key_is_replayed, dead_letters_are_deleted, listing, watching, budgets, links_refuse_nonsense,   \
-	        ten_thousand_random_moves
+	        only_one_of_a_unique_key_is_replayed, dead_letters_are_deleted, hostile_cursors, listing, watching, budgets,         \
+	        links_refuse_nonsense, ten_thousand_random_moves
 
 #endif

@@ -547,6 +547,8 @@ START_TEST(one_relay_at_a_time)
 	usleep(150000);
 	ck_assert_int_eq(store_relay_lease(t, "two", 300, &e), 1);
 	ck_assert_int_eq(store_relay_lease(s, "one", 300, &e), 0);
+	ck_assert_int_eq(store_relay_lease(t, "two", 0, &e), 1); /* given up */
+	ck_assert_int_eq(store_relay_lease(s, "one", 300, &e), 1);
 	store_close(&s);
 	store_close(&t);
 }

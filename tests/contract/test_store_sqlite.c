@@ -65,6 +65,29 @@ static void must(bool ok, const struct err *e)
 #define WRITERS 4
 #define SHARED  2400
 
+static void open_and_close(int me)
+{
+	char path[760];
+	for (int round = 0; round < 20; round++) {
+		struct err e = {0};
+		snprintf(path, sizeof path, "%s-round-%d", suite_url(), round);
+		struct store *s = store_open(path, &e);
+		must(s != NULL, &e);
+		store_close(&s);
+	}
+	UNUSED(me);
+}
+
+/* The API and several workers start at the same moment on a machine where there is no store yet. */
+START_TEST(many_make_a_new_store_at_once)
+{
+	pid_t pids[6];
+	for (int i = 0; i < 6; i++)
+		pids[i] = child(open_and_close, i);
+	join_all(pids, ARRAY_LEN(pids));
+}
+END_TEST
+
 /* Of the shared series this one's quarter and half of the next one's, of its own series everything; in small uneven steps. */
 static void write_part(int me)
 {
@@ -459,7 +482,16 @@ static bool small_disk(const char *options)
 }
 
 /* Write until it fails; what was answered before must be there, and the sentence must say why. */
-static void fill_up(enum err_code code, const char *word)
+/* Only the soft limit, so that it can be lifted: the test runner writes a file of its own. */
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void fill_up(enum err_code code, const char *word, bool limited)
 {
 	struct err e = {0};
 	struct store *s = open_suite();
@@ -467,8 +499,12 @@ static void fill_up(enum err_code code, const char *word)
 	struct put_result r;
 	size_t n = 0;
 	bars_walk(bars, 100000, INTERVAL_1m, T0, 1);
+	if (limited)
+		limit_files(2 << 20);
 	while (n < 100000 && store_bars_put(s, "BTCUSDT", INTERVAL_1m, bars + n, 4000, PUT_KEEP, &nobody, &r, &e))
 		n += 4000;
+	if (limited)
+		limit_files(RLIM_INFINITY);
 	ck_assert_msg(n > 0 && n < 100000, "%zu: %s", n, e.text);
 	ck_assert_msg(e.code == code && strstr(e.text, word) && strstr(e.text, "crypto_data.db"), "%s: %s", err_name(e.code), e.text);
 	expect(s, "BTCUSDT", INTERVAL_1m, ALL, bars, n);
@@ -480,15 +516,13 @@ static void fill_up(enum err_code code, const char *word)
 START_TEST(a_full_disk_loses_nothing_that_was_answered)
 {
 	if (small_disk("size=2m")) {
-		fill_up(ERR_FULL, "the disk is full");
+		fill_up(ERR_FULL, "the disk is full", false);
 		umount2(db_path(""), MNT_DETACH);
 		return;
 	}
 	fprintf(stderr, "test_store_sqlite: no right to mount a small disk here; a limit on the file size stands in for it\n");
-	struct rlimit limit = {2 << 20, 2 << 20};
 	signal(SIGXFSZ, SIG_IGN);
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	fill_up(ERR_IO, "the disk gave an error");
+	fill_up(ERR_IO, "the disk gave an error", true);
 }
 END_TEST
 
@@ -507,8 +541,8 @@ START_TEST(a_read_only_disk_is_named)
 }
 END_TEST
 
-static const TTest *const tests[] = {STORE_SUITE, four_processes_write_at_once, a_reader_sees_one_state, kill_9_leaves_no_half_change,
-        a_newer_schema_is_refused, the_database_of_another_program_is_left_alone, files_that_are_no_database, a_path_that_cannot_be,
-        a_damaged_chunk_is_named_and_can_be_replaced, a_blob_in_the_wrong_row_is_refused, damaged_pages_end_in_sentences,
-        a_full_disk_loses_nothing_that_was_answered, a_read_only_disk_is_named};
+static const TTest *const tests[] = {STORE_SUITE, many_make_a_new_store_at_once, four_processes_write_at_once, a_reader_sees_one_state,
+        kill_9_leaves_no_half_change, a_newer_schema_is_refused, the_database_of_another_program_is_left_alone, files_that_are_no_database,
+        a_path_that_cannot_be, a_damaged_chunk_is_named_and_can_be_replaced, a_blob_in_the_wrong_row_is_refused,
+        damaged_pages_end_in_sentences, a_full_disk_loses_nothing_that_was_answered, a_read_only_disk_is_named};
 TEST_MAIN("store_sqlite", tests)

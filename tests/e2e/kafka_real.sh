@@ -18,6 +18,12 @@ if [ ! -x "$tool" ]; then
 	exit 0
 fi
 
+for needed in java mvn kcat; do
+	command -v "$needed" >/dev/null && continue
+	echo "kafka_real: not run: $needed is not installed, and a real Kafka needs it"
+	exit 0
+done
+
 # A port that nobody uses; the controller takes the one after it.
 free_port() {
 	port=$((20000 + $$ % 10000))

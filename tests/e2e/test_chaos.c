@@ -14,7 +14,7 @@
 #define KILL_MS      100
 #define WATCHES      64
 #define RECOVERED_MS 6000
-#define LONG_MS      1500
+#define LONG_MS      400 /* a slot lives 700 ms here: much longer jobs would hardly ever end, and fill every slot */
 #define TOOK_MAX     4096
 
 /* A job that a dispatcher ran when it was killed: when does it run again? */
@@ -88,10 +88,11 @@ static void submit_some(struct chaos *c, int64_t upto)
 static void watch_one(struct chaos *c, const char *worker)
 {
 	static struct job jobs[64];
-	char next[64];
+	char next[64], long_params[32];
+	snprintf(long_params, sizeof(long_params), "{\"sleep_ms\":%d,", LONG_MS);
 	int n = queue_list(c->rig.queue, "default", NULL, JOB_RUNNING, "", 64, jobs, next, &c->rig.e);
 	for (int i = 0; i < n; i++) {
-		bool is_its = str_eq(jobs[i].worker, worker) && strstr(jobs[i].params, "1500") != NULL;
+		bool is_its = str_eq(jobs[i].worker, worker) && str_starts(jobs[i].params, long_params);
 		if (is_its && c->n_watches < WATCHES) {
 			struct watch *w = &c->watches[c->n_watches++];
 			memcpy(w->id, jobs[i].id, sizeof(w->id));

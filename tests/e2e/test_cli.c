@@ -227,6 +227,27 @@ static char *on_a_terminal(struct test_system *s, const char *fail)
 	return buf_detach(&drawn);
 }
 
+START_TEST(output_that_cannot_be_written_is_an_error)
+{
+	struct test_system s;
+	char url[64];
+	int status;
+	test_system_start(&s, sim, 1);
+	snprintf(url, sizeof url, "--url=http://127.0.0.1:%d", s.api_port);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int full = open("/dev/full", O_WRONLY);
+		if (full < 0 || dup2(full, 1) < 0)
+			_exit(126);
+		execl(test_program("barque"), "barque", "kinds", url, (char *)NULL);
+		_exit(127);
+	}
+	ck_assert(test_wait(pid, RUN_MS, &status) && WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 1);
+	test_system_stop(&s);
+}
+END_TEST
+
 /* A line that wrapped would make the next redraw begin in the wrong place. */
 START_TEST(bars_never_wrap)
 {
@@ -317,5 +338,5 @@ START_TEST(candles_events_and_a_backtest)
 END_TEST
 
 static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, operators_steer_queues, a_key_is_one_job,
-        bars_never_wrap, cancel_a_running_job, candles_events_and_a_backtest};
+        bars_never_wrap, output_that_cannot_be_written_is_an_error, cancel_a_running_job, candles_events_and_a_backtest};
 TEST_MAIN("cli", tests)

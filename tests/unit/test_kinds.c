@@ -48,6 +48,8 @@ START_TEST(every_kind_is_complete)
 }
 END_TEST
 
+#define DAYS "\"start_date\":\"2026-01-01\",\"end_date\":\"2026-01-05\""
+
 START_TEST(parameters_that_are_wrong_are_refused)
 {
 	refuses("noop", "{\"sleep_ms\":-1}", "sleep_ms");
@@ -58,12 +60,16 @@ START_TEST(parameters_that_are_wrong_are_refused)
 	refuses("kline.download", "{\"symbols\":\"BTCUSDT\"}", "symbols");
 	refuses("kline.download", "{\"start_time\":\"2026-02-30\"}", "start_time");
 	refuses("kline.download", "{\"start_time\":\"2026-02-02\",\"end_time\":\"2026-02-01\"}", "after");
+	refuses("kline.download", "{\"start_time\":\"1960-01-01\",\"end_time\":\"1965-01-01\"}", "1970");
 	refuses("kline.download", "{\"limit\":0}", "limit");
 	refuses("kline.integrity", "{\"symbol\":\"a/b\"}", "a/b");
 	refuses("kline.integrity", "{\"start_date\":\"2026-02-02\",\"end_date\":\"2026-02-01\"}", "after");
 	refuses("backtest.run", "{\"strategy\":\"magic\"}", "magic");
 	refuses("backtest.run", "{\"params\":{\"start_date\":\"2026-01-01\"}}", "end_date");
 	refuses("backtest.run", "{\"params\":7}", "params");
+	refuses("backtest.run", "{\"strategy\":\"sma_cross\",\"symbol\":\"BTCUSDT\"," DAYS ",\"fast\":30,\"slow\":30}", "less than slow");
+	refuses("backtest.run", "{\"strategy\":\"sma_cross\",\"symbol\":\"币\\n\\\"\"," DAYS "}", "no symbol");
+	refuses("backtest.run", "{" DAYS ",\"mode\":\"corrected\",\"leverage\":0}", "leverage");
 	refuses("backtest.run", "{\"params\":{\"start_date\":\"2026-01-02\",\"end_date\":\"2026-01-01\"}}", "after");
 	refuses("backtest.run", "{\"start_date\":\"2026-01-01\",\"end_date\":\"2026-01-02\",\"magic\":1}", "magic");
 }
@@ -376,6 +382,53 @@ START_TEST(without_a_start_the_newest_bars_come)
 }
 END_TEST
 
+static void finds_nothing(struct bench *b, const char *range, const char *part)
+{
+	char params[300];
+	snprintf(params, sizeof(params), "{\"symbols\":[\"BTCUSDT\",\"ETHUSDT\"],%s}", range);
+	ck_assert_msg(bench_run(b, "kline.download", params), "%s: %s", range, b->e.text);
+	ck_assert_uint_eq(json_count(json_get(b->result, "symbols")), 2);
+	for (size_t i = 0; i < 2; i++) {
+		const char *note = json_get_text(symbol_result(b, i), "note", "");
+		ck_assert_msg(strstr(note, part) != NULL, "%s: \"%s\" does not say %s", range, note, part);
+	}
+	ck_assert_int_le(json_get_int(b->result, "from", 0), json_get_int(b->result, "to", 0));
+}
+
+START_TEST(a_range_without_a_bar_says_so)
+{
+	struct bench b;
+	bench_open_market(&b);
+	finds_nothing(&b, "\"interval\":\"1d\",\"start_time\":\"9999-01-01\"", "holds no closed 1d");
+	ck_assert_msg(strstr(json_get_text(b.result, "note", ""), "9999-01-01") != NULL, "%s", json_get_text(b.result, "note", ""));
+	ck_assert(json_is(json_get(b.result, "from"), JSON_NULL) && json_is(json_get(b.result, "to"), JSON_NULL));
+	finds_nothing(&b, "\"interval\":\"1d\",\"start_time\":\"2026-02-28\",\"end_time\":\"2026-02-28\"", "holds no closed 1d");
+	finds_nothing(&b, "\"interval\":\"1h\",\"start_time\":\"2026-02-01 10:15\",\"end_time\":\"2026-02-01 10:20\"", "no closed 1h");
+	finds_nothing(&b, "\"interval\":\"1w\",\"end_time\":\"1970-01-01\"", "holds no closed 1w");
+	finds_nothing(&b, "\"interval\":\"3d\",\"start_time\":\"9999-01-01\"", "holds no closed 3d");
+	finds_nothing(&b, "\"interval\":\"1d\",\"start_time\":\"2000-01-01\",\"end_time\":\"2001-01-01\"", "the exchange has no");
+	ck_assert_ptr_null(json_get(b.result, "note"));
+	ck_assert_msg(bench_run(&b, "kline.download", "{\"symbols\":[\"BTCUSDT\"],\"interval\":\"1d\",\"days_back\":3}"), "%s", b.e.text);
+	ck_assert_ptr_null(json_get(symbol_result(&b, 0), "note"));
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(three_days_are_told_by_the_bars_that_are_there)
+{
+	struct bench b;
+	struct series s;
+	bench_open_market(&b);
+	ck_assert_msg(
+	        bench_run(&b, "kline.download", "{\"symbols\":[\"BTCUSDT\"],\"interval\":\"3d\",\"start_time\":\"2026-01-01 05:00\"}"),
+	        "%s", b.e.text);
+	ck_assert_int_eq(store_series(b.stores, "BTCUSDT", INTERVAL_3d, &s, &b.e), 1);
+	ck_assert_int_eq(json_get_int(b.result, "from", -1), s.first);
+	ck_assert_int_eq(json_get_int(b.result, "to", -1), s.last);
+	bench_close(&b);
+}
+END_TEST
+
 START_TEST(every_interval_can_be_downloaded)
 {
 	struct bench b;
@@ -519,7 +572,8 @@ END_TEST
 static const TTest *const tests[] = {every_kind_is_complete, parameters_that_are_wrong_are_refused, a_date_as_end_means_its_whole_day,
         a_backtest_takes_flat_parameters_too, checked_parameters_pass_again_unchanged, equal_downloads_have_one_key, noop_does_as_told,
         a_download_brings_all_bars_once, a_download_fills_holes_in_the_middle, history_that_never_was_is_asked_for_once,
-        without_a_start_the_newest_bars_come, every_interval_can_be_downloaded, one_wrong_symbol_does_not_lose_the_others,
-        all_symbols_and_missing_only, an_update_replaces_what_differs, a_download_stops_when_asked_and_goes_on_later,
-        an_older_claim_may_not_write, an_exchange_that_is_away_is_a_temporary_error, integrity_finds_the_hole};
+        without_a_start_the_newest_bars_come, a_range_without_a_bar_says_so, three_days_are_told_by_the_bars_that_are_there,
+        every_interval_can_be_downloaded, one_wrong_symbol_does_not_lose_the_others, all_symbols_and_missing_only,
+        an_update_replaces_what_differs, a_download_stops_when_asked_and_goes_on_later, an_older_claim_may_not_write,
+        an_exchange_that_is_away_is_a_temporary_error, integrity_finds_the_hole};
 TEST_MAIN("kinds", tests)

@@ -187,6 +187,11 @@ START_TEST(who_has_no_lease_sends_nothing)
 	ck_assert(next(r.changes, &ev, WAIT_MS));
 	ck_assert(!next(r.changes, &ev, 50));
 	ck_assert_int_eq(turn(&r), 1);
+
+	/* One that ends gives the lease up: the next need not wait for it. */
+	put_updates(r.store, 2, 1);
+	relay_close(&r.relay);
+	ck_assert_int_eq(relay_turn(other, WAIT_MS, &e), 1);
 	relay_close(&other);
 	rig_close(&r);
 }

@@ -380,6 +380,35 @@ START_TEST(hostile_parameters)
 }
 END_TEST
 
+/* The origin took them all; so does its mode, but not in silence. */
+START_TEST(senseless_parameters_are_named)
+{
+	static const char *const senseless[][2] = {{"leverage", "0"}, {"leverage", "-20"}, {"initial_capital", "0"},
+	        {"initial_capital", "-5000"}, {"profit_threshold", "-1"}, {"loss_threshold", "-0.5"}, {"position_size_ratio", "0"},
+	        {"position_size_ratio", "-0.1"}, {"position_size_ratio", "1.5"}};
+	for (size_t i = 0; i < ARRAY_LEN(senseless); i++) {
+		struct fixture f;
+		char params[100];
+		fixture_open(&f);
+		add_market(&f, i);
+		snprintf(params, sizeof(params), "\"%s\":%s", senseless[i][0], senseless[i][1]);
+		ck_ok(run(&f, params), &f.e);
+		ck_assert_msg(warned(&f, senseless[i][0]) && warned(&f, senseless[i][1]), "%s: no warning", params);
+		snprintf(params, sizeof(params), "\"%s\":%s," CORRECTED, senseless[i][0], senseless[i][1]);
+		ck_assert_msg(!run(&f, params), "%s was taken", params);
+		ck_assert_int_eq(f.e.code, ERR_INVALID);
+		ck_assert_msg(strstr(f.e.text, senseless[i][0]) != NULL, "%s: %s", params, f.e.text);
+		fixture_close(&f);
+	}
+	struct fixture f;
+	fixture_open(&f);
+	add_market(&f, 1);
+	ck_ok(run(&f, "\"position_size_ratio\":1,\"loss_threshold\":0,\"profit_threshold\":0"), &f.e);
+	ck_assert(!warned(&f, "position_size_ratio") && !warned(&f, "threshold"));
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(no_data)
 {
 	struct fixture f;
@@ -434,5 +463,5 @@ END_TEST
 static const TTest *const tests[] = {defaults_are_the_origins, the_older_series_wins_a_tie, changes_need_the_day_before,
         target_before_stop_at_the_level, the_calendar_skips_as_in_the_origin, the_last_day_without_a_bar, adds_and_stop,
         corrected_liquidates_and_never_owes, delayed_entries_wait_for_weakness, delays_beyond_a_day, corrected_walks_the_rest_of_the_day,
-        hostile_parameters, no_data, nothing_is_read_twice, stops_when_told};
+        hostile_parameters, senseless_parameters_are_named, no_data, nothing_is_read_twice, stops_when_told};
 TEST_MAIN("strategy_origin", tests)
