@@ -39,6 +39,7 @@ static const struct {
         {405, "method_not_allowed", "Method Not Allowed"},
         {409, "conflict", "Conflict"},
         {410, "gone", "Gone"},
+        {412, "precondition_failed", "Precondition Failed"},
         {413, "too_large", "Content Too Large"},
         {415, "unsupported_media_type", "Unsupported Media Type"},
         {422, "invalid", "Unprocessable Content"},

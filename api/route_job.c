@@ -1,4 +1,4 @@
-/* route_job.c -- one job: show it, wait for its change, its result, cancel it, run it again. */
+/* route_job.c -- one job: show it, wait for its change, its result, cancel it, run it again, another priority. */
 #include <stdio.h>
 #include <string.h>
 
@@ -133,6 +133,82 @@ void route_job_cancel(struct call *c)
 		reply_detail(c, 404, "there is no job '%s'", id);
 	else
 		reply_changed(c, id, state == JOB_RUNNING ? 202 : 200);
+}
+
+/* If-Match is compared strongly: "4" does not match W/"4" (RFC 9110 §13.1.1). */
+static bool match_holds(const char *given, int64_t rev)
+{
+	char etag[32];
+	const char *at;
+
+	snprintf(etag, sizeof etag, "\"%lld\"", (long long)rev);
+	for (at = strstr(given, etag); at; at = strstr(at + 1, etag))
+		if (at == given || at[-1] != '/')
+			return true;
+	return false;
+}
+
+/* The revision that If-Match asks for, 0: any. False: answered, with 412 when the job has another one already. */
+static bool rev_asked(struct call *c, const char *id, int64_t *rev_out)
+{
+	const char *given = http_header(c->r, "If-Match");
+	struct job job = {0};
+
+	*rev_out = 0;
+	if (!given || str_eq(given, "*"))
+		return true;
+	if (!show(c, id, &job))
+		return false;
+	*rev_out = job.rev;
+	job_close(&job);
+	if (match_holds(given, *rev_out))
+		return true;
+	reply_detail(c, 412, "job %s is at revision %lld, which If-Match does not name: look at it again", id, (long long)*rev_out);
+	return false;
+}
+
+static const struct param changes[] = {
+        {"priority", PARAM_INT, .required = true, .min = 0, .max = 9, .help = "0 urgent, 5 usual, 9 idle"},
+};
+
+/* What the body asks for; false: answered. */
+static bool priority_asked(struct call *c, int *out)
+{
+	struct json *body = input_object(c, false);
+	struct err e = {0};
+	struct json *in = body ? params_check(changes, ARRAY_LEN(changes), body, false, &e) : NULL;
+
+	if (in)
+		*out = (int)json_get_int(in, "priority", 0);
+	else if (body)
+		reply_err(c, &e, NULL);
+	bool ok = in != NULL;
+	json_close(&in);
+	json_close(&body);
+	return ok;
+}
+
+void route_job_change(struct call *c)
+{
+	const char *id = job_id(c);
+	struct err e = {0};
+	int64_t rev;
+	int priority;
+
+	if (!id || !priority_asked(c, &priority) || !rev_asked(c, id, &rev))
+		return;
+	struct queue *q = call_queue(c);
+	if (!q)
+		return;
+	int done = queue_set_priority(q, id, priority, rev, &e);
+	if (done < 0 && e.code == ERR_STALE)
+		reply_detail(c, 412, "%s", e.text);
+	else if (done < 0)
+		reply_err(c, &e, NULL);
+	else if (done == 0)
+		reply_detail(c, 404, "there is no job '%s'", id);
+	else
+		reply_changed(c, id, 200);
 }
 
 void route_job_replay(struct call *c)

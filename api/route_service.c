@@ -127,6 +127,7 @@ static void gauges_of_queues(struct api_thread *t)
 		metrics_set(METRIC_queue_scheduled, counts[i].queue, (double)counts[i].scheduled);
 		metrics_set(METRIC_queue_running, counts[i].queue, (double)counts[i].running);
 		metrics_set(METRIC_queue_dead, counts[i].queue, (double)counts[i].dead);
+		metrics_set(METRIC_queue_paused, counts[i].queue, counts[i].paused_at != 0);
 		metrics_set(METRIC_queue_done_total, counts[i].queue, (double)counts[i].done_total);
 	}
 }

@@ -17,12 +17,15 @@
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
---   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, v<class> virtual time, t ge mt rt times, at op places
+--   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
+--                             t ge mt rt times, at op places
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
--- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags. What has its
+-- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts. What has its
 -- usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its
--- flags: a i t u it has such a field, w watched, c cancel asked, g cancelled while its id still lies in a lane.
+-- flags: a i t u it has such a field, w watched, c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
+-- because it was cancelled there or moved to another (searching a lane would cost its length). Field o names these lanes by their
+-- priorities, one digit each. An id lies in a lane at most once, so that where a ready job is meant to be its id is no ghost.
 --
 -- No loop runs more than 256 times for each thing a call does.
 
@@ -111,10 +114,15 @@ local function read(key)
 	return parse(call('HGET', key, 's'))
 end
 
--- Write it back, with other fields that ride along. Every write is a new revision.
+-- Write it back without a new revision: only what nobody sees has changed.
+local function keep(key, job, ...)
+	call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence, ...)
+end
+
+-- Write it back, with other fields that ride along: a new revision.
 local function save(key, job, ...)
 	job.rev = NEXT_REV[job.rev] or string.format('%.0f', tonumber(job.rev) + 1)
-	call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence, ...)
+	keep(key, job, ...)
 end
 
 -- The only place where the state of an existing job changes.
@@ -179,6 +187,45 @@ local function flush_lanes()
 	flush('RPUSH', back)
 	flush('LPUSH', front)
 	back, front = {}, {}
+end
+
+-- ---- ghosts ----------------------------------------------------------------------------------------------------------
+
+local function priority_of(lane)
+	return string.sub(lane or '5', 1, 1)
+end
+
+-- Its id stays in the lane of this priority, to be passed over.
+local function add_ghost(key, job, priority)
+	set_flag(job, 'g')
+	call('HSET', key, 'o', (call('HGET', key, 'o') or '') .. priority)
+end
+
+-- False: there is none.
+local function drop_ghost(key, job, priority)
+	local ghosts = has_flag(job, 'g') and call('HGET', key, 'o') or ''
+	local rest = string.gsub(ghosts, priority, '', 1)
+	if rest == ghosts then
+		return false
+	end
+	if rest == '' then
+		clear_flags(job, 'g')
+		call('HDEL', key, 'o')
+	else
+		call('HSET', key, 'o', rest)
+	end
+	return true
+end
+
+-- A job that is ready takes its place in the lane: where its id lies, if it does, else at the end. To be saved after this.
+local function line_up(id, key, job, kind, lane)
+	if not drop_ghost(key, job, priority_of(lane)) then
+		put(back, kind, lane, id)
+		return
+	end
+	count('r', 1)
+	count('r:' .. kind, 1)
+	call('ZADD', T .. ':m:' .. kind, '0', '1')
 end
 
 -- ---- the end of a job -----------------------------------------------------------------------------------------------
@@ -395,8 +442,8 @@ local function promote()
 		local job = read(key)
 		if job then
 			local h = call('HMGET', key, 'k', 'y')
+			line_up(id, key, job, kind_of(h[1]), h[2])
 			move(key, job, READY)
-			put(back, kind_of(h[1]), h[2], id)
 		end
 	end
 	call('ZREM', T .. ':d', unpack(ids))
@@ -449,16 +496,23 @@ local function fence_text(c)
 	return c.high .. string.sub(1000 + low, 2)
 end
 
--- One job becomes ours. False: the id was left over from a job that was cancelled in its lane.
-local function take(c, id)
+-- Is this id, just taken from the lane of this priority, a ghost there? Then it is one no longer.
+local function lay_ghost(key, job, priority)
+	if not has_flag(job, 'g') or (job.state == READY and priority_of(call('HGET', key, 'y')) == priority) then
+		return job.state ~= READY
+	end
+	if drop_ghost(key, job, priority) then
+		keep(key, job)
+	end
+	return true
+end
+
+-- One job becomes ours. False: the id was a ghost, or what is left of a job that has vanished.
+local function take(c, id, lane)
 	local key = T .. ':j:' .. id
 	local h = call('HMGET', key, 's', 'k', 'p')
 	local job = parse(h[1])
-	if not job or job.state ~= READY then
-		if job and has_flag(job, 'g') then
-			clear_flags(job, 'g')
-			save(key, job)
-		end
+	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, priority_of(lane))) then
 		return false
 	end
 	job.fence = fence_text(c)
@@ -477,7 +531,7 @@ local function serve(c, lane, n, alone)
 	local ids, taken = call('LPOP', list, n) or {}, 0
 	local last = #ids
 	for i = 1, #ids do
-		taken = taken + (take(c, ids[i]) and 1 or 0)
+		taken = taken + (take(c, ids[i], lane.lane) and 1 or 0)
 		if c.bytes >= CLAIM_BYTES then
 			last = i
 			break
@@ -528,6 +582,9 @@ end
 -- A kind with something left keeps its marker, so that the next waiting dispatcher wakes; one that was emptied loses it.
 local function set_markers(c)
 	local more = 0
+	if c.paused then
+		return more -- resuming sets them all
+	end
 	for _, kind in ipairs(c.kinds) do
 		if c.ready[kind] > 0 then
 			more = 1
@@ -637,13 +694,13 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'r', 'run', 'done' }
 	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
 		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 6, #names do
+	for i = 7, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do
@@ -672,6 +729,9 @@ local function step(keys, args)
 	end
 	local h = read_counters(c)
 	local fence = c.fence
+	if h[6] then
+		c.paused, c.want = true, 0
+	end
 	local rejected = apply_acks(worker, args, 11 + n_kinds, tonumber(args[10 + n_kinds]))
 	local silence_end = keep_time(h[2], h[3])
 	-- Often enough as often as it is noted that we live.
@@ -777,11 +837,10 @@ local function cancel_job(id)
 		return { 1, tonumber(state) }
 	end
 	if state == READY then
-		-- Searching the lane would cost its length. The id stays there, marked, and is passed over when its turn comes.
-		set_flag(job, 'g')
-		local kind = kind_of(call('HGET', key, 'k'))
+		local h = call('HMGET', key, 'k', 'y')
+		add_ghost(key, job, priority_of(h[2]))
 		count('r', -1)
-		count('r:' .. kind, -1)
+		count('r:' .. kind_of(h[1]), -1)
 	else
 		call('ZREM', T .. (state == WAITING and ':h' or ':d'), id)
 	end
@@ -904,18 +963,6 @@ local function cancel(keys, args)
 	return reply
 end
 
-local function make_ready(id, key, in_lane)
-	local h = call('HMGET', key, 'k', 'y')
-	if in_lane then
-		-- It still lies where it was when it was cancelled.
-		count('r', 1)
-		count('r:' .. kind_of(h[1]), 1)
-		call('ZADD', T .. ':m:' .. kind_of(h[1]), '0', '1')
-	else
-		put(back, kind_of(h[1]), h[2], id)
-	end
-end
-
 -- Take the keys of an ended job again. False: the unique one is another's now.
 local function take_keys(id, key, job)
 	local unique = has_flag(job, 'u') and call('HGET', key, 'u')
@@ -931,6 +978,21 @@ local function take_keys(id, key, job)
 	return true
 end
 
+-- False: its unique key is another's now.
+local function replay_job(id, key, job)
+	if not take_keys(id, key, job) then
+		return false
+	end
+	local h = call('HMGET', key, 'k', 'y')
+	call('ZREM', T .. END_INDEX[job.state], id)
+	clear_flags(job, 'ac')
+	line_up(id, key, job, kind_of(h[1]), h[2])
+	move(key, job, READY)
+	call('PERSIST', key)
+	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
+	return true
+end
+
 -- {1, state} done, {0, 0} no such job, {-1, state} not in an end state, {-2, state} its unique key is another's now
 local function replay(keys, args)
 	enter(keys, args)
@@ -943,16 +1005,9 @@ local function replay(keys, args)
 	if not END_INDEX[job.state] then
 		return { -1, tonumber(job.state) }
 	end
-	if not take_keys(id, key, job) then
+	if not replay_job(id, key, job) then
 		return { -2, tonumber(job.state) }
 	end
-	local in_lane = has_flag(job, 'g')
-	call('ZREM', T .. END_INDEX[job.state], id)
-	clear_flags(job, 'acg')
-	move(key, job, READY)
-	call('PERSIST', key)
-	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
-	make_ready(id, key, in_lane)
 	flush_lanes()
 	leave()
 	return { 1, tonumber(READY) }
@@ -969,12 +1024,46 @@ local function release(keys, args)
 	if job.state ~= WAITING then
 		return { -1, tonumber(job.state) }
 	end
+	local h = call('HMGET', key, 'k', 'y')
+	line_up(id, key, job, kind_of(h[1]), h[2])
 	move(key, job, READY)
 	call('ZREM', T .. ':h', id)
-	make_ready(id, key, false)
 	flush_lanes()
 	leave()
 	return { 1, tonumber(READY) }
+end
+
+-- id, priority, the revision that it must have ('' any): {1, state} done, {0, 0} no such job, {-1, state} it runs or has ended,
+-- {-3, state} it has another revision
+local function prioritize(keys, args)
+	enter(keys, args)
+	local id, priority = args[5], args[6]
+	local key = T .. ':j:' .. id
+	local job = read(key)
+	if not job then
+		return { 0, 0 }
+	end
+	if args[7] ~= '' and args[7] ~= job.rev then
+		return { -3, tonumber(job.state) }
+	end
+	if job.state == RUNNING or job.state >= SUCCEEDED then
+		return { -1, tonumber(job.state) }
+	end
+	local h = call('HMGET', key, 'k', 'y')
+	local from, lane, kind = priority_of(h[2]), priority .. string.sub(h[2] or '5', 2), kind_of(h[1])
+	if from == priority then
+		return { 1, tonumber(job.state) }
+	end
+	if job.state == READY then
+		add_ghost(key, job, from)
+		line_up(id, key, job, kind, lane)
+		count('r', -1) -- it was counted where it was
+		count('r:' .. kind, -1)
+	end
+	save(key, job, 'y', lane)
+	flush_lanes()
+	leave()
+	return { 1, tonumber(job.state) }
 end
 
 local function watch(keys, args)
@@ -989,6 +1078,102 @@ local function watch(keys, args)
 		save(key, job)
 	end
 	return { 1, tonumber(job.state) }
+end
+
+-- ---- whole queues ----------------------------------------------------------------------------------------------------
+
+-- '1': nothing is claimed from now on; '0': whoever waits goes on. Either may be said twice.
+local function pause(keys, args)
+	enter(keys, args)
+	if args[5] == '1' then
+		call('HSETNX', T .. ':n', 'p', now_text)
+		return 1
+	end
+	call('HDEL', T .. ':n', 'p')
+	local h = call('HGETALL', T .. ':n')
+	for i = 1, #h, 2 do
+		local kind = string.match(h[i], '^r:(.+)$')
+		if kind and tonumber(h[i + 1]) > 0 then
+			call('ZADD', T .. ':m:' .. kind, '0', '1')
+		end
+	end
+	return 1
+end
+
+-- An id just taken from its lane, which nobody will run. Returns how many jobs that cancelled.
+local function purge_id(id, lane, kind)
+	local key = T .. ':j:' .. id
+	local job = read(key)
+	if not job or lay_ghost(key, job, priority_of(lane)) then
+		return 0
+	end
+	count('r', -1)
+	count('r:' .. kind, -1)
+	finish(id, key, job, CANCELLED)
+	return 1
+end
+
+-- The lanes of a kind from the first on, until `limit` ids were taken or as many lanes looked at.
+local function purge_kind(kind, limit)
+	local ring, popped, cancelled = T .. ':g:' .. kind, 0, 0
+	for _ = 1, BATCH do
+		local lane = popped < limit and call('ZRANGE', ring, 0, 0)[1]
+		if not lane then
+			break
+		end
+		local wanted = limit - popped
+		local ids = call('LPOP', T .. ':r:' .. kind .. ':' .. lane, wanted) or {}
+		for _, id in ipairs(ids) do
+			cancelled = cancelled + purge_id(id, lane, kind)
+		end
+		if #ids < wanted then
+			call('ZREM', ring, lane)
+		end
+		popped = popped + #ids
+	end
+	return popped, cancelled
+end
+
+local function purge_ready(limit)
+	local h, popped, cancelled = call('HGETALL', T .. ':n'), 0, 0
+	for i = 1, #h, 2 do
+		local kind = string.match(h[i], '^r:(.+)$')
+		if kind and tonumber(h[i + 1]) > 0 and popped < limit then
+			local p, n = purge_kind(kind, limit - popped)
+			popped, cancelled = popped + p, cancelled + n
+		end
+	end
+	return cancelled
+end
+
+local function purge_index(index, limit)
+	local ids, cancelled = call('ZRANGE', T .. index, 0, limit - 1), 0
+	for _, id in ipairs(ids) do
+		local key = T .. ':j:' .. id
+		local job = read(key)
+		if job then
+			finish(id, key, job, CANCELLED)
+			cancelled = cancelled + 1
+		end
+	end
+	if #ids > 0 then
+		call('ZREM', T .. index, unpack(ids))
+	end
+	return cancelled, call('ZCARD', T .. index)
+end
+
+-- state (ready, scheduled with retrying, waiting), limit: {how many were cancelled, how many are left}
+local function purge(keys, args)
+	enter(keys, args)
+	local state, limit = args[5], math.min(tonumber(args[6]), BATCH)
+	local cancelled, left
+	if state == READY then
+		cancelled = purge_ready(limit)
+	else
+		cancelled, left = purge_index(LIST_INDEX[state], limit)
+	end
+	leave()
+	return { cancelled, left or tonumber(call('HGET', T .. ':n', 'r') or 0) }
 end
 
 -- ---- looking ---------------------------------------------------------------------------------------------------------
@@ -1015,26 +1200,39 @@ local function show(keys, args)
 	return out
 end
 
--- Page through a zset from its highest score. The cursor names the last member given, so that a member added or removed elsewhere
--- moves nothing. Returns ids and a function that makes the cursor after one of them.
-local function page_zset(name, cursor)
-	local score, id = string.match(cursor, '^(%d+):(%w+)$')
-	local rank = id and call('ZREVRANK', T .. name, id)
-	local z
-	if not id then
-		z = call('ZREVRANGE', T .. name, 0, BATCH - 1, 'WITHSCORES')
-	elseif rank then
-		z = call('ZREVRANGE', T .. name, rank + 1, rank + BATCH, 'WITHSCORES')
-	else
-		z = call('ZREVRANGEBYSCORE', T .. name, '(' .. score, '-inf', 'WITHSCORES', 'LIMIT', 0, BATCH)
+-- From the highest score down, how many stand before whatever comes after (score, id), which itself may be gone.
+local function rank_after(name, score, id)
+	local low = call('ZCOUNT', name, '(' .. score, '+inf')
+	local high = low + call('ZCOUNT', name, score, score)
+	while low < high do
+		local middle = math.floor((low + high) / 2)
+		if call('ZREVRANGE', name, middle, middle)[1] >= id then
+			low = middle + 1
+		else
+			high = middle
+		end
 	end
-	local ids = {}
+	return low
+end
+
+-- Page through a zset from its highest score, or from `top` down. The cursor names the last member given, so that a member added or
+-- removed elsewhere moves nothing. Returns ids, a function that makes the cursor after one of them, and their scores.
+local function page_zset(name, cursor, top)
+	local score, id = string.match(cursor, '^(%d+):(%w+)$')
+	local rank = 0
+	if id then
+		rank = rank_after(T .. name, score, id)
+	elseif top then
+		rank = call('ZCOUNT', T .. name, '(' .. top, '+inf')
+	end
+	local z, ids, scores = call('ZREVRANGE', T .. name, rank, rank + BATCH - 1, 'WITHSCORES'), {}, {}
 	for i = 1, #z, 2 do
 		ids[#ids + 1] = z[i]
+		scores[#scores + 1] = tonumber(z[i + 1])
 	end
 	return ids, function(i)
 		return z[i * 2] .. ':' .. z[i * 2 - 1]
-	end
+	end, scores
 end
 
 -- Page through T:a from its end; the cursor is a position counted from the first job ever, so that trimming moves nothing.
@@ -1098,9 +1296,85 @@ end
 
 local function counts(keys, args)
 	enter(keys, args)
-	local h = call('HMGET', T .. ':n', 'r', 'run', 'done')
+	local h = call('HMGET', T .. ':n', 'r', 'run', 'done', 'p')
 	return { tonumber(h[1] or 0), call('ZCARD', T .. ':d'), tonumber(h[2] or 0), call('ZCARD', T .. ':h'), call('ZCARD', T .. ':x'),
-		tonumber(h[3] or 0), call('ZCOUNT', T .. ':W', '(' .. now, '+inf') }
+		tonumber(h[3] or 0), call('ZCOUNT', T .. ':W', '(' .. now, '+inf'),
+		tonumber(h[4] or 0) }
+end
+
+-- ---- dead letters ----------------------------------------------------------------------------------------------------
+
+-- The job, if it is one of those looked for.
+local function dead_match(key, f)
+	local h = call('HMGET', key, 's', 'k', 'E')
+	local job = parse(h[1])
+	if not job or job.state ~= f.state or (f.kind ~= '' and kind_of(h[2]) ~= f.kind) then
+		return nil
+	end
+	local found = f.error == '' or string.find(string.lower(h[3] or ''), f.error, 1, true)
+	return found and job or nil
+end
+
+-- Look at no more than 256, the latest ended first; visit(id, key, job) says whether to stop there. Returns the cursor, '' at the end.
+local function walk_dead(args, visit)
+	local f = { state = args[5], kind = args[6], error = string.lower(args[7]), from = tonumber(args[8]) }
+	local ids, mark, scores = page_zset(END_INDEX[f.state], args[10], args[9] ~= '0' and args[9])
+	for i, id in ipairs(ids) do
+		if scores[i] < f.from then
+			return ''
+		end
+		local key = T .. ':j:' .. id
+		local job = dead_match(key, f)
+		if job and visit(id, key, job) then
+			return mark(i)
+		end
+	end
+	return #ids < BATCH and '' or mark(#ids)
+end
+
+-- state, kind ('' any), part of the error ('' any), ended from, to (0: no limit), cursor, limit
+local function dead_list(keys, args)
+	enter(keys, args)
+	local limit, bytes, out = tonumber(args[11]), 0, {}
+	local cursor = walk_dead(args, function(id)
+		local record = record_of(id)
+		for _, text in ipairs(record) do
+			bytes = bytes + #text
+		end
+		out[#out + 1] = record
+		return #out == limit or bytes > LIST_BYTES
+	end)
+	return { cursor, out }
+end
+
+local function delete_job(id, key, job)
+	if has_flag(job, 'i') then
+		local idem = T .. ':i:' .. call('HGET', key, 'i')
+		if string.sub(call('GET', idem) or '', 1, #id) == id then
+			call('DEL', idem)
+		end
+	end
+	call('ZREM', T .. END_INDEX[job.state], id)
+	call('UNLINK', key)
+	return true
+end
+
+-- The same, and after the limit what to do: replay or delete. {cursor, how many were done, how many have a unique key that is
+-- another's now}
+local function dead_act(keys, args)
+	enter(keys, args)
+	local act, limit, done, skipped = args[12] == 'delete' and delete_job or replay_job, tonumber(args[11]), 0, 0
+	local cursor = walk_dead(args, function(id, key, job)
+		if act(id, key, job) then
+			done = done + 1
+		else
+			skipped = skipped + 1
+		end
+		return done == limit
+	end)
+	flush_lanes()
+	leave()
+	return { cursor, done, skipped }
 end
 
 -- ---- budgets ---------------------------------------------------------------------------------------------------------
@@ -1156,9 +1430,14 @@ register('renew', renew, 'allow-oom')
 register('cancel', cancel, 'allow-oom')
 register('replay', replay, 'allow-oom')
 register('release', release, 'allow-oom')
+register('prioritize', prioritize, 'allow-oom')
 register('watch', watch, 'allow-oom')
+register('pause', pause, 'allow-oom')
+register('purge', purge, 'allow-oom')
 register('show', show, 'no-writes')
 register('list', list, 'no-writes')
+register('dead_list', dead_list, 'no-writes')
+register('dead_act', dead_act, 'allow-oom')
 register('counts', counts, 'no-writes')
 register('budget_take', budget_take, 'allow-oom')
 register('budget_correct', budget_correct, 'allow-oom')

@@ -31,7 +31,7 @@ struct queue_link {
 enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH };
 
 /* An act upon one job. */
-enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN };
+enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN, ACT_WRONG_REV };
 
 struct queue_driver {
 	struct queue *(*open)(const char *url, const struct queue_options *options, struct err *e);
@@ -42,7 +42,15 @@ struct queue_driver {
 	        char next_out[64], struct err *e);
 	bool (*act)(
 	        struct queue *q, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e);
+	bool (*prioritize)(struct queue *q, const char *id, int priority, int64_t rev, enum act_result *result_out,
+	        enum job_state *state_out, struct err *e);
 	int (*counts)(struct queue *q, struct queue_counts *out, int max, struct err *e);
+	int (*dead_list)(struct queue *q, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
+	        char next_out[64], struct err *e);
+	int (*dead_act)(struct queue *q, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
+	        int *skipped_out, char next_out[64], struct err *e);
+	int (*purge)(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e);
+	bool (*pause)(struct queue *q, const char *queue, bool paused, struct err *e);
 	int (*budget_take)(
 	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);

@@ -108,7 +108,7 @@ static enum act_result cancel(
 	return ACT_DONE;
 }
 
-static enum act_result replay(struct memory_store *s, struct memory_queue *q, struct memory_job *j)
+enum act_result memory_replay(struct memory_store *s, struct memory_queue *q, struct memory_job *j)
 {
 	if (!job_move_allowed(j->job.state, JOB_READY) || !job_state_is_end(j->job.state))
 		return ACT_WRONG_STATE;
@@ -131,7 +131,7 @@ static enum act_result act_on(struct memory_store *s, struct memory_queue *q, st
 	case ACT_CANCEL:
 		return cancel(s, q, j, o, now);
 	case ACT_REPLAY:
-		return replay(s, q, j);
+		return memory_replay(s, q, j);
 	case ACT_RELEASE:
 		if (j->job.state != JOB_WAITING)
 			return ACT_WRONG_STATE;
@@ -163,39 +163,34 @@ static bool memory_act(
 	return true;
 }
 
-/* ---- counts, budgets, audit ----------------------------------------------------------------------------------------------- */
-
-static void count_queue(const struct memory_queue *q, int64_t now, struct queue_counts *out)
+static enum act_result prioritize(struct memory_store *s, struct memory_queue *q, struct memory_job *j, int priority, int64_t rev)
 {
-	memset(out, 0, sizeof(*out));
-	memcpy(out->queue, q->name, sizeof(out->queue));
-	for (const struct memory_job *j = q->jobs; j; j = j->next) {
-		out->ready += j->job.state == JOB_READY;
-		out->scheduled += j->job.state == JOB_SCHEDULED || j->job.state == JOB_RETRYING;
-		out->running += j->job.state == JOB_RUNNING;
-		out->waiting += j->job.state == JOB_WAITING;
-		out->dead += j->job.state == JOB_DEAD;
-	}
-	for (const struct memory_worker *w = q->workers; w; w = w->next)
-		out->workers += w->alive_until > now;
-	out->done_total = q->done;
+	if (rev && rev != j->job.rev)
+		return ACT_WRONG_REV;
+	if (j->job.state == JOB_RUNNING || job_state_is_end(j->job.state))
+		return ACT_WRONG_STATE;
+	memory_prioritize(s, q, j, priority);
+	return ACT_DONE;
 }
 
-static int memory_counts(struct queue *base, struct queue_counts *out, int max, struct err *e)
+static bool memory_prioritize_id(struct queue *base, const char *id, int priority, int64_t rev, enum act_result *result_out,
+        enum job_state *state_out, struct err *e)
 {
 	struct memory_store *s = store_of(base);
-	int64_t now = clock_now_ms();
-	int n = 0;
+	struct memory_queue *q;
+	struct memory_job *j;
 
 	UNUSED(e);
 	memory_enter(s);
-	for (struct memory_queue *q = s->queues; q && n < max; q = q->next) {
-		memory_purge(q, now);
-		count_queue(q, now, &out[n++]);
-	}
+	q = queue_of_id(s, id, clock_now_ms());
+	j = memory_job_of(q, id);
+	*result_out = j ? prioritize(s, q, j, priority, rev) : ACT_NO_JOB;
+	*state_out = j ? j->job.state : JOB_SCHEDULED;
 	memory_leave(s);
-	return n;
+	return true;
 }
+
+/* ---- budgets, audit ----------------------------------------------------------------------------------------------- */
 
 static struct memory_budget *budget_of(struct memory_store *s, const char *key, int64_t window_ms, int64_t now)
 {
@@ -307,7 +302,12 @@ const struct queue_driver memory_driver = {
         .show = memory_show,
         .list = memory_list,
         .act = memory_act,
+        .prioritize = memory_prioritize_id,
         .counts = memory_counts,
+        .dead_list = memory_dead_list,
+        .dead_act = memory_dead_act,
+        .purge = memory_purge_jobs,
+        .pause = memory_pause,
         .budget_take = memory_budget_take,
         .budget_correct = memory_budget_correct,
         .ping = memory_ping,

@@ -215,6 +215,8 @@ static struct memory_lane *next_lane(const struct memory_link *l, const struct m
 {
 	struct memory_lane *best = NULL;
 
+	if (q->paused_at)
+		return NULL;
 	for (struct memory_lane *lane = q->lanes; lane; lane = lane->next)
 		if (lane->jobs && serves(&l->head, lane->kind) &&
 		        (!best || lane->priority < best->priority || (lane->priority == best->priority && lane->at < best->at)))

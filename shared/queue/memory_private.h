@@ -58,6 +58,7 @@ struct memory_queue {
 	struct memory_worker *workers;
 	struct memory_key *keys;
 	int64_t number, front, back, fence, done, heard_at, silence_end;
+	int64_t paused_at;   /* 0: it is not */
 	int64_t service[10]; /* virtual time of each class */
 	struct memory_queue *next;
 };
@@ -129,7 +130,9 @@ void memory_to_end(struct memory_store *s, struct memory_queue *q, struct memory
 /* Count it in its lane, which joins the ring when it was empty; wake who waits for its kind. For new jobs and memory_to_ready. */
 void memory_line_up(struct memory_store *s, struct memory_queue *q, struct memory_job *j, bool front);
 void memory_wake(struct memory_store *s, const char *queue, const char *kind); /* one waiting link */
-void memory_copy_job(const struct memory_job *from, struct job *to);           /* its own copies of the texts */
+/* Another priority, for a job that waits. */
+void memory_prioritize(struct memory_store *s, struct memory_queue *q, struct memory_job *j, int priority);
+void memory_copy_job(const struct memory_job *from, struct job *to); /* its own copies of the texts */
 
 /* ---- memory_link.c ----------------------------------------------------------------------------------------------------------- */
 
@@ -151,6 +154,19 @@ struct queue_watcher *memory_watcher_open(const char *url, const struct queue_op
 int memory_watcher_fd(const struct queue_watcher *w);
 int memory_watcher_next(struct queue_watcher *w, char id_out[JOB_ID], enum job_state *state_out, struct err *e) MUST_CHECK;
 void memory_watcher_close(struct queue_watcher *w);
+
+/* A dead, failed or cancelled job from its beginning. */
+enum act_result memory_replay(struct memory_store *s, struct memory_queue *q, struct memory_job *j);
+
+/* ---- memory_control.c, memory_dead.c -------------------------------------------------------------------------------------------------------- */
+
+int memory_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+int memory_dead_list(struct queue *base, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
+        char next_out[64], struct err *e) MUST_CHECK;
+int memory_dead_act(struct queue *base, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
+        int *skipped_out, char next_out[64], struct err *e) MUST_CHECK;
+int memory_purge_jobs(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
+bool memory_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
 
 /* ---- memory_submit.c --------------------------------------------------------------------------------------------------------- */
 

@@ -234,6 +234,18 @@ void memory_to_ready(struct memory_store *s, struct memory_queue *q, struct memo
 	memory_line_up(s, q, j, front);
 }
 
+void memory_prioritize(struct memory_store *s, struct memory_queue *q, struct memory_job *j, int priority)
+{
+	if (j->job.priority == priority)
+		return;
+	if (j->job.state == JOB_READY)
+		lane_of(q, j)->jobs--;
+	j->job.priority = priority;
+	j->job.rev++;
+	if (j->job.state == JOB_READY)
+		memory_line_up(s, q, j, false);
+}
+
 void memory_to_running(struct memory_queue *q, struct memory_job *j, const char *worker, int64_t lease_ms, int64_t now)
 {
 	struct memory_lane *l = lane_of(q, j);

@@ -300,9 +300,85 @@ int queue_watch(struct queue *q, const char *id, enum job_state *state_out, stru
 	return act_on(q, ACT_WATCH, id, state_out, e);
 }
 
+int queue_set_priority(struct queue *q, const char *id, int priority, int64_t rev, struct err *e)
+{
+	char queue[JOB_NAME];
+	enum act_result result;
+	enum job_state state;
+	int shard;
+
+	if (priority < 0 || priority > 9)
+		return err_fail(e, ERR_INVALID, "the priority of a job is 0 to 9, not %d", priority);
+	if (!job_id_parse(id, queue, &shard) || shard)
+		return 0;
+	if (!q->driver->prioritize(q, id, priority, rev, &result, &state, e))
+		return -1;
+	if (result == ACT_WRONG_REV)
+		return err_fail(e, ERR_STALE, "job %s has changed: its revision is no longer %lld", id, (long long)rev);
+	if (result == ACT_WRONG_STATE)
+		return err_fail(
+		        e, ERR_CONFLICT, "job %s is %s: only a job that waits can be given another priority", id, job_state_name(state));
+	return result == ACT_DONE;
+}
+
 int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e)
 {
 	return q->driver->counts(q, out, max, e);
+}
+
+static bool pause(struct queue *q, const char *queue, bool paused, struct err *e)
+{
+	if (!job_queue_ok(queue))
+		return err_set(e, ERR_INVALID, "there can be no queue of that name");
+	return q->driver->pause(q, queue, paused, e);
+}
+
+bool queue_pause(struct queue *q, const char *queue, struct err *e)
+{
+	return pause(q, queue, true, e);
+}
+
+bool queue_resume(struct queue *q, const char *queue, struct err *e)
+{
+	return pause(q, queue, false, e);
+}
+
+int queue_purge(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e)
+{
+	if (!job_queue_ok(queue))
+		return err_fail(e, ERR_INVALID, "there can be no queue of that name");
+	if (state != JOB_READY && state != JOB_SCHEDULED && state != JOB_WAITING)
+		return err_fail(e, ERR_INVALID, "only ready, scheduled and waiting jobs can be purged, not %s ones", job_state_name(state));
+	if (limit < 1 || limit > QUEUE_BATCH_MAX)
+		return err_fail(e, ERR_INVALID, "1 to %d jobs can be purged in one call, not %d", QUEUE_BATCH_MAX, limit);
+	return q->driver->purge(q, queue, state, limit, left_out, e);
+}
+
+static bool dead_ok(const struct queue_dead_filter *f, const char *cursor, int limit, struct err *e)
+{
+	if (!job_queue_ok(f->queue) || (f->kind && !job_name_ok(f->kind)))
+		return err_set(e, ERR_INVALID, "there can be no queue or kind of that name");
+	if (f->state != JOB_DEAD && f->state != JOB_FAILED)
+		return err_set(e, ERR_INVALID, "dead letters are dead or failed, not %s", job_state_name(f->state));
+	if (f->error && strlen(f->error) > QUEUE_DEAD_ERROR)
+		return err_set(e, ERR_INVALID, "the part of an error to look for has at most %d bytes", QUEUE_DEAD_ERROR);
+	if (f->from_ms < 0 || f->to_ms < 0)
+		return err_set(e, ERR_INVALID, "the times to look between are not negative");
+	if (limit < 1 || limit > QUEUE_BATCH_MAX)
+		return err_set(e, ERR_INVALID, "one call takes 1 to %d jobs, not %d", QUEUE_BATCH_MAX, limit);
+	return !cursor[0] || str_is_name(cursor, 63, ":") || err_set(e, ERR_INVALID, "that is no cursor of ours");
+}
+
+int queue_dead_list(struct queue *q, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
+        char next_cursor_out[64], struct err *e)
+{
+	return dead_ok(f, cursor, limit, e) ? q->driver->dead_list(q, f, cursor, limit, jobs, next_cursor_out, e) : -1;
+}
+
+int queue_dead_act(struct queue *q, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
+        int *skipped_out, char next_cursor_out[64], struct err *e)
+{
+	return dead_ok(f, cursor, limit, e) ? q->driver->dead_act(q, act, f, cursor, limit, skipped_out, next_cursor_out, e) : -1;
 }
 
 static bool budget_ok(const char *key, int64_t window_ms, struct err *e)

@@ -92,6 +92,29 @@ int queue_cancel(struct queue *q, const char *id, enum job_state *state_out, str
 int queue_replay(struct queue *q, const char *id, struct err *e) MUST_CHECK;
 int queue_release(struct queue *q, const char *id, struct err *e) MUST_CHECK;
 
+/* Give a job that waits another priority. A READY one moves at once to the end of its lane there (in Redis to its old
+ * place, when it stood there before and that place was not passed yet); the others keep it for later. rev: the revision that the job must have, 0: any.
+ * 1 done, 0: no such job, -1 failed (ERR_CONFLICT: it runs or has ended; ERR_STALE: it has another revision). */
+int queue_set_priority(struct queue *q, const char *id, int priority, int64_t rev, struct err *e) MUST_CHECK;
+/* Dead letters: which of a queue's jobs that ended in JOB_DEAD or JOB_FAILED are meant. */
+struct queue_dead_filter {
+	const char *queue;
+	enum job_state state;
+	const char *kind;       /* NULL: any */
+	const char *error;      /* a part of "<code> <sentence>", of any case; NULL: any. At most QUEUE_DEAD_ERROR bytes */
+	int64_t from_ms, to_ms; /* when they ended, both included; 0: no limit */
+};
+#define QUEUE_DEAD_ERROR 200
+
+/* The latest ended first; limit, jobs, cursors and what is returned as queue_list. A page may be empty and yet have a next one. */
+int queue_dead_list(struct queue *q, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
+        char next_cursor_out[64], struct err *e) MUST_CHECK;
+/* Replay or delete them, at most `limit`, looking at no more than QUEUE_BATCH_MAX; go on with *next_cursor_out until it is "". Returns
+ * how many were done; *skipped_out: how many could not be replayed because a live job holds their unique key. */
+enum queue_dead_act { QUEUE_DEAD_REPLAY, QUEUE_DEAD_DELETE };
+int queue_dead_act(struct queue *q, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
+        int *skipped_out, char next_cursor_out[64], struct err *e) MUST_CHECK;
+
 /* Say that somebody waits for this job: its end will be published to queue_watcher. Answers the present state, so that
  * nothing is missed between asking and watching. 1 / 0 / -1 as queue_show. */
 int queue_watch(struct queue *q, const char *id, enum job_state *state_out, struct err *e) MUST_CHECK;
@@ -107,9 +130,19 @@ void queue_watcher_close(struct queue_watcher **w);
 struct queue_counts {
 	char queue[JOB_NAME];
 	int64_t ready, scheduled, running, waiting, dead, done_total, workers;
+	int64_t paused_at; /* 0: it is not paused */
 };
 /* The queues that exist; returns how many were filled in out[max], -1 on failure. */
 int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+
+/* From a pause to the next resume no job of the queue is claimed; what runs goes on to its end, and new jobs are taken in. Either may be
+ * said twice. A queue may be paused before its first job. */
+bool queue_pause(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
+bool queue_resume(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
+
+/* Cancel up to `limit` (1 .. QUEUE_BATCH_MAX) of the jobs that wait: JOB_READY, JOB_SCHEDULED (with those RETRYING) or JOB_WAITING.
+ * Returns how many, -1 on failure; *left_out: how many still wait there, those that came meanwhile among them. */
+int queue_purge(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 
 /* A shared budget, e.g. the exchange's request weight in the calendar minute: take `cost` if used + cost <= limit.
  * 1 taken; 0 not now, *wait_ms_out says how long; -1 failed. */

@@ -12,10 +12,11 @@
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;  /* '!' record; else the place: d schedule, r lane, l lease, h held */
-	char state; /* of a record: its digit */
-	bool ghost; /* of a record: its id was left in a lane */
-	bool ends;  /* of a record: it has a time to live */
+	char what;       /* '!' record; else the place: d schedule, r lane, l lease, h held */
+	char state;      /* of a record: its digit */
+	char lane;       /* priority: of the lane that holds it; of a record: where it is meant to be */
+	bool ends;       /* of a record: it has a time to live */
+	char ghosts[12]; /* of a record: priorities of the lanes where its id is left */
 };
 
 struct audit {
@@ -63,26 +64,32 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 
 static bool gather_record(struct audit *a, const char *key, const char *tail, struct err *e)
 {
-	struct redis_reply *field = NULL, *ttl = NULL;
+	struct redis_reply *fields = NULL, *ttl = NULL;
 	struct trace *t;
-	const char *s;
+	const char *s, *lane, *ghosts;
 	int64_t left = -2;
-	bool ok = command(a, (const char *const[]){"HGET", key, "s", NULL}, &field, e) &&
+	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "y", "o", NULL}, &fields, e) &&
 	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e);
 
-	s = redis_reply_text(field, NULL);
+	s = redis_reply_text(redis_reply_at(fields, 0), NULL);
+	lane = redis_reply_text(redis_reply_at(fields, 1), NULL);
+	ghosts = redis_reply_text(redis_reply_at(fields, 2), NULL);
 	t = ok && s ? add_trace(a, tail, strlen(tail), '!') : NULL;
 	if (t && redis_reply_int(ttl, &left)) {
 		t->state = s[0];
-		t->ghost = memchr(s, 'g', strcspn(s, ".")) != NULL;
+		t->lane = lane ? lane[0] : '5';
 		t->ends = left >= 0;
+		/* The flag and the field say the same, or the record has no state. */
+		if ((memchr(s, 'g', strcspn(s, ".")) != NULL) != (ghosts != NULL) ||
+		        !str_copy(t->ghosts, sizeof(t->ghosts), ghosts ? ghosts : ""))
+			t->state = '?';
 	}
-	redis_reply_close(&field);
+	redis_reply_close(&fields);
 	redis_reply_close(&ttl);
 	return ok; /* a record that vanished between the two looks is none */
 }
 
-static bool gather_ids(struct audit *a, const char *read, const char *key, char what, struct err *e)
+static bool gather_ids(struct audit *a, const char *read, const char *key, char what, char lane, struct err *e)
 {
 	struct redis_reply *r = NULL;
 	bool ok = command(a, (const char *const[]){read, key, "0", "-1", NULL}, &r, e);
@@ -91,7 +98,11 @@ static bool gather_ids(struct audit *a, const char *read, const char *key, char 
 		size_t len = 0;
 		const char *tail = redis_reply_text(redis_reply_at(r, i), &len);
 
-		ok = (tail && add_trace(a, tail, len, what)) || redis_bad_reply(e, read);
+		struct trace *t = tail ? add_trace(a, tail, len, what) : NULL;
+
+		if (t)
+			t->lane = lane;
+		ok = t || redis_bad_reply(e, read);
 	}
 	redis_reply_close(&r);
 	return ok;
@@ -116,14 +127,14 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		return gather_record(a, key, name + 3, e);
 	if (str_starts(name, ":r:")) {
 		a->lanes++;
-		return gather_ids(a, "LRANGE", key, 'r', e);
+		return gather_ids(a, "LRANGE", key, 'r', name[3 + strcspn(name + 3, ":") + 1], e);
 	}
 	if (str_starts(name, ":g:"))
 		return gather_ring(a, key, e);
 	if (str_starts(name, ":l:"))
-		return gather_ids(a, "ZRANGE", key, 'l', e);
+		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
-		return gather_ids(a, "ZRANGE", key, name[1], e);
+		return gather_ids(a, "ZRANGE", key, name[1], 0, e);
 	return true;
 }
 
@@ -183,9 +194,16 @@ static bool problem(struct audit *a, const char *tail, const char *what)
 	return false;
 }
 
+/* Does the record say that its id lies in this lane? */
+static bool is_ghost(const struct trace *record, const struct trace *t)
+{
+	return t->what == 'r' && t->lane && strchr(record->ghosts, t->lane);
+}
+
 /* t[0] is what is known first of an id, t[n - 1] what is known last. */
 static bool judge(struct audit *a, const struct trace *t, size_t n)
 {
+	size_t ghosts = 0, real = 0;
 	enum job_state s;
 	char place;
 
@@ -194,18 +212,24 @@ static bool judge(struct audit *a, const struct trace *t, size_t n)
 	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD)
 		return problem(a, t[0].tail, "has no state");
 	s = (enum job_state)(t[0].state - '0');
-	place = t[0].ghost && s == JOB_CANCELLED ? 'r' : place_of(s);
+	place = place_of(s);
 	a->out->jobs++;
 	a->out->by_state[s]++;
 	if (t[0].ends != job_state_is_end(s))
 		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
-	if (n - 1 != (place ? 1u : 0u))
-		return problem(a, t[0].tail,
-		        n > 2   ? "stands in several places"
-		        : place ? "stands nowhere"
-		                : "has ended but stands somewhere");
-	if (place && t[1].what != place)
-		return problem(a, t[0].tail, "stands in another place than its state says");
+	for (size_t i = 1; i < n; i++) {
+		bool ghost = is_ghost(t, &t[i]);
+
+		ghosts += ghost;
+		real += !ghost;
+		if (!ghost && (t[i].what != place || (place == 'r' && t[i].lane != t[0].lane)))
+			return problem(
+			        a, t[0].tail, place ? "stands in another place than its state says" : "has ended but stands somewhere");
+	}
+	if (ghosts != strlen(t[0].ghosts))
+		return problem(a, t[0].tail, "has not the ghosts that it says");
+	if (real != (place ? 1u : 0u))
+		return problem(a, t[0].tail, real ? "stands in several places" : "stands nowhere");
 	return true;
 }
 

@@ -104,6 +104,15 @@ void redis_lane(char out[JOB_KEY + 1], const struct queue_submission *s);
 bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e) MUST_CHECK;
 int redis_list(struct queue *base, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
         char next_out[64], struct err *e) MUST_CHECK;
+/* Put the queue into the registry of those that exist, once for each connection. */
+bool redis_register_queue(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK;
+int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+int redis_dead_list(struct queue *base, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
+        char next_out[64], struct err *e) MUST_CHECK;
+int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
+        int *skipped_out, char next_out[64], struct err *e) MUST_CHECK;
+int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
+bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
 
 /* ---- redis_watch.c and redis_link.c -------------------------------------------------------------------------- */

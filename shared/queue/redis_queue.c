@@ -243,75 +243,62 @@ static int redis_show(struct queue *base, const char *id, struct job *out, struc
 	return got;
 }
 
+/* {result, state} */
+static bool read_act(const struct redis_reply *r, enum act_result *result_out, enum job_state *state_out)
+{
+	static const enum act_result results[] = {ACT_WRONG_REV, ACT_KEY_TAKEN, ACT_WRONG_STATE, ACT_NO_JOB, ACT_DONE};
+	int64_t result, state;
+
+	if (!redis_reply_int(redis_reply_at(r, 0), &result) || !redis_reply_int(redis_reply_at(r, 1), &state) || result < -3 ||
+	        result > 1 || state < 0 || state > JOB_DEAD)
+		return false;
+	*result_out = results[result + 3];
+	*state_out = (enum job_state)state;
+	return true;
+}
+
 static bool redis_act(
         struct queue *base, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e)
 {
 	static const char *const names[] = {
 	        [ACT_CANCEL] = "cancel", [ACT_REPLAY] = "replay", [ACT_RELEASE] = "release", [ACT_WATCH] = "watch"};
-	static const enum act_result results[] = {ACT_KEY_TAKEN, ACT_WRONG_STATE, ACT_NO_JOB, ACT_DONE};
 	struct redis_reply *r = NULL;
-	int64_t result, state;
 	bool ok;
 
 	/* Watching may be asked again without harm; of the others the caller must know that the first may have been done. */
 	if (!call_on_job((struct redis_queue *)base, names[act], id, act == ACT_WATCH, &r, e))
 		return false;
-	ok = redis_reply_int(redis_reply_at(r, 0), &result) && redis_reply_int(redis_reply_at(r, 1), &state) && result >= -2 &&
-	     result <= 1 && state >= 0 && state <= JOB_DEAD;
-	if (ok) {
-		*result_out = results[result + 2];
-		*state_out = (enum job_state)state;
-	} else {
-		redis_bad_reply(e, names[act]);
-	}
+	ok = read_act(r, result_out, state_out) || redis_bad_reply(e, names[act]);
 	redis_reply_close(&r);
 	return ok;
 }
 
-/* ---- counts ---------------------------------------------------------------------------------------------------- */
-
-static bool count_one(struct redis_queue *q, const char *queue, struct queue_counts *out, struct err *e)
-{
-	int64_t *const fields[] = {&out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers};
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
-	bool ok = str_copy(out->queue, sizeof(out->queue), queue);
-
-	if (!ok)
-		return redis_bad_reply(e, "SMEMBERS");
-	redis_fcall(&cmd, &q->head.options, "counts", queue);
-	ok = redis_call(q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	if (!ok)
-		return false;
-	for (size_t i = 0; ok && i < ARRAY_LEN(fields); i++)
-		ok = redis_reply_int(redis_reply_at(r, i), fields[i]);
-	redis_reply_close(&r);
-	return ok || redis_bad_reply(e, "counts");
-}
-
-static int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e)
+static bool redis_prioritize(struct queue *base, const char *id, int priority, int64_t rev, enum act_result *result_out,
+        enum job_state *state_out, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	struct buf key = {0};
-	int n = 0;
+	char queue[JOB_NAME];
+	int shard;
 	bool ok;
 
-	buf_addf(&key, "%s:queues", q->head.options.namespace_);
-	redis_cmd_adds(&cmd, "SMEMBERS");
-	redis_cmd_adds(&cmd, key.data);
-	ok = redis_call(q, &cmd, true, &r, e);
-	for (size_t i = 0; ok && i < redis_reply_count(r) && n < max; i++) {
-		const char *queue = redis_reply_text(redis_reply_at(r, i), NULL);
-
-		ok = job_queue_ok(queue) ? count_one(q, queue, &out[n++], e) : redis_bad_reply(e, "SMEMBERS");
-	}
-	buf_close(&key);
+	if (!job_id_parse(id, queue, &shard))
+		return err_set(e, ERR_INVALID, "%.60s is no id of a job", id);
+	redis_fcall(&cmd, &q->head.options, "prioritize", queue);
+	redis_cmd_adds(&cmd, queue_tail(id));
+	redis_cmd_addi(&cmd, priority);
+	if (rev)
+		redis_cmd_addi(&cmd, rev);
+	else
+		redis_cmd_adds(&cmd, "");
+	/* Twice does no harm, unless a revision is asked for: then the first may be what makes the second fail. */
+	ok = redis_call(q, &cmd, rev == 0, &r, e);
 	redis_cmd_close(&cmd);
+	if (ok)
+		ok = read_act(r, result_out, state_out) || redis_bad_reply(e, "prioritize");
 	redis_reply_close(&r);
-	return ok ? n : -1;
+	return ok;
 }
 
 /* ---- budgets --------------------------------------------------------------------------------------------------- */
@@ -374,7 +361,12 @@ const struct queue_driver redis_driver = {
         .show = redis_show,
         .list = redis_list,
         .act = redis_act,
+        .prioritize = redis_prioritize,
         .counts = redis_counts,
+        .dead_list = redis_dead_list,
+        .dead_act = redis_dead_act,
+        .purge = redis_purge,
+        .pause = redis_pause,
         .budget_take = redis_budget_take,
         .budget_correct = redis_budget_correct,
         .ping = redis_ping,

@@ -31,7 +31,7 @@ static bool is_known(const struct redis_queue *q, const char *queue)
 }
 
 /* It lives in another slot of a cluster than the jobs, so it cannot be written by the same call; it is written before. */
-static bool register_queue(struct redis_queue *q, const char *queue, struct err *e)
+bool redis_register_queue(struct redis_queue *q, const char *queue, struct err *e)
 {
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
@@ -164,7 +164,7 @@ bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, 
 	for (size_t i = 0; i < n; i += run) {
 		for (run = 1; i + run < n && str_eq(items[i].queue, items[i + run].queue);)
 			run++;
-		if (!register_queue(q, items[i].queue, e))
+		if (!redis_register_queue(q, items[i].queue, e))
 			return false;
 		if (submit_queue(q, items + i, run, out + i, e))
 			continue;

@@ -1140,6 +1140,318 @@ START_TEST(ended_jobs_vanish)
 }
 END_TEST
 
+/* ---- another priority --------------------------------------------------------------------------------------------------------------- */
+
+static void prioritize(struct queue *q, const char *id, int priority)
+{
+	struct err e = {0};
+	struct job j;
+
+	ck_assert_msg(queue_set_priority(q, id, priority, 0, &e) == 1, "%s", e.text);
+	j = show(q, id);
+	ck_assert_int_eq(j.priority, priority);
+	job_close(&j);
+}
+
+static void claims_in_order(struct queue_link *l, char (*ids)[JOB_ID], const size_t *order, size_t n)
+{
+	struct queue_step_reply r = step(l, QUEUE_BATCH_MAX);
+
+	ck_assert_uint_eq(r.n_claims, n);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_str_eq(r.claims[i].job.id, ids[order[i]]);
+	queue_step_reply_close(&r);
+}
+
+START_TEST(ready_jobs_change_their_place)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	static const size_t order[] = {4, 5, 2, 0, 3, 1};
+	char ids[6][JOB_ID];
+
+	for (size_t i = 0; i < 6; i++)
+		submit_plain(q, ids[i]);
+	prioritize(q, ids[4], 0);
+	prioritize(q, ids[1], 7);
+	prioritize(q, ids[2], 3);
+	prioritize(q, ids[5], 0);
+	prioritize(q, ids[5], 2);
+	prioritize(q, ids[5], 0); /* there and back: one place, not two */
+	prioritize(q, ids[3], 5); /* nothing to do */
+	ck_assert_int_eq(counts(q).ready, 6);
+	check_sound(q);
+	claims_in_order(l, ids, order, 6);
+	ck_assert_uint_eq(claim_count(l, 10), 0);
+	ck_assert_int_eq(counts(q).ready, 0);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(a_change_of_place_wakes_and_keeps_lanes)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission a = {.priority = 5, .lane = "a"}, held = {.priority = 5, .lane = "b", .held = true},
+	                        later = {.priority = 5, .delay_ms = 30};
+	static const size_t order[] = {2, 1, 0};
+	char ids[3][JOB_ID];
+
+	submit_new(q, &a);
+	submit_new(q, &held);
+	submit_new(q, &later);
+	memcpy(ids[0], a.id, JOB_ID);
+	memcpy(ids[1], held.id, JOB_ID);
+	memcpy(ids[2], later.id, JOB_ID);
+	prioritize(q, held.id, 1);
+	prioritize(q, later.id, 0);
+	prioritize(q, a.id, 9);
+	ck_assert_int_eq(state_of(q, held.id), JOB_WAITING);
+	ck_assert_int_eq(state_of(q, later.id), JOB_SCHEDULED);
+	ck_assert_int_eq(counts(q).ready, 1);
+	ck_assert_int_eq(queue_release(q, held.id, &(struct err){0}), 1);
+	clock_sleep_ms(40);
+	claims_in_order(l, ids, order, 3);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(a_priority_asks_for_its_revision)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_claim c;
+	struct err e = {0};
+	char id[JOB_ID];
+
+	submit_plain(q, id);
+	ck_assert_int_eq(queue_set_priority(q, id, 3, 1, &e), 1);
+	ck_assert_int_eq(queue_set_priority(q, id, 4, 1, &e), -1);
+	ck_assert_int_eq(e.code, ERR_STALE);
+	ck_assert_int_eq(queue_set_priority(q, id, 4, 2, &e), 1);
+	ck_assert_int_eq(queue_set_priority(q, id, 10, 0, &e), -1);
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	ck_assert_int_eq(queue_set_priority(q, id, -1, 0, &e), -1);
+	ck_assert_int_eq(queue_set_priority(q, "q-001hf7yat00000000000a", 1, 0, &e), 0);
+	ck_assert_int_eq(queue_set_priority(q, "nonsense", 1, 0, &e), 0);
+	c = claim_one(l);
+	ck_assert_int_eq(queue_set_priority(q, id, 1, 0, &e), -1);
+	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	ck_assert_uint_eq(ack(l, id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	ck_assert_int_eq(queue_set_priority(q, id, 1, 0, &e), -1);
+	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* An id that is left in a lane must not be taken there, nor be lost, whatever the job does meanwhile. */
+START_TEST(what_is_left_behind_is_passed_over)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {.priority = 5, .max_attempts = 3, .backoff_ms = 1, .backoff_cap_ms = 1};
+	struct queue_claim c;
+	struct err e = {0};
+
+	submit_new(q, &s);
+	prioritize(q, s.id, 1);
+	c = claim_one(l);
+	ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_ERROR, ERR_IO), 0);
+	job_close(&c.job);
+	prioritize(q, s.id, 5); /* where its id still lies */
+	check_sound(q);
+	clock_sleep_ms(5);
+	c = claim_one(l);
+	ck_assert_str_eq(c.job.id, s.id);
+	ck_assert_uint_eq(claim_count(l, 5), 0);
+	ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_CRASHED, ERR_CRASHED), 0);
+	job_close(&c.job);
+	prioritize(q, s.id, 2);
+	prioritize(q, s.id, 8);
+	cancel(q, s.id);
+	check_sound(q);
+	ck_assert_uint_eq(claim_count(l, 5), 0);
+	ck_assert_int_eq(queue_replay(q, s.id, &e), 1);
+	prioritize(q, s.id, 2);
+	check_sound(q);
+	c = claim_one(l);
+	ck_assert_uint_eq(claim_count(l, 5), 0);
+	ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	ck_assert_int_eq(counts(q).ready, 0);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* ---- pausing ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Does a link that waits go on before max_ms are over? */
+static bool woken(struct queue_link *l, int64_t max_ms)
+{
+	int64_t start = clock_mono_ms();
+	struct err e = {0};
+
+	ck_ok(queue_link_wait_begin(l, max_ms, &e), &e);
+	while (!queue_link_wait_end(l, &e))
+		wait_fd(queue_link_wait_fd(l));
+	return clock_mono_ms() - start < max_ms / 2;
+}
+
+START_TEST(a_paused_queue_claims_nothing)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission later = {.delay_ms = 20};
+	struct queue_step_reply r;
+	char first[JOB_ID], second[JOB_ID];
+	struct queue_claim c;
+	struct err e = {0};
+	int64_t since;
+
+	submit_plain(q, first);
+	submit_plain(q, second);
+	submit_new(q, &later);
+	c = claim_one(l);
+	ck_assert_int_eq(counts(q).paused_at, 0);
+	ck_ok(queue_pause(q, Q, &e), &e);
+	since = counts(q).paused_at;
+	ck_assert_int_gt(since, 1600000000000);
+	clock_sleep_ms(40);
+	ck_ok(queue_pause(q, Q, &e), &e); /* again, which changes nothing */
+	ck_assert_int_eq(counts(q).paused_at, since);
+	r = step(l, 5);
+	ck_assert(r.n_claims == 0 && !r.more);
+	queue_step_reply_close(&r);
+	ck_assert_int_eq(counts(q).ready, 2); /* what was due has come */
+	ck_assert_int_eq(state_of(q, later.id), JOB_READY);
+	ck_assert_uint_eq(ack(l, c.job.id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	ck_assert_int_eq(state_of(q, c.job.id), JOB_SUCCEEDED);
+	ck_ok(queue_resume(q, Q, &e), &e);
+	ck_ok(queue_resume(q, Q, &e), &e);
+	ck_assert_int_eq(counts(q).paused_at, 0);
+	ck_assert_uint_eq(claim_count(l, 5), 2);
+	job_close(&c.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* Who waits at a paused queue is woken at most by what comes in, not again and again; resuming wakes it. */
+START_TEST(resuming_wakes)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct err e = {0};
+	char id[JOB_ID];
+	int times = 0;
+
+	ck_ok(queue_pause(q, Q, &e), &e); /* before its first job */
+	ck_assert_int_gt(counts(q).paused_at, 0);
+	submit_plain(q, id);
+	while (times < 10 && woken(l, 300)) {
+		ck_assert_uint_eq(claim_count(l, 1), 0);
+		times++;
+	}
+	ck_assert_int_le(times, 1);
+	ck_ok(queue_link_wait_begin(l, LONG_MS, &e), &e);
+	ck_ok(queue_resume(q, Q, &e), &e);
+	ck_assert(woken(l, LONG_MS));
+	ck_assert_uint_eq(claim_count(l, 1), 1);
+	ck_assert(!queue_pause(q, "No Queue", &e));
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	ck_assert(!queue_resume(q, "", &e));
+	close_both(&q, &l);
+}
+END_TEST
+
+/* ---- purging ---------------------------------------------------------------------------------------------------------------------- */
+
+static void purges(struct queue *q, enum job_state state, int limit, int cancelled, int64_t left)
+{
+	struct err e = {0};
+	int64_t got = -1;
+
+	ck_assert_int_eq(queue_purge(q, Q, state, limit, &got, &e), cancelled);
+	ck_assert_int_eq(got, left);
+}
+
+/* Ready jobs of two kinds, many lanes and priorities, with ghosts among them; a held, a scheduled, a retrying and a running one beside. */
+START_TEST(purging_what_waits)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission held = {.held = true}, later = {.delay_ms = 3600000}, again = {.max_attempts = 2, .backoff_ms = 3600000},
+	                        runs = {.priority = 0};
+	struct queue_claim c, c2;
+
+	submit_new(q, &again);
+	c = claim_one(l);
+	ck_assert_uint_eq(ack(l, c.job.id, c.job.fence, ACK_ERROR, ERR_IO), 0);
+	submit_new(q, &runs);
+	c2 = claim_one(l);
+	submit_new(q, &held);
+	submit_new(q, &later);
+	for (int i = 0; i < 300; i++) {
+		char lane[2] = {(char)('a' + i % 20), 0};
+		struct queue_submission s = {.kind = i % 3 ? KIND : "b.kind", .lane = lane, .priority = i % 10};
+
+		submit_new(q, &s);
+		if (i % 7 == 0)
+			prioritize(q, s.id, (i + 1) % 10);
+		if (i % 11 == 0)
+			cancel(q, s.id);
+	}
+	ck_assert_int_eq(counts(q).ready, 272);
+	for (int i = 0; i < 20 && counts(q).ready; i++) {
+		int64_t before = counts(q).ready, left;
+		int n = queue_purge(q, Q, JOB_READY, 100, &left, &(struct err){0});
+
+		ck_assert(n >= 0 && n <= 100 && left == before - n);
+		ck_assert_int_eq(counts(q).ready, left);
+		check_sound(q);
+	}
+	purges(q, JOB_READY, 256, 0, 0);
+	ck_assert_uint_eq(claim_count(l, 256), 0);
+	ck_assert_int_eq(counts(q).scheduled, 2);
+	purges(q, JOB_SCHEDULED, 1, 1, 1);
+	purges(q, JOB_SCHEDULED, 256, 1, 0);
+	purges(q, JOB_WAITING, 256, 1, 0);
+	ck_assert_int_eq(state_of(q, held.id), JOB_CANCELLED);
+	ck_assert_int_eq(state_of(q, later.id), JOB_CANCELLED);
+	ck_assert_int_eq(state_of(q, again.id), JOB_CANCELLED);
+	ck_assert_int_eq(state_of(q, runs.id), JOB_RUNNING);
+	job_close(&c.job);
+	job_close(&c2.job);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(purged_jobs_let_go_and_come_again)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_submission s = {.unique_key = "u"}, next = {.unique_key = "u", .unique = UNIQUE_REJECT};
+	struct err e = {0};
+	int64_t left;
+
+	submit_new(q, &s);
+	purges(q, JOB_READY, 256, 1, 0);
+	ck_assert_int_eq(state_of(q, s.id), JOB_CANCELLED);
+	ck_assert_int_eq(queue_replay(q, s.id, &e), 1);
+	ck_assert_uint_eq(claim_count(l, 5), 1);
+	purges(q, JOB_READY, 256, 0, 0);
+	ck_assert_int_eq(submit(q, &next).outcome, SUBMIT_REJECTED);
+	ck_assert_int_eq(queue_purge(q, Q, JOB_RUNNING, 1, &left, &e), -1);
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	ck_assert_int_eq(queue_purge(q, Q, JOB_READY, 257, &left, &e), -1);
+	ck_assert_int_eq(queue_purge(q, Q, JOB_READY, 0, &left, &e), -1);
+	ck_assert_int_eq(queue_purge(q, "No", JOB_READY, 1, &left, &e), -1);
+	ck_assert_int_eq(queue_purge(q, "nowhere", JOB_READY, 1, &left, &e), 0);
+	ck_assert_int_eq(left, 0);
+	close_both(&q, &l);
+}
+END_TEST
+
 /* ---- looking ---------------------------------------------------------------------------------------------------------------------- */
 
 /* All pages; returns how many jobs came, and checks that they come newest first and none twice. */
@@ -1277,6 +1589,212 @@ START_TEST(watching)
 	job_close(&c.job);
 	queue_watcher_close(&w);
 	close_both(&q, &l);
+}
+END_TEST
+
+/* ---- dead letters ----------------------------------------------------------------------------------------------------------------- */
+
+static int64_t done_so_far(struct queue *q)
+{
+	struct queue_counts c = {0};
+	struct err e = {0};
+
+	ck_assert_int_ge(queue_counts(q, &c, 1, &e), 0);
+	return c.done_total;
+}
+
+/* Submit n jobs of a kind and let them end with this error. */
+static void bury(struct queue *q, const char *kind, int n, enum err_code code, const char *text, const char *unique)
+{
+	struct queue_link *l;
+	struct queue_ack acks[64] = {0};
+	struct queue_step_reply r;
+	char worker[40];
+
+	/* Another name each time: a worker that comes again within a millisecond is taken for the old one. */
+	snprintf(worker, sizeof(worker), "undertaker%lld", (long long)done_so_far(q));
+	l = open_link_for(worker, kind, NULL);
+
+	for (int i = 0; i < n; i++) {
+		struct queue_submission s = {.kind = kind, .unique_key = unique, .idempotency_key = unique};
+
+		submit_new(q, &s);
+	}
+	r = step(l, n);
+	ck_assert_uint_eq(r.n_claims, n);
+	for (int i = 0; i < n; i++) {
+		acks[i] = (struct queue_ack){.fence = r.claims[i].job.fence, .outcome = ACK_ERROR};
+		memcpy(acks[i].id, r.claims[i].job.id, JOB_ID);
+		err_set(&acks[i].error, code, "%s", text);
+	}
+	queue_step_reply_close(&r);
+	r = step_with(l, acks, (size_t)n, 0, LEASE);
+	ck_assert_uint_eq(r.n_rejected, 0);
+	queue_step_reply_close(&r);
+	queue_link_close(&l);
+}
+
+/* All pages; how many there are, none twice, the latest ended first. */
+static int dead_all(struct queue *q, const struct queue_dead_filter *f, int limit)
+{
+	static char seen[512][JOB_ID];
+	struct job *jobs = mem_array(256, sizeof(*jobs));
+	char cursor[64] = "", next[64];
+	int64_t before = INT64_MAX;
+	struct err e = {0};
+	int total = 0;
+
+	do {
+		int n = queue_dead_list(q, f, cursor, limit, jobs, next, &e);
+
+		ck_assert_msg(n >= 0 && n <= limit, "%s", e.text);
+		for (int i = 0; i < n; i++) {
+			ck_assert_int_eq(jobs[i].state, f->state);
+			ck_assert_int_le(jobs[i].finished_at, before);
+			before = jobs[i].finished_at;
+			for (int k = 0; k < total; k++)
+				ck_assert_str_ne(seen[k], jobs[i].id);
+			memcpy(seen[total++], jobs[i].id, JOB_ID);
+			job_close(&jobs[i]);
+		}
+		memcpy(cursor, next, sizeof(cursor));
+	} while (cursor[0]);
+	mem_free(&jobs);
+	return total;
+}
+
+/* The same with an act; how many were done. */
+static int dead_act_all(struct queue *q, enum queue_dead_act act, const struct queue_dead_filter *f, int limit, int *skipped_out)
+{
+	char cursor[64] = "", next[64];
+	struct err e = {0};
+	int total = 0;
+
+	*skipped_out = 0;
+	do {
+		int skipped, n = queue_dead_act(q, act, f, cursor, limit, &skipped, next, &e);
+
+		ck_assert_msg(n >= 0 && n <= limit, "%s", e.text);
+		total += n;
+		*skipped_out += skipped;
+		memcpy(cursor, next, sizeof(cursor));
+	} while (cursor[0]);
+	return total;
+}
+
+START_TEST(dead_letters_are_found)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_DEAD};
+	struct job jobs[2];
+	char next[64];
+	int64_t middle;
+	struct err e = {0};
+
+	for (int i = 0; i < 5; i++)
+		bury(q, KIND, 60, ERR_IO, "The disk of Ålesund is 100% full", NULL); /* 60 that end within one ms */
+	clock_sleep_ms(5);
+	middle = clock_now_ms();
+	clock_sleep_ms(5);
+	bury(q, "b.kind", 10, ERR_UNAVAILABLE, "nobody is there", NULL);
+	bury(q, "b.kind", 3, ERR_INVALID, "it makes no sense", NULL);
+	ck_assert_int_eq(dead_all(q, &f, 7), 310);
+	ck_assert_int_eq(dead_all(q, &f, 256), 310);
+	f.kind = "b.kind";
+	ck_assert_int_eq(dead_all(q, &f, 256), 10);
+	f.kind = NULL;
+	f.error = "DISK of ålesund is 100%";
+	ck_assert_int_eq(dead_all(q, &f, 256), 0); /* only letters of ASCII have two cases here */
+	f.error = "DISK of Ålesund is 100%";
+	ck_assert_int_eq(dead_all(q, &f, 256), 300);
+	f.error = err_name(ERR_UNAVAILABLE);
+	ck_assert_int_eq(dead_all(q, &f, 3), 10);
+	f.error = NULL;
+	f.from_ms = middle;
+	ck_assert_int_eq(dead_all(q, &f, 4), 10);
+	f.from_ms = 0;
+	f.to_ms = middle;
+	ck_assert_int_eq(dead_all(q, &f, 100), 300);
+	f.from_ms = middle + 1;
+	ck_assert_int_eq(dead_all(q, &f, 100), 0);
+	f = (struct queue_dead_filter){.queue = Q, .state = JOB_FAILED};
+	ck_assert_int_eq(dead_all(q, &f, 256), 3);
+	f.queue = "nowhere";
+	ck_assert_int_eq(dead_all(q, &f, 256), 0);
+	f.queue = Q;
+	ck_assert_int_eq(queue_dead_list(q, &f, "a b", 2, jobs, next, &e), -1);
+	ck_assert_int_eq(queue_dead_list(q, &f, "", 257, jobs, next, &e), -1);
+	f.state = JOB_CANCELLED;
+	ck_assert_int_eq(queue_dead_list(q, &f, "", 2, jobs, next, &e), -1);
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(dead_letters_are_replayed)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link_for("w1", KIND, "b.kind");
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_DEAD, .error = "disk"};
+	int skipped;
+
+	for (int i = 0; i < 5; i++)
+		bury(q, KIND, 60, ERR_IO, "disk full", NULL);
+	bury(q, KIND, 10, ERR_IO, "net down", NULL);
+	ck_assert_int_eq(dead_act_all(q, QUEUE_DEAD_REPLAY, &f, 7, &skipped), 300);
+	ck_assert_int_eq(skipped, 0);
+	ck_assert_int_eq(counts(q).ready, 300);
+	ck_assert_int_eq(counts(q).dead, 10);
+	check_sound(q);
+	ck_assert_int_eq(dead_act_all(q, QUEUE_DEAD_REPLAY, &f, 256, &skipped), 0);
+	ck_assert_uint_eq(claim_count(l, 256), 256);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(only_one_of_a_unique_key_is_replayed)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_FAILED};
+	struct queue_submission live = {.unique_key = "v"};
+	int skipped;
+
+	for (int i = 0; i < 3; i++) {
+		struct queue_submission s = {.unique_key = i ? "u" : "v"};
+		struct queue_claim c;
+
+		submit_new(q, &s);
+		c = claim_one(l);
+		ck_assert_uint_eq(ack(l, s.id, c.job.fence, ACK_ERROR, ERR_INVALID), 0);
+		job_close(&c.job);
+	}
+	submit_new(q, &live);
+	ck_assert_int_eq(dead_act_all(q, QUEUE_DEAD_REPLAY, &f, 256, &skipped), 1);
+	ck_assert_int_eq(skipped, 2);
+	close_both(&q, &l);
+}
+END_TEST
+
+START_TEST(dead_letters_are_deleted)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_DEAD, .kind = KIND};
+	struct queue_submission again = {.kind = KIND, .unique_key = "k", .idempotency_key = "k"};
+	int skipped;
+
+	bury(q, KIND, 1, ERR_IO, "disk full", "k");
+	bury(q, KIND, 60, ERR_IO, "disk full", NULL);
+	bury(q, "b.kind", 5, ERR_IO, "disk full", NULL);
+	ck_assert_int_eq(submit(q, &again).outcome, SUBMIT_EXISTING);
+	ck_assert_int_eq(dead_act_all(q, QUEUE_DEAD_DELETE, &f, 9, &skipped), 61);
+	ck_assert_int_eq(counts(q).dead, 5);
+	ck_assert_int_eq(list_all(q, NULL, -1, 100, true), 5);
+	memset(again.id, 0, JOB_ID);
+	submit_new(q, &again); /* the keys went with it */
+	check_sound(q);
+	queue_close(&q);
 }
 END_TEST
 
@@ -1509,6 +2027,53 @@ static void model_release(struct model *m, struct model_job *j)
 		j->state = JOB_READY;
 }
 
+static void model_prioritize(struct model *m, struct model_job *j)
+{
+	struct err e = {0};
+	bool may = j->state != JOB_RUNNING && !job_state_is_end(j->state);
+
+	ck_assert_int_eq(queue_set_priority(m->q, j->id, roll(m, 10), 0, &e), may ? 1 : -1);
+}
+
+/* Some ready jobs are cancelled; which ones is the queue's choice. */
+static void model_purge(struct model *m)
+{
+	struct err e = {0};
+	int64_t left, ready = 0;
+	int cancelled = queue_purge(m->q, Q, JOB_READY, 1 + roll(m, 40), &left, &e), found = 0;
+
+	for (int i = 0; i < m->n; i++) {
+		struct model_job *j = &m->jobs[i];
+
+		if (j->state != JOB_READY)
+			continue;
+		j->state = state_of(m->q, j->id);
+		ck_assert(j->state == JOB_READY || j->state == JOB_CANCELLED);
+		found += j->state == JOB_CANCELLED;
+		ready += j->state == JOB_READY;
+	}
+	ck_assert_int_eq(cancelled, found);
+	ck_assert_int_eq(left, ready);
+}
+
+static void model_replay_dead(struct model *m)
+{
+	struct queue_dead_filter f = {.queue = Q, .state = JOB_DEAD};
+	int skipped, dead = 0, replayed = dead_act_all(m->q, QUEUE_DEAD_REPLAY, &f, 1 + roll(m, 9), &skipped);
+
+	for (int i = 0; i < m->n; i++) {
+		struct model_job *j = &m->jobs[i];
+
+		if (j->state != JOB_DEAD)
+			continue;
+		j->state = JOB_READY;
+		j->errors = j->crashes = 0;
+		j->cancel_asked = false;
+		dead++;
+	}
+	ck_assert_int_eq(replayed, dead);
+}
+
 static void model_check(struct model *m)
 {
 	struct queue_audit a;
@@ -1530,7 +2095,7 @@ START_TEST(ten_thousand_random_moves)
 	m->l = open_link("w1");
 	m->seed = (uint64_t)(getenv("SEED") ? atoll(getenv("SEED")) : 42);
 	for (int i = 0; i < 10000; i++) {
-		int what = roll(m, 20);
+		int what = roll(m, 24);
 
 		if (what < 2 || !m->n)
 			model_submit(m);
@@ -1540,8 +2105,14 @@ START_TEST(ten_thousand_random_moves)
 			model_cancel(m, &m->jobs[roll(m, m->n)]);
 		else if (what < 19)
 			model_replay(m, &m->jobs[roll(m, m->n)]);
-		else
+		else if (what < 20)
 			model_release(m, &m->jobs[roll(m, m->n)]);
+		else
+			model_prioritize(m, &m->jobs[roll(m, m->n)]);
+		if (i % 500 == 250)
+			model_purge(m);
+		if (i % 500 == 499)
+			model_replay_dead(m);
 		if (i % 2500 == 2499)
 			model_check(m);
 	}
@@ -1551,13 +2122,17 @@ START_TEST(ten_thousand_random_moves)
 }
 END_TEST
 
-#define QUEUE_SUITE                                                                                                                     \
-	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,         \
-	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches,    \
-	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends,                        \
-	        the_last_progress_rides_on_the_end, renewals, a_dead_worker_loses_its_leases, a_silence_kills_nobody,                   \
-	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                         \
-	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish, hostile_cursors, \
-	        listing, watching, budgets, links_refuse_nonsense, ten_thousand_random_moves
+#define QUEUE_SUITE                                                                                                                  \
+	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,      \
+	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches, \
+	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends,                     \
+	        the_last_progress_rides_on_the_end, renewals, a_dead_worker_loses_its_leases, a_silence_kills_nobody,                \
+	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                      \
+	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish,               \
+	        ready_jobs_change_their_place, a_change_of_place_wakes_and_keeps_lanes, a_priority_asks_for_its_revision,            \
+	        what_is_left_behind_is_passed_over, a_paused_queue_claims_nothing, resuming_wakes, purging_what_waits,               \
+	        purged_jobs_let_go_and_come_again, dead_letters_are_found, dead_letters_are_replayed,                                \
+	        only_one_of_a_unique_key_is_replayed, dead_letters_are_deleted, hostile_cursors, listing, watching, budgets,         \
+	        links_refuse_nonsense, ten_thousand_random_moves
 
 #endif

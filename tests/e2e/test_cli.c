@@ -124,6 +124,62 @@ START_TEST(jobs_from_submit_to_result)
 }
 END_TEST
 
+START_TEST(operators_steer_queues)
+{
+	struct test_system s;
+	char *out;
+	test_system_start(&s, sim, 1);
+
+	ck_assert_int_eq(BARQUE(&s, &out, "pause", "default"), 0);
+	expect(&out, "default is paused, 0 ready, 0 running");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "queues"), 0);
+	expect(&out, "paused");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "resume", "default"), 0);
+	expect(&out, "default goes on");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "pause", "nowhere"), 1);
+	expect(&out, "there is no queue 'nowhere'");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--delay", "3600000", "--json"), 0);
+	char later[48];
+	struct json *job = parsed(out);
+	ck_assert(str_copy(later, sizeof(later), json_get_text(job, "id", "")) && later[0]);
+	json_close(&job);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "priority", later, "1"), 0);
+	expect(&out, "scheduled, priority 1");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "priority", later, "5", "6"), 2);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "priority", later, "10"), 2);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "purge", "default", "--state", "scheduled"), 0);
+	expect(&out, "1 scheduled jobs of default cancelled, 0 left");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "purge", "default"), 0);
+	expect(&out, "0 ready jobs of default cancelled, 0 left");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "fail=on purpose", "--wait"), 1);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "dead", "--state", "failed", "--error", "ON PURPOSE"), 0);
+	expect(&out, "on purpose");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "dead", "--state", "failed", "--delete"), 0);
+	expect(&out, "1 deleted, 0 skipped");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "dead", "--replay"), 0);
+	expect(&out, "0 replayed, 0 skipped");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "dead", "--replay", "--delete"), 2);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "pause"), 2);
+	mem_free(&out);
+	test_system_stop(&s);
+}
+END_TEST
+
 START_TEST(a_key_is_one_job)
 {
 	struct test_system s;
@@ -281,6 +337,6 @@ START_TEST(candles_events_and_a_backtest)
 }
 END_TEST
 
-static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, a_key_is_one_job, bars_never_wrap,
-        output_that_cannot_be_written_is_an_error, cancel_a_running_job, candles_events_and_a_backtest};
+static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, operators_steer_queues, a_key_is_one_job,
+        bars_never_wrap, output_that_cannot_be_written_is_an_error, cancel_a_running_job, candles_events_and_a_backtest};
 TEST_MAIN("cli", tests)

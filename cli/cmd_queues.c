@@ -1,0 +1,84 @@
+/* cmd_queues.c -- `barque queues`, `barque pause` and `barque resume`: what stands in the queues, and stopping one. */
+#include "cli/cli.h"
+
+static void print_queue(const struct json *queue)
+{
+	static const char *const numbers[] = {"ready", "scheduled", "running", "waiting", "dead", "done_total", "workers"};
+	printf("%-24s", json_get_text(queue, "queue", "?"));
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		printf(" %9lld", (long long)json_get_int(queue, numbers[i], 0));
+	puts(json_get_bool(queue, "paused", false) ? "  paused" : "");
+}
+
+static int run_queues(struct cli *c)
+{
+	struct err e = {0};
+	struct json *answer = api_call(c, "GET", "/api/queues", NULL, NULL, &e);
+	if (!answer)
+		return cli_fail(&e);
+	if (c->json)
+		return cli_print_json(answer);
+	printf("%-24s %9s %9s %9s %9s %9s %9s %9s\n", "QUEUE", "READY", "SCHEDULED", "RUNNING", "WAITING", "DEAD", "DONE", "WORKERS");
+	for (const struct json *q = json_first(json_get(answer, "queues")); q; q = json_next(q))
+		print_queue(q);
+	json_close(&answer);
+	return CLI_DONE;
+}
+
+static int act(struct cli *c, const char *what)
+{
+	if (c->n_words != 1) {
+		fprintf(stderr, "barque %s: name one queue; 'barque queues' lists them\n", what);
+		return CLI_USAGE;
+	}
+	struct err e = {0};
+	struct buf path = {0};
+	buf_adds(&path, "/api/queues/");
+	http_escape(&path, c->words[0]);
+	buf_addf(&path, "/%s", what);
+	struct json *answer = api_call(c, "POST", buf_text(&path), NULL, NULL, &e);
+	buf_close(&path);
+	if (!answer)
+		return cli_fail(&e);
+	if (c->json)
+		return cli_print_json(answer);
+	printf("%s %s, %lld ready, %lld running\n", c->words[0], json_get_bool(answer, "paused", false) ? "is paused" : "goes on",
+	        (long long)json_get_int(answer, "ready", 0), (long long)json_get_int(answer, "running", 0));
+	json_close(&answer);
+	return CLI_DONE;
+}
+
+static int run_pause(struct cli *c)
+{
+	return act(c, "pause");
+}
+
+static int run_resume(struct cli *c)
+{
+	return act(c, "resume");
+}
+
+extern const struct command command_queues, command_pause, command_resume;
+const struct command command_queues = {
+        .name = "queues",
+        .summary = "list the queues and what stands in them",
+        .usage = "queues",
+        .examples = "  barque queues\n",
+        .run = run_queues,
+};
+const struct command command_pause = {
+        .name = "pause",
+        .summary = "start nothing new from a queue; what runs goes on",
+        .usage = "pause QUEUE",
+        .examples = "  barque pause kline\n",
+        .words_max = 1,
+        .run = run_pause,
+};
+const struct command command_resume = {
+        .name = "resume",
+        .summary = "let a paused queue go on",
+        .usage = "resume QUEUE",
+        .examples = "  barque resume kline\n",
+        .words_max = 1,
+        .run = run_resume,
+};

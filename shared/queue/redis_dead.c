@@ -1,0 +1,98 @@
+/* redis_dead.c -- dead letters in Redis: look for them, replay or delete them. */
+#include <string.h>
+
+#include "queue/redis_private.h"
+
+#define ROUNDS 16 /* calls for one page: a filter that matches nothing must not search for ever */
+
+static void dead_call(struct redis_cmd *c, const struct redis_queue *q, const char *function, const struct queue_dead_filter *f,
+        const char *cursor, int limit)
+{
+	redis_fcall(c, &q->head.options, function, f->queue);
+	redis_cmd_addi(c, f->state);
+	redis_cmd_adds(c, f->kind);
+	redis_cmd_adds(c, f->error);
+	redis_cmd_addi(c, f->from_ms);
+	redis_cmd_addi(c, f->to_ms);
+	redis_cmd_adds(c, cursor);
+	redis_cmd_addi(c, limit);
+}
+
+static bool read_cursor(const struct redis_reply *r, char out[64])
+{
+	const char *cursor = redis_reply_text(redis_reply_at(r, 0), NULL);
+
+	return cursor && str_copy(out, 64, cursor);
+}
+
+/* Append what came to jobs[*n]. */
+static bool read_jobs(const struct redis_reply *r, const char *queue, int limit, struct job *jobs, int *n, struct err *e)
+{
+	size_t count = redis_reply_count(r);
+
+	if (!redis_reply_is_array(r) || count > (size_t)(limit - *n))
+		return redis_bad_reply(e, "dead_list");
+	for (size_t i = 0; i < count; i++, (*n)++)
+		if (!redis_record_read(redis_reply_at(r, i), queue, &jobs[*n], e))
+			return false;
+	return true;
+}
+
+static bool next_page(
+        struct redis_queue *q, const struct queue_dead_filter *f, char cursor[64], int limit, struct job *jobs, int *n, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	dead_call(&cmd, q, "dead_list", f, cursor, limit - *n);
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok)
+		ok = read_cursor(r, cursor) ? read_jobs(redis_reply_at(r, 1), f->queue, limit, jobs, n, e)
+		                            : redis_bad_reply(e, "dead_list");
+	redis_reply_close(&r);
+	return ok;
+}
+
+int redis_dead_list(struct queue *base, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
+        char next_out[64], struct err *e)
+{
+	int n = 0;
+	bool ok = str_copy(next_out, 64, cursor) || err_set(e, ERR_INVALID, "that is no cursor of ours");
+
+	for (int i = 0; ok && i < ROUNDS; i++) {
+		ok = next_page((struct redis_queue *)base, f, next_out, limit, jobs, &n, e);
+		if (n == limit || !next_out[0])
+			break;
+	}
+	if (ok)
+		return n;
+	while (n > 0)
+		job_close(&jobs[--n]);
+	return -1;
+}
+
+/* Not asked again when the answer is lost: how many were done would be counted wrong. The caller may, without harm. */
+int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
+        int *skipped_out, char next_out[64], struct err *e)
+{
+	static const char *const names[] = {[QUEUE_DEAD_REPLAY] = "replay", [QUEUE_DEAD_DELETE] = "delete"};
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	int64_t done = -1, skipped = -1;
+	bool ok;
+
+	dead_call(&cmd, q, "dead_act", f, cursor, limit);
+	redis_cmd_adds(&cmd, names[act]);
+	ok = redis_call(q, &cmd, false, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok && (!read_cursor(r, next_out) || !redis_reply_int(redis_reply_at(r, 1), &done) ||
+	                  !redis_reply_int(redis_reply_at(r, 2), &skipped) || done < 0 || done > limit || skipped < 0 ||
+	                  skipped > QUEUE_BATCH_MAX))
+		ok = redis_bad_reply(e, "dead_act");
+	redis_reply_close(&r);
+	*skipped_out = (int)skipped;
+	return ok ? (int)done : -1;
+}
