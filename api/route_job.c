@@ -192,8 +192,8 @@ void route_job_change(struct call *c)
 {
 	const char *id = job_id(c);
 	struct err e = {0};
-	int64_t rev;
-	int priority;
+	int64_t rev = 0;
+	int priority = 0;
 
 	if (!id || !priority_asked(c, &priority) || !rev_asked(c, id, &rev))
 		return;
