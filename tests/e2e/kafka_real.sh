@@ -13,15 +13,15 @@ stop) exec "$tool" stop "$KAFKA_DIR" ;;
 start) exec setsid -w "$tool" start "$KAFKA_DIR" "$KAFKA_PORT" ;; # in a session of its own: a test takes its whole group along
 esac
 
-if [ ! -x "$tool" ]; then
-	echo "kafka_real: not run: there is no $tool on this machine to start a real Kafka with"
+# Without a real Kafka this says so and ends well; with KAFKA=real it was asked for, and ends badly.
+not_run() {
+	echo "kafka_real: not run: $1"
+	[ "${KAFKA:-}" != real ] || exit 1
 	exit 0
-fi
-
+}
+[ -x "$tool" ] || not_run "there is no $tool on this machine to start a real Kafka with"
 for needed in java mvn kcat; do
-	command -v "$needed" >/dev/null && continue
-	echo "kafka_real: not run: $needed is not installed, and a real Kafka needs it"
-	exit 0
+	command -v "$needed" >/dev/null || not_run "$needed is not installed, and a real Kafka needs it"
 done
 
 # A port that nobody uses; the controller takes the one after it.
