@@ -125,6 +125,25 @@ struct json *api_job(struct cli *c, const char *id, int wait_s, struct err *e)
 	return job;
 }
 
+struct json *api_cancel(struct cli *c, const char *id, struct err *e)
+{
+	struct buf path = {0};
+	buf_adds(&path, "/api/jobs/");
+	http_escape(&path, id);
+	struct json *job = api_call(c, "DELETE", buf_text(&path), NULL, NULL, e);
+	buf_close(&path);
+	return job;
+}
+
+void api_add_flag(const struct cli *c, const char *flag, const char *name, struct buf *path)
+{
+	const char *value = args_get(c, flag, NULL);
+	if (!value)
+		return;
+	buf_addf(path, "&%s=", name);
+	http_escape(path, value);
+}
+
 bool api_job_is_over(const struct json *job)
 {
 	static const char *const over[] = {"succeeded", "failed", "cancelled", "dead"};

@@ -63,6 +63,10 @@ struct json *api_call(
 bool api_submit(struct cli *c, const struct json *body, const char *key, char id_out[48], struct err *e) MUST_CHECK;
 /* The job, waiting up to wait_s for its next change when wait_s > 0. */
 struct json *api_job(struct cli *c, const char *id, int wait_s, struct err *e) MUST_CHECK;
+/* Ask for a job's cancellation; the job as it stands then. */
+struct json *api_cancel(struct cli *c, const char *id, struct err *e) MUST_CHECK;
+/* "&name=VALUE" behind path when the flag was given. */
+void api_add_flag(const struct cli *c, const char *flag, const char *name, struct buf *path);
 bool api_job_is_over(const struct json *job);
 /* Say what went wrong on stderr; returns the exit code that fits. */
 int cli_fail(const struct err *e);

@@ -5,11 +5,7 @@
 
 static bool cancel(struct cli *c, const char *id, struct json *answers, struct err *e)
 {
-	struct buf path = {0};
-	buf_adds(&path, "/api/jobs/");
-	http_escape(&path, id);
-	struct json *answer = api_call(c, "DELETE", buf_text(&path), NULL, NULL, e);
-	buf_close(&path);
+	struct json *answer = api_cancel(c, id, e);
 	if (!answer)
 		return false;
 	if (!c->json)

@@ -10,15 +10,6 @@ static const struct cli_flag flags[] = {
         {"cursor", "TEXT", "go on where the last list ended"},
 };
 
-static void add_filter(struct cli *c, const char *name, struct buf *path)
-{
-	const char *value = args_get(c, name, NULL);
-	if (!value)
-		return;
-	buf_addf(path, "&%s=", name);
-	http_escape(path, value);
-}
-
 static void print_list(const struct json *answer)
 {
 	const struct json *jobs = json_get(answer, "jobs");
@@ -44,10 +35,10 @@ static int run(struct cli *c)
 	struct buf path = {0};
 	buf_adds(&path, "/api/jobs?limit=");
 	http_escape(&path, args_get(c, "limit", "30"));
-	add_filter(c, "queue", &path);
-	add_filter(c, "kind", &path);
-	add_filter(c, "state", &path);
-	add_filter(c, "cursor", &path);
+	api_add_flag(c, "queue", "queue", &path);
+	api_add_flag(c, "kind", "kind", &path);
+	api_add_flag(c, "state", "state", &path);
+	api_add_flag(c, "cursor", "cursor", &path);
 	struct json *answer = api_call(c, "GET", buf_text(&path), NULL, NULL, &e);
 	buf_close(&path);
 	if (!answer)

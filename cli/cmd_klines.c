@@ -44,15 +44,6 @@ static void print_bars(const struct json *answer, bool csv)
 	}
 }
 
-static void add_query(struct cli *c, const char *flag, const char *name, struct buf *path)
-{
-	const char *value = args_get(c, flag, NULL);
-	if (!value)
-		return;
-	buf_addf(path, "&%s=", name);
-	http_escape(path, value);
-}
-
 static int run(struct cli *c)
 {
 	struct err e = {0};
@@ -66,8 +57,8 @@ static int run(struct cli *c)
 	buf_addc(&path, '/');
 	http_escape(&path, c->words[0]);
 	buf_addc(&path, '?');
-	add_query(c, "from", "start_date", &path);
-	add_query(c, "to", "end_date", &path);
+	api_add_flag(c, "from", "start_date", &path);
+	api_add_flag(c, "to", "end_date", &path);
 	const char *limit = args_get(c, "limit", "20");
 	if (!str_eq(limit, "0")) {
 		buf_adds(&path, "&limit=");

@@ -72,11 +72,8 @@ static bool give_up(struct demo *d, struct err *e)
 		const struct watch_item *item = &d->downloads[i];
 		if (!api_job_is_over(item->job)) {
 			struct err ignored; /* it may have ended meanwhile */
-			struct buf path = {0};
-			buf_addf(&path, "/api/jobs/%s", item->id);
-			struct json *answer = api_call(d->c, "DELETE", buf_text(&path), NULL, NULL, &ignored);
+			struct json *answer = api_cancel(d->c, item->id, &ignored);
 			json_close(&answer);
-			buf_close(&path);
 		} else if (!told && !str_eq(json_get_text(item->job, "state", ""), "succeeded")) {
 			told = true;
 			err_set(e, ERR_INTERNAL,
