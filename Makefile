@@ -29,7 +29,8 @@ LIBS := $(PKG_LIBS) -lm
 # Every C file below shared/ is the library; every folder of a program is that program; every file of the test and bench folders is a program.
 # Text files that are needed at run time are linked in as they are: _binary_<path with _>_start and _end.
 LIB_SRC := $(sort $(wildcard shared/*/*.c))
-EMBED := $(sort $(wildcard broker-config/*.lua broker-config/redis.conf db/migrations/*/*.sql api/*.yaml))
+EMBED := $(sort $(wildcard broker-config/redis.conf db/migrations/*/*.sql api/*.yaml))
+FUNCTIONS := $(sort $(wildcard broker-config/functions/*.lua))
 PROGRAMS := api:barque-api workers:barque-worker cli:barque broker-config:barque-devbroker tests/exchange_sim:barque-exchange-sim
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c tests/e2e/test_*.c))
 BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
@@ -37,7 +38,7 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIB_SRC := $(sort $(wildcard tests/lib/*.c))
 
 LIB := $(B)/libbarque.a
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(EMBED:%=$(B)/embed/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(EMBED:%=$(B)/embed/%.o) $(B)/embed/barque.lua.o
 TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(B)/%.o)
 TEST_LIB := $(B)/libtest.a
 BIN := $(foreach p,$(PROGRAMS),$(if $(wildcard $(firstword $(subst :, ,$(p)))/*.c),$(B)/$(lastword $(subst :, ,$(p)))))
@@ -66,6 +67,12 @@ $(B)/%.o: %.c
 $(B)/embed/%.o: %
 	@mkdir -p $(@D)
 	@ld -r -b binary -z noexecstack $< -o $@
+
+# The functions inside Redis: one text, linked in as _binary_barque_lua.
+$(B)/embed/barque.lua.o: $(FUNCTIONS) broker-config/functions
+	@mkdir -p $(@D)
+	@cat $(FUNCTIONS) > $(@D)/barque.lua
+	@cd $(@D) && ld -r -b binary -z noexecstack barque.lua -o $(@F)
 
 define program
 $(B)/$(2): $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c))) $(LIB)

@@ -17,7 +17,7 @@ static const struct {
 #undef X
 };
 
-/* The arrows of the drawing in job.h; ARROWS in broker-config/barque.lua says the same. */
+/* The arrows of the drawing in job.h; ARROWS in broker-config/functions/10_base.lua says the same. */
 static const unsigned arrows[] = {
         [JOB_SCHEDULED] = TO(JOB_READY) | TO(JOB_CANCELLED),
         [JOB_READY] = TO(JOB_RUNNING) | TO(JOB_CANCELLED),

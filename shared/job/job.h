@@ -18,7 +18,7 @@
  *  2. Only who holds the lease, with the fence it was given, can end the job. Fences only grow.
  *  3. attempt counts claims that ran to an error; crashes counts claims whose slot or dispatcher died. They never mix.
  *  4. An end state is final, but for a replay asked for by a person.
- *  5. state changes in one function only: job_move() here, and move() in broker-config/barque.lua, which mirror each other.
+ *  5. state changes in one function only: job_move() here, and move() in broker-config/functions/10_base.lua, which mirror each other.
  */
 #ifndef JOB_JOB_H
 #define JOB_JOB_H

@@ -76,7 +76,6 @@ struct queue_driver {
 };
 
 extern const struct queue_driver redis_driver;
-extern const struct queue_driver memory_driver;
 
 /* The last QUEUE_TAIL characters of an id. */
 const char *queue_tail(const char *id);

@@ -1,12 +1,12 @@
-/* queue.h -- the door to Redis: submit jobs, run them under leases, look at them. Drivers: redis://, rediss://, memory:
+/* queue.h -- the door to Redis: submit jobs, run them under leases, look at them. Driver: redis.
  *
  * Two kinds of users. A *client* (the API, tests) holds a `struct queue` and calls queue_*; each call is one round trip,
  * answers within its timeout, and reconnects by itself after a failure. A *dispatcher* holds one `struct queue_link` per
  * queue it serves and drives it without ever blocking: *_begin sends, *_fd is polled, *_end takes the answer.
  *
  * All times are the queue server's own (Redis TIME): nobody's clock but one counts. Everything read back is checked.
- * A handle belongs to one thread. Every transition is one function of the library in broker-config/barque.lua; the
- * memory driver does the same in C; tests/contract/queue.c is passed by both.
+ * A handle belongs to one thread. Every transition is one function of the library in broker-config/functions/;
+ * tests/contract/queue_suite.h is passed on every kind of server.
  *
  * Errors: ERR_UNAVAILABLE nothing was done; ERR_UNSURE the answer was lost (submit again with the same id or key, step
  * again with the same sequence number: both are then answered as the first time); ERR_FULL / ERR_LIMITED with retry_after_ms.

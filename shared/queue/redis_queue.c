@@ -6,14 +6,14 @@
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
-#define LIBRARY "barque1"
+#define LIBRARY "barque2"
 
 /* The library, linked in by the Makefile. */
-extern const char _binary_broker_config_barque_lua_start[], _binary_broker_config_barque_lua_end[];
+extern const char _binary_barque_lua_start[], _binary_barque_lua_end[];
 
 static size_t library_len(void)
 {
-	return (size_t)(_binary_broker_config_barque_lua_end - _binary_broker_config_barque_lua_start);
+	return (size_t)(_binary_barque_lua_end - _binary_barque_lua_start);
 }
 
 void redis_key(struct buf *out, const char *ns, const char *queue, const char *suffix)
@@ -62,7 +62,7 @@ void redis_library_load(struct redis_cmd *c)
 {
 	redis_cmd_adds(c, "FUNCTION");
 	redis_cmd_adds(c, "LOAD");
-	redis_cmd_add(c, _binary_broker_config_barque_lua_start, library_len());
+	redis_cmd_add(c, _binary_barque_lua_start, library_len());
 }
 
 /* ---- one round trip -------------------------------------------------------------------------------------------- */
@@ -156,8 +156,7 @@ static bool check_library(struct redis_queue *q, struct err *e)
 		const char *name = redis_reply_text(redis_reply_at(library, i), NULL);
 		const char *code = redis_reply_text(redis_reply_at(library, i + 1), &len);
 
-		if (str_eq(name, "library_code") &&
-		        (!code || len != library_len() || memcmp(code, _binary_broker_config_barque_lua_start, len) != 0))
+		if (str_eq(name, "library_code") && (!code || len != library_len() || memcmp(code, _binary_barque_lua_start, len) != 0))
 			ok = err_set(e, ERR_CONFLICT,
 			        "the server holds another text of the function library " LIBRARY
 			        ": its version must be raised, or the old one removed with FUNCTION DELETE " LIBRARY);

@@ -1,4 +1,4 @@
-/* redis_record.c -- a job as Redis holds it: fields of one letter, what is usual left out. barque.lua lists them. */
+/* redis_record.c -- a job as Redis holds it: fields of one letter, what is usual left out. functions/10_base.lua lists them. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,0 +1,162 @@
+#!lua name=barque2
+-- functions/*.lua -- every transition of a job, each one atomic call of a Redis function; shared/job/job.h has the drawing and the rules.
+--
+-- The library's name carries its version: two versions may be loaded side by side while workers are rolled over, so what one writes
+-- the other must read. A change of meaning is a new version; the loader refuses different text under the same name.
+--
+-- The files of this folder are joined in the order of their names and loaded as one text. Lua allows 200 local names in it: a file's own
+-- helpers stand in one local table of its name once they are more than a few.
+--
+-- All keys of a shard begin with T = {<namespace>:<queue>:<shard>}, so that they share one slot of a cluster:
+--   T:j:<id>          hash    the record of a job (fields below)
+--   T:r:<kind>:<lane> list    ids ready to run; a lane is one digit of priority and the fairness key
+--   T:g:<kind>        zset    the lanes of a kind that may hold something, by class (priority) and virtual time within it
+--   T:m:<kind>        zset    the marker that waiting dispatchers pop (BZPOPMIN)
+--   T:d               zset    the schedule: jobs that wait for their time, new or tried before, by that time
+--   T:h               zset    jobs held for others
+--   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
+--   T:W               zset    workers by the time until which they are taken for alive
+--   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
+--   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
+--   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
+--   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
+--                             t ge mt rt times, at op places
+--
+-- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
+-- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts. What has its
+-- usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its
+-- flags: a i t u it has such a field, w watched, c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
+-- because it was cancelled there or moved to another (searching a lane would cost its length). Field o names these lanes by their
+-- priorities, one digit each. An id lies in a lane at most once, so that where a ready job is meant to be its id is no ghost.
+--
+-- No loop runs more than 256 times for each thing a call does.
+
+local SCHEDULED, READY, RUNNING, RETRYING, WAITING = '0', '1', '2', '3', '4'
+local SUCCEEDED, FAILED, CANCELLED, DEAD = '5', '6', '7', '8'
+
+-- From, to: the arrows of job.h; job_move() there says the same.
+local ARROWS = {
+	[SCHEDULED] = { [READY] = true, [CANCELLED] = true },
+	[READY] = { [RUNNING] = true, [CANCELLED] = true },
+	[RUNNING] = { [READY] = true, [RETRYING] = true, [SUCCEEDED] = true, [FAILED] = true, [CANCELLED] = true, [DEAD] = true },
+	[RETRYING] = { [READY] = true, [CANCELLED] = true },
+	[WAITING] = { [READY] = true, [CANCELLED] = true },
+	[SUCCEEDED] = {},
+	[FAILED] = { [READY] = true },
+	[CANCELLED] = { [READY] = true },
+	[DEAD] = { [READY] = true },
+}
+local END_INDEX = { [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
+local LIST_INDEX = { [SCHEDULED] = ':d', [RETRYING] = ':d', [WAITING] = ':h', [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
+
+local BATCH = 256
+local CLASS = 2 ^ 48 -- scores in a ring: class * CLASS + virtual time
+local ALIVE = 3500 -- a worker unheard for so long is dead
+local ALIVE_NOTED = 500 -- and is noted as alive so often at most
+local SILENCE = 3000 -- nobody was heard for so long: the server itself was away, nobody is to blame
+local GRACE = 2500 -- after a silence, time for the living to be heard again
+local ANSWER_TTL = '60000' -- how long a lost answer can be asked for again
+local KEY_BACKSTOP = 30 * 24 * 3600 * 1000 -- keys of jobs that never end are let go after this
+local CLAIM_BYTES = 4 * 1024 * 1024 -- parameters in one answer
+local LIST_BYTES = 8 * 1024 * 1024
+
+-- Set by enter() at each call; a call is alone in the server while it runs.
+-- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
+local call, T, opt, now, now_us, now_text, deltas, sets, known, back, front
+
+local function enter(keys, args)
+	call = redis.call
+	local t = call('TIME')
+	now_us = tonumber(t[1]) * 1000000 + tonumber(t[2])
+	now = math.floor(now_us / 1000)
+	now_text = string.format('%.0f', now)
+	T = string.sub(keys[1], 1, -3)
+	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
+	deltas, sets, known, back, front = {}, {}, {}, {}, {}
+end
+
+local function count(name, by)
+	deltas[name] = (deltas[name] or 0) + by
+end
+
+local function set(name, value)
+	sets[#sets + 1] = name
+	sets[#sets + 1] = value
+end
+
+-- Counters that were read in this call are written with all else that is set, the others by themselves.
+local function leave()
+	for name, by in pairs(deltas) do
+		if known[name] then
+			set(name, known[name] + by)
+		elseif by ~= 0 then
+			call('HINCRBY', T .. ':n', name, by)
+		end
+	end
+	if #sets > 0 then
+		call('HSET', T .. ':n', unpack(sets))
+	end
+end
+
+local NEXT_REV = {}
+for i = 1, 999 do
+	NEXT_REV[i .. ''] = (i + 1) .. '' -- while a library is loaded there is no tostring
+end
+
+-- A field s, taken apart; nil when there is no record.
+local function parse(s)
+	if not s then
+		return nil
+	end
+	local state, flags, rev, fence = string.match(s, '^(%d)(%a*)%.(%d+)%.?(%d*)$')
+	return { state = state, flags = flags, rev = rev, fence = fence } -- all of them text
+end
+
+local function read(key)
+	return parse(call('HGET', key, 's'))
+end
+
+-- Write it back without a new revision: only what nobody sees has changed.
+local function keep(key, job, ...)
+	call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence, ...)
+end
+
+-- Write it back, with other fields that ride along: a new revision.
+local function save(key, job, ...)
+	job.rev = NEXT_REV[job.rev] or string.format('%.0f', tonumber(job.rev) + 1)
+	keep(key, job, ...)
+end
+
+-- The only place where the state of an existing job changes.
+local function move(key, job, to, ...)
+	if not ARROWS[job.state][to] then
+		error('a job in state ' .. job.state .. ' cannot move to ' .. to)
+	end
+	job.state = to
+	save(key, job, ...)
+end
+
+local function has_flag(job, flag)
+	return job.flags ~= '' and string.find(job.flags, flag, 1, true) ~= nil
+end
+
+local function set_flag(job, flag)
+	if not has_flag(job, flag) then
+		job.flags = job.flags .. flag
+	end
+end
+
+local function clear_flags(job, flags)
+	job.flags = string.gsub(job.flags, '[' .. flags .. ']', '')
+end
+
+local function kind_of(k)
+	return string.match(k, '^[^/]+')
+end
+
+-- The name under which clients call it. flags: 'allow-oom' frees memory or moves what is there, so that it may run when memory is full.
+local function register(name, callback, ...)
+	redis.register_function({ function_name = 'barque2_' .. name, callback = callback, flags = { ... } })
+end
+

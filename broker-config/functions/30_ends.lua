@@ -1,0 +1,145 @@
+-- ends: how a job ends, crashes, is retried; and the acknowledgements that say so.
+
+local function free_unique(unique, id)
+	local key = T .. ':u:' .. unique
+	if call('GET', key) == id then
+		call('DEL', key)
+	end
+end
+
+-- The keys are let go, the record stays for its retention.
+local function finish(id, key, job, to, ...)
+	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
+	move(key, job, to, 'e', now_text, ...)
+	call('PEXPIRE', key, ttl)
+	if has_flag(job, 'u') then
+		free_unique(call('HGET', key, 'u'), id)
+	end
+	if has_flag(job, 'i') then
+		call('PEXPIRE', T .. ':i:' .. call('HGET', key, 'i'), ttl)
+	end
+	if to ~= SUCCEEDED then
+		call('ZADD', T .. END_INDEX[to], now_text, id)
+	end
+	if has_flag(job, 'w') then
+		call('PUBLISH', opt.ns .. ':ended', opt.prefix .. id .. ' ' .. to)
+	end
+	count('done', 1)
+end
+
+-- What is needed to send a running job back: kind, lane, errors, crashes, and its limits.
+local function plan_of(key)
+	local h = call('HMGET', key, 'k', 'y', 'a', 'm')
+	local plan = { kind = kind_of(h[1]), lane = h[2], errors = 0, crashes = 0, attempts = 1, max_crashes = 3, base = 1000, cap = 300000 }
+	if h[3] then
+		local errors, crashes = string.match(h[3], '^(%d+) (%d+)$')
+		plan.errors, plan.crashes = tonumber(errors), tonumber(crashes)
+	end
+	if h[4] then
+		local attempts, max_crashes, base, cap = string.match(h[4], '^(%d+) (%d+) (%d+) (%d+)$')
+		plan.attempts, plan.max_crashes, plan.base, plan.cap = tonumber(attempts), tonumber(max_crashes), tonumber(base), tonumber(cap)
+	end
+	return plan
+end
+
+local function crash(id, key, job, why)
+	local plan = plan_of(key)
+	local crashes = plan.crashes + 1
+	local counts = plan.errors .. ' ' .. crashes
+	set_flag(job, 'a')
+	if has_flag(job, 'c') then
+		return finish(id, key, job, CANCELLED, 'a', counts)
+	end
+	if crashes > plan.max_crashes then
+		return finish(id, key, job, DEAD, 'a', counts, 'E', 'crashed poison: it crashed ' .. crashes .. ' times; last: ' .. why)
+	end
+	move(key, job, READY, 'a', counts)
+	put(front, plan.kind, plan.lane, id)
+end
+
+local function backoff(plan, errors, chance)
+	local whole = math.min(plan.cap, plan.base * 2 ^ (errors - 1))
+	local half = math.floor(whole / 2)
+	return half + math.floor((whole - half) * chance)
+end
+
+-- ---- acknowledgements: outcome letter -> function(id, key, job, a, b) -------------------------------------------------
+
+local ACKS = {}
+
+-- a: the result; b: how far it was at last.
+function ACKS.D(id, key, job, result, progress)
+	if progress ~= '' then
+		call('HSET', key, 'n', progress)
+	end
+	if result == '' then
+		finish(id, key, job, SUCCEEDED)
+	else
+		finish(id, key, job, SUCCEEDED, 'R', result)
+	end
+end
+
+-- a: "code temporary retry_after chance", the last in 1/65536; b: the sentence.
+function ACKS.E(id, key, job, a, text)
+	local code, temporary, after, chance = string.match(a, '^(%S+) (%d) (%d+) (%d+)$')
+	local plan = plan_of(key)
+	local errors = plan.errors + 1
+	local counts, why = errors .. ' ' .. plan.crashes, code .. ' ' .. text
+	set_flag(job, 'a')
+	if temporary == '0' then
+		return finish(id, key, job, FAILED, 'a', counts, 'E', why)
+	end
+	if has_flag(job, 'c') then
+		return finish(id, key, job, CANCELLED, 'a', counts, 'E', why)
+	end
+	if errors >= plan.attempts then
+		return finish(id, key, job, DEAD, 'a', counts, 'E', why)
+	end
+	local due = now + (after ~= '0' and tonumber(after) or backoff(plan, errors, tonumber(chance) / 65536))
+	move(key, job, RETRYING, 'a', counts, 'E', why, 'd', due)
+	call('ZADD', T .. ':d', due, id)
+end
+
+function ACKS.C(id, key, job, _, text)
+	crash(id, key, job, text)
+end
+
+function ACKS.G(id, key, job)
+	if has_flag(job, 'c') then
+		return finish(id, key, job, CANCELLED)
+	end
+	local plan = plan_of(key)
+	move(key, job, READY)
+	put(front, plan.kind, plan.lane, id)
+end
+
+function ACKS.X(id, key, job)
+	finish(id, key, job, CANCELLED)
+end
+
+local function drop_leases(worker, ids)
+	if #ids > 0 then
+		count('run', -call('ZREM', T .. ':l:' .. worker, unpack(ids)))
+	end
+end
+
+-- Five arguments each: id, fence, outcome, a, b. Returns the ids whose fence was stale. A fence is given once, to one worker, so it
+-- says who may acknowledge.
+local function apply_acks(worker, args, at, n)
+	local rejected, over = {}, {}
+	for i = 1, n do
+		local id = args[at]
+		local key = T .. ':j:' .. id
+		local job = read(key)
+		if job and job.state == RUNNING and job.fence == args[at + 1] then
+			ACKS[args[at + 2]](id, key, job, args[at + 3], args[at + 4])
+			over[#over + 1] = id
+		else
+			rejected[#rejected + 1] = id
+		end
+		at = at + 5
+	end
+	drop_leases(worker, over)
+	return rejected
+end
+

@@ -1,0 +1,173 @@
+-- claims: what is due becomes ready, and who asks is given jobs in fair shares.
+
+-- When is the first of the schedule due? nil: there is none.
+local function first_due()
+	return tonumber(call('ZRANGE', T .. ':d', '0', '0', 'WITHSCORES')[2])
+end
+
+-- Returns when the next is due, as first_due().
+local function promote()
+	local due = first_due()
+	if not due or due > now then
+		return due
+	end
+	local ids = call('ZRANGE', T .. ':d', '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256')
+	for _, id in ipairs(ids) do
+		local key = T .. ':j:' .. id
+		local job = read(key)
+		if job then
+			local h = call('HMGET', key, 'k', 'y')
+			line_up(id, key, job, kind_of(h[1]), h[2])
+			move(key, job, READY)
+		end
+	end
+	call('ZREM', T .. ':d', unpack(ids))
+	return first_due()
+end
+
+local function from_now(due)
+	return due and math.max(0, due - now) or -1
+end
+
+-- ---- claims ----------------------------------------------------------------------------------------------------------
+
+local function by_score(a, b)
+	return a.at < b.at
+end
+
+-- The lanes to be served next: those of the most urgent class among the kinds asked for, by virtual time.
+local function next_lanes(c)
+	local lanes = {}
+	for _, kind in ipairs(c.kinds) do
+		local z = c.ready[kind] > 0 and call('ZRANGE', T .. ':g:' .. kind, '0', '31', 'WITHSCORES') or {}
+		for i = 1, #z, 2 do
+			lanes[#lanes + 1] = { kind = kind, lane = z[i], at = tonumber(z[i + 1]) }
+		end
+	end
+	if #lanes > 1 then
+		table.sort(lanes, by_score)
+		local class_end = (math.floor(lanes[1].at / CLASS) + 1) * CLASS
+		while lanes[#lanes].at >= class_end do
+			lanes[#lanes] = nil
+		end
+	end
+	return lanes
+end
+
+-- What a dispatcher needs of a claimed job: id, fence, kind, params, counts of earlier attempts, trace.
+local function claim_of(id, key, job, kind, params)
+	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
+	local trace = has_flag(job, 't') and call('HGET', key, 't')
+	return { id, job.fence, kind, params, counts, trace }
+end
+
+-- The next fence, as text: the thousands are the same for a whole batch, nearly always.
+local function fence_text(c)
+	c.fence = c.fence + 1
+	local low = c.fence % 1000
+	if low == 0 or not c.high then
+		c.high = string.format('%.0f', (c.fence - low) / 1000)
+	end
+	return c.high .. string.sub(1000 + low, 2)
+end
+
+-- Is this id, just taken from the lane of this priority, a ghost there? Then it is one no longer.
+local function lay_ghost(key, job, priority)
+	if not has_flag(job, 'g') or (job.state == READY and priority_of(call('HGET', key, 'y')) == priority) then
+		return job.state ~= READY
+	end
+	if drop_ghost(key, job, priority) then
+		keep(key, job)
+	end
+	return true
+end
+
+-- One job becomes ours. False: the id was a ghost, or what is left of a job that has vanished.
+local function take(c, id, lane)
+	local key = T .. ':j:' .. id
+	local h = call('HMGET', key, 's', 'k', 'p')
+	local job = parse(h[1])
+	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, priority_of(lane))) then
+		return false
+	end
+	job.fence = fence_text(c)
+	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
+	c.bytes = c.bytes + (h[3] and #h[3] or 2)
+	c.claims[#c.claims + 1] = claim_of(id, key, job, h[2], h[3])
+	c.leases[#c.leases + 1] = c.until_ms
+	c.leases[#c.leases + 1] = id
+	return true
+end
+
+-- Take up to n from a lane; what was popped but would make the answer too long goes back to the front, in its order.
+-- A lane whose last id was taken may stay in its ring until it is looked at again. One that is alone owes nobody anything.
+local function serve(c, lane, n, alone)
+	local list, ring = T .. ':r:' .. lane.kind .. ':' .. lane.lane, T .. ':g:' .. lane.kind
+	local ids, taken = call('LPOP', list, n) or {}, 0
+	local last = #ids
+	for i = 1, #ids do
+		taken = taken + (take(c, ids[i], lane.lane) and 1 or 0)
+		if c.bytes >= CLAIM_BYTES then
+			last = i
+			break
+		end
+	end
+	for i = #ids, last + 1, -1 do
+		call('LPUSH', list, ids[i])
+	end
+	if #ids < n and last == #ids then
+		call('ZREM', ring, lane.lane)
+	elseif not alone then
+		call('ZADD', ring, lane.at + taken, lane.lane)
+		local class = math.floor(lane.at / CLASS)
+		c.service['v' .. class] = math.max(c.service['v' .. class] or 0, lane.at - class * CLASS)
+	end
+	c.popped = c.popped + math.max(1, last)
+	c.want = c.want - taken
+	c.ready[lane.kind] = c.ready[lane.kind] - taken
+	count('r', -taken)
+	count('r:' .. lane.kind, -taken)
+end
+
+-- Fair shares: each lane of the class gets an equal part of what is wanted. The virtual time of a lane grows with what it was given,
+-- so that one that got nothing this time stands first the next; a weight would divide that growth.
+local function claim(c)
+	while c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES do
+		local lanes = next_lanes(c)
+		if #lanes == 0 then
+			break
+		end
+		local part = math.ceil(c.want / #lanes)
+		for _, lane in ipairs(lanes) do
+			if c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES then
+				serve(c, lane, math.min(part, c.want, BATCH - c.popped), #lanes == 1)
+			end
+		end
+	end
+	for name, at in pairs(c.service) do
+		set(name, at)
+	end
+	if #c.claims > 0 then
+		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
+		count('run', #c.claims)
+		set('f', c.claims[#c.claims][2])
+	end
+end
+
+-- A kind with something left keeps its marker, so that the next waiting dispatcher wakes; one that was emptied loses it.
+local function set_markers(c)
+	local more = 0
+	if c.paused then
+		return more -- resuming sets them all
+	end
+	for _, kind in ipairs(c.kinds) do
+		if c.ready[kind] > 0 then
+			more = 1
+			call('ZADD', T .. ':m:' .. kind, '0', '1')
+		elseif c.before[kind] > 0 then
+			call('DEL', T .. ':m:' .. kind)
+		end
+	end
+	return more
+end
+

@@ -1,0 +1,193 @@
+-- step and renew: the two calls of a dispatcher, and keeping house.
+
+-- Drop from the front of T:a what has vanished; what is old but still lives moves to T:o, lest it hold up the rest.
+local function trim_all(limit)
+	local gone = 0
+	while gone < limit do
+		local id = call('LINDEX', T .. ':a', 0)
+		local created = id and call('HGET', T .. ':j:' .. id, 'c')
+		if not id or (created and tonumber(created) > now - opt.result_ttl - 60000) then
+			break
+		end
+		if created then
+			call('ZADD', T .. ':o', created, id)
+		end
+		call('LPOP', T .. ':a')
+		gone = gone + 1
+	end
+	count('at', gone)
+end
+
+local function trim_ends(index, ttl)
+	local ids = call('ZRANGE', T .. index, '-inf', now - ttl, 'BYSCORE', 'LIMIT', 0, BATCH)
+	if #ids > 0 then
+		call('ZREM', T .. index, unpack(ids))
+	end
+end
+
+-- Walk through T:o a stretch at a time, for ever, and drop what has vanished.
+local function trim_old()
+	local from = tonumber(call('HGET', T .. ':n', 'op') or 0)
+	local ids, gone = call('ZRANGE', T .. ':o', from, from + 63), 0
+	for _, id in ipairs(ids) do
+		if call('EXISTS', T .. ':j:' .. id) == 0 then
+			gone = gone + call('ZREM', T .. ':o', id)
+		end
+	end
+	set('op', #ids < 64 and 0 or from + 64 - gone)
+end
+
+local function keep_house(last)
+	if last and now - tonumber(last) < 1000 then
+		return
+	end
+	set('mt', now_text)
+	trim_ends(':x', opt.dead_ttl)
+	trim_ends(':f', opt.dead_ttl)
+	trim_ends(':k', opt.result_ttl)
+	trim_old()
+	trim_all(64)
+end
+
+-- ---- step ------------------------------------------------------------------------------------------------------------
+
+-- The last answer to a worker, as note_answer() wrote it; nil: none is known.
+local function last_answer(worker)
+	local text = call('GET', T .. ':w:' .. worker)
+	if not text then
+		return nil
+	end
+	local seq, fence, alive, ids, rejected = string.match(text, '^(%d+) (%d+) (%d+) (%w*) (%w*)$')
+	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), ids = ids, rejected = rejected }
+end
+
+local ID = '%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w'
+
+-- Give it once more; claims that are no longer ours are left out.
+local function answer_again(worker, last)
+	local refused, claims, fence = {}, {}, last.fence
+	for id in string.gmatch(last.rejected, ID) do
+		refused[#refused + 1] = id
+	end
+	for id in string.gmatch(last.ids, ID) do
+		fence = fence + 1
+		local key = T .. ':j:' .. id
+		local h = call('HMGET', key, 's', 'k', 'p')
+		local job = parse(h[1])
+		if job and job.state == RUNNING and tonumber(job.fence) == fence then
+			claims[#claims + 1] = claim_of(id, key, job, h[2], h[3])
+		end
+	end
+	call('ZADD', T .. ':W', now + ALIVE, worker)
+	return { from_now(first_due()), 1, refused, claims }
+end
+
+local function note_answer(c, seq, fence, rejected, last)
+	local ids, alive = {}, last and last.alive or 0
+	for i = 1, #c.claims do
+		ids[i] = c.claims[i][1]
+	end
+	if now - alive >= ALIVE_NOTED then
+		alive = now
+		call('ZADD', T .. ':W', now + ALIVE, c.worker)
+	end
+	local text = string.format('%.0f %.0f %.0f %s %s', seq, fence, alive, table.concat(ids), table.concat(rejected))
+	call('SET', T .. ':w:' .. c.worker, text, 'PX', ANSWER_TTL)
+end
+
+local function read_counters(c)
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'r', 'run', 'done' }
+	local fixed = #names
+	for i, kind in ipairs(c.kinds) do
+		names[fixed + i] = 'r:' .. kind
+	end
+	local h = call('HMGET', T .. ':n', unpack(names))
+	for i = 7, #names do
+		known[names[i]] = tonumber(h[i] or 0)
+	end
+	for _, kind in ipairs(c.kinds) do
+		c.ready[kind] = known['r:' .. kind]
+	end
+	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
+	c.fence = math.max(tonumber(h[1] or 0), now_us)
+	return h
+end
+
+-- worker, seq, lease, want, number of kinds, kinds, number of acks, acks
+local function step(keys, args)
+	enter(keys, args)
+	local worker, seq, lease, n_kinds = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
+	local last = last_answer(worker)
+	if last and last.seq > seq then
+		return redis.error_reply('STALESEQ a later step of this worker was already taken')
+	end
+	if last and last.seq == seq then
+		return answer_again(worker, last)
+	end
+	local c = { worker = worker, want = tonumber(args[8]), until_ms = string.format('%.0f', now + lease), kinds = {}, ready = {}, before = {}, service = {},
+		claims = {}, leases = {}, popped = 0, bytes = 0 }
+	for i = 1, n_kinds do
+		c.kinds[i] = args[9 + i]
+	end
+	local h = read_counters(c)
+	local fence = c.fence
+	if h[6] then
+		c.paused, c.want = true, 0
+	end
+	local rejected = apply_acks(worker, args, 11 + n_kinds, tonumber(args[10 + n_kinds]))
+	local silence_end = keep_time(h[2], h[3])
+	-- Often enough as often as it is noted that we live.
+	if not last or now - last.alive >= ALIVE_NOTED then
+		reap_own(worker, lease, silence_end)
+	end
+	reap_dead(worker, silence_end, h[5])
+	local due = promote()
+	flush_lanes()
+	for _, kind in ipairs(c.kinds) do
+		c.ready[kind] = c.ready[kind] + (deltas['r:' .. kind] or 0)
+		c.before[kind] = c.ready[kind]
+	end
+	claim(c)
+	local more = set_markers(c)
+	note_answer(c, seq, fence, rejected, last)
+	keep_house(h[4])
+	leave()
+	return { from_now(due), more, rejected, c.claims }
+end
+
+-- worker, lease, n, then id, fence, progress ('' = unchanged) each
+local function renew(keys, args)
+	enter(keys, args)
+	local worker, lease, lost, cancel, leases = args[5], tonumber(args[6]), {}, {}, {}
+	local h = call('HMGET', T .. ':n', 't', 'ge', 'rt')
+	local silence_end = keep_time(h[1], h[2])
+	for i = 8, 7 + tonumber(args[7]) * 3, 3 do
+		local key = T .. ':j:' .. args[i]
+		local job = read(key)
+		if job and job.state == RUNNING and job.fence == args[i + 1] then
+			leases[#leases + 1] = now + lease
+			leases[#leases + 1] = args[i]
+			if args[i + 2] ~= '' then
+				save(key, job, 'n', args[i + 2])
+			end
+			if has_flag(job, 'c') then
+				cancel[#cancel + 1] = args[i]
+			end
+		else
+			lost[#lost + 1] = args[i]
+		end
+	end
+	if #leases > 0 then
+		call('ZADD', T .. ':l:' .. worker, 'XX', unpack(leases))
+	end
+	call('ZADD', T .. ':W', now + ALIVE, worker)
+	reap_own(worker, lease, silence_end)
+	reap_dead(worker, silence_end, h[3])
+	flush_lanes()
+	leave()
+	return { lost, cancel }
+end
+
+register('step', step, 'allow-oom')
+register('renew', renew, 'allow-oom')
+

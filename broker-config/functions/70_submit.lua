@@ -1,0 +1,170 @@
+-- submit: new jobs, their keys, and room for them.
+
+local NEW, EXISTING, MISMATCH, REJECTED, FULL = 0, 1, 2, 3, 4
+
+-- The state of a job, or nil when it has vanished.
+local function present_state(id)
+	local s = id and call('HGET', T .. ':j:' .. id, 's')
+	return s and string.sub(s, 1, 1)
+end
+
+local function known_key(item)
+	local value = call('GET', T .. ':i:' .. item.idem)
+	local id, fingerprint = string.match(value or '', '^(%w+) (.*)$')
+	if not present_state(id) then
+		return nil
+	end
+	if fingerprint ~= item.fingerprint then
+		return MISMATCH, id
+	end
+	return EXISTING, id
+end
+
+local function note_key(item, id, ttl)
+	if item.idem ~= '' then
+		call('SET', T .. ':i:' .. item.idem, id .. ' ' .. item.fingerprint, 'PX', ttl)
+	end
+end
+
+-- The live job that holds the unique key, if any. A holder that has ended or vanished does not count: the key cannot stick.
+local function unique_holder(item)
+	local id = call('GET', T .. ':u:' .. item.unique)
+	local state = present_state(id)
+	return state and state < SUCCEEDED and id or nil
+end
+
+local function cancel_job(id)
+	local key = T .. ':j:' .. id
+	local job = read(key)
+	if not job then
+		return { 0, 0 }
+	end
+	local state = job.state
+	if state >= SUCCEEDED then
+		return { -1, tonumber(state) }
+	end
+	if state == RUNNING then
+		set_flag(job, 'c')
+		save(key, job)
+		return { 1, tonumber(state) }
+	end
+	if state == READY then
+		local h = call('HMGET', key, 'k', 'y')
+		add_ghost(key, job, priority_of(h[2]))
+		count('r', -1)
+		count('r:' .. kind_of(h[1]), -1)
+	else
+		call('ZREM', T .. (state == WAITING and ':h' or ':d'), id)
+	end
+	finish(id, key, job, CANCELLED)
+	return { 1, tonumber(CANCELLED) }
+end
+
+local function store_job(item, args, first, last)
+	local key = T .. ':j:' .. item.id
+	if item.held then
+		call('HSET', key, 's', WAITING .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
+		call('ZADD', T .. ':h', now, item.id)
+	elseif item.due > now then
+		call('HSET', key, 's', SCHEDULED .. item.flags .. '.1', 'c', now_text, 'd', item.due, unpack(args, first, last))
+		call('ZADD', T .. ':d', item.due, item.id)
+		-- Who waits must learn when it is due earlier than all others.
+		if call('ZRANGE', T .. ':d', 0, 0)[1] == item.id then
+			call('ZADD', T .. ':m:' .. item.kind, '0', '1')
+		end
+	else
+		call('HSET', key, 's', READY .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
+		put(back, item.kind, item.lane, item.id)
+	end
+end
+
+-- Returns outcome and id. room: may the queue still grow?
+local function submit_one(item, args, first, last, known, room)
+	if known and present_state(item.id) then
+		return EXISTING, item.id
+	end
+	if item.idem ~= '' then
+		local outcome, id = known_key(item)
+		if outcome then
+			return outcome, id
+		end
+	end
+	local holder = item.unique ~= '' and unique_holder(item)
+	if holder and item.policy == '1' then
+		return REJECTED, holder
+	end
+	if holder and item.policy == '0' then
+		note_key(item, holder, opt.result_ttl)
+		return EXISTING, holder
+	end
+	if not room then
+		return FULL, ''
+	end
+	if holder then
+		cancel_job(holder)
+	end
+	local ttl = KEY_BACKSTOP + math.max(0, item.due - now)
+	note_key(item, item.id, ttl)
+	if item.unique ~= '' then
+		call('SET', T .. ':u:' .. item.unique, item.id, 'PX', ttl)
+	end
+	store_job(item, args, first, last)
+	return NEW, ''
+end
+
+local function read_item(args, at)
+	local item = { id = args[at], kind = args[at + 1], lane = args[at + 2], idem = args[at + 3], fingerprint = args[at + 4],
+		unique = args[at + 5], policy = args[at + 6], held = args[at + 7] == '1', due = tonumber(args[at + 8]),
+		flags = args[at + 10] }
+	local delay = tonumber(args[at + 9])
+	if delay > 0 then
+		item.due = now + delay
+	end
+	return item
+end
+
+-- May any of these ids be known already? One question for all of them, since the answer is nearly always no.
+local function any_known(args, at, n)
+	local keys, seen, twice = {}, {}, false
+	for i = 1, n do
+		local id = args[at]
+		twice = twice or seen[id]
+		seen[id] = true
+		keys[i] = T .. ':j:' .. id
+		at = at + 12 + tonumber(args[at + 11])
+	end
+	return twice or call('EXISTS', unpack(keys)) > 0
+end
+
+local function waiting_count()
+	return tonumber(call('HGET', T .. ':n', 'r') or 0) + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
+end
+
+-- max_length, memory full (0, 1), n, then for each item: id, kind, lane, idempotency key, fingerprint, unique key, policy, held,
+-- due, delay, flags, number of further arguments, fields and values of the record
+local function submit(keys, args)
+	enter(keys, args)
+	local room, n = args[6] == '1' and 0 or tonumber(args[5]) - waiting_count(), tonumber(args[7])
+	local at, known, out, ids = 8, any_known(args, 8, n), {}, {}
+	for i = 1, n do
+		local item = read_item(args, at)
+		local last = at + 11 + tonumber(args[at + 11])
+		local outcome, id = submit_one(item, args, at + 12, last, known, room > 0)
+		if outcome == NEW then
+			room = room - 1
+			ids[#ids + 1] = item.id
+		end
+		out[i * 2 - 1], out[i * 2] = outcome, id
+		at = last + 1
+	end
+	flush_lanes()
+	if #ids > 0 then
+		call('RPUSH', T .. ':a', unpack(ids))
+		trim_all(math.min(#ids * 2, BATCH))
+	end
+	leave()
+	return out
+end
+
+register('submit', submit)
+

@@ -1,0 +1,132 @@
+-- single: acts upon one job.
+
+local function cancel(keys, args)
+	enter(keys, args)
+	local reply = cancel_job(args[5])
+	leave()
+	return reply
+end
+
+-- Take the keys of an ended job again. False: the unique one is another's now.
+local function take_keys(id, key, job)
+	local unique = has_flag(job, 'u') and call('HGET', key, 'u')
+	if unique and unique_holder({ unique = unique }) then
+		return false
+	end
+	if unique then
+		call('SET', T .. ':u:' .. unique, id, 'PX', KEY_BACKSTOP)
+	end
+	if has_flag(job, 'i') then
+		call('PEXPIRE', T .. ':i:' .. call('HGET', key, 'i'), KEY_BACKSTOP)
+	end
+	return true
+end
+
+-- False: its unique key is another's now.
+local function replay_job(id, key, job)
+	if not take_keys(id, key, job) then
+		return false
+	end
+	local h = call('HMGET', key, 'k', 'y')
+	call('ZREM', T .. END_INDEX[job.state], id)
+	clear_flags(job, 'ac')
+	line_up(id, key, job, kind_of(h[1]), h[2])
+	move(key, job, READY)
+	call('PERSIST', key)
+	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
+	return true
+end
+
+-- {1, state} done, {0, 0} no such job, {-1, state} not in an end state, {-2, state} its unique key is another's now
+local function replay(keys, args)
+	enter(keys, args)
+	local id = args[5]
+	local key = T .. ':j:' .. id
+	local job = read(key)
+	if not job then
+		return { 0, 0 }
+	end
+	if not END_INDEX[job.state] then
+		return { -1, tonumber(job.state) }
+	end
+	if not replay_job(id, key, job) then
+		return { -2, tonumber(job.state) }
+	end
+	flush_lanes()
+	leave()
+	return { 1, tonumber(READY) }
+end
+
+local function release(keys, args)
+	enter(keys, args)
+	local id = args[5]
+	local key = T .. ':j:' .. id
+	local job = read(key)
+	if not job then
+		return { 0, 0 }
+	end
+	if job.state ~= WAITING then
+		return { -1, tonumber(job.state) }
+	end
+	local h = call('HMGET', key, 'k', 'y')
+	line_up(id, key, job, kind_of(h[1]), h[2])
+	move(key, job, READY)
+	call('ZREM', T .. ':h', id)
+	flush_lanes()
+	leave()
+	return { 1, tonumber(READY) }
+end
+
+-- id, priority, the revision that it must have ('' any): {1, state} done, {0, 0} no such job, {-1, state} it runs or has ended,
+-- {-3, state} it has another revision
+local function prioritize(keys, args)
+	enter(keys, args)
+	local id, priority = args[5], args[6]
+	local key = T .. ':j:' .. id
+	local job = read(key)
+	if not job then
+		return { 0, 0 }
+	end
+	if args[7] ~= '' and args[7] ~= job.rev then
+		return { -3, tonumber(job.state) }
+	end
+	if job.state == RUNNING or job.state >= SUCCEEDED then
+		return { -1, tonumber(job.state) }
+	end
+	local h = call('HMGET', key, 'k', 'y')
+	local from, lane, kind = priority_of(h[2]), priority .. string.sub(h[2] or '5', 2), kind_of(h[1])
+	if from == priority then
+		return { 1, tonumber(job.state) }
+	end
+	if job.state == READY then
+		add_ghost(key, job, from)
+		line_up(id, key, job, kind, lane)
+		count('r', -1) -- it was counted where it was
+		count('r:' .. kind, -1)
+	end
+	save(key, job, 'y', lane)
+	flush_lanes()
+	leave()
+	return { 1, tonumber(job.state) }
+end
+
+local function watch(keys, args)
+	enter(keys, args)
+	local key = T .. ':j:' .. args[5]
+	local job = read(key)
+	if not job then
+		return { 0, 0 }
+	end
+	if job.state < SUCCEEDED and not has_flag(job, 'w') then
+		set_flag(job, 'w')
+		save(key, job)
+	end
+	return { 1, tonumber(job.state) }
+end
+
+register('cancel', cancel, 'allow-oom')
+register('replay', replay, 'allow-oom')
+register('release', release, 'allow-oom')
+register('prioritize', prioritize, 'allow-oom')
+register('watch', watch, 'allow-oom')
+

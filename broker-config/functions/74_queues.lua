@@ -1,0 +1,99 @@
+-- queues: acts upon a whole queue.
+
+-- '1': nothing is claimed from now on; '0': whoever waits goes on. Either may be said twice.
+local function pause(keys, args)
+	enter(keys, args)
+	if args[5] == '1' then
+		call('HSETNX', T .. ':n', 'p', now_text)
+		return 1
+	end
+	call('HDEL', T .. ':n', 'p')
+	local h = call('HGETALL', T .. ':n')
+	for i = 1, #h, 2 do
+		local kind = string.match(h[i], '^r:(.+)$')
+		if kind and tonumber(h[i + 1]) > 0 then
+			call('ZADD', T .. ':m:' .. kind, '0', '1')
+		end
+	end
+	return 1
+end
+
+-- An id just taken from its lane, which nobody will run. Returns how many jobs that cancelled.
+local function purge_id(id, lane, kind)
+	local key = T .. ':j:' .. id
+	local job = read(key)
+	if not job or lay_ghost(key, job, priority_of(lane)) then
+		return 0
+	end
+	count('r', -1)
+	count('r:' .. kind, -1)
+	finish(id, key, job, CANCELLED)
+	return 1
+end
+
+-- The lanes of a kind from the first on, until `limit` ids were taken or as many lanes looked at.
+local function purge_kind(kind, limit)
+	local ring, popped, cancelled = T .. ':g:' .. kind, 0, 0
+	for _ = 1, BATCH do
+		local lane = popped < limit and call('ZRANGE', ring, 0, 0)[1]
+		if not lane then
+			break
+		end
+		local wanted = limit - popped
+		local ids = call('LPOP', T .. ':r:' .. kind .. ':' .. lane, wanted) or {}
+		for _, id in ipairs(ids) do
+			cancelled = cancelled + purge_id(id, lane, kind)
+		end
+		if #ids < wanted then
+			call('ZREM', ring, lane)
+		end
+		popped = popped + #ids
+	end
+	return popped, cancelled
+end
+
+local function purge_ready(limit)
+	local h, popped, cancelled = call('HGETALL', T .. ':n'), 0, 0
+	for i = 1, #h, 2 do
+		local kind = string.match(h[i], '^r:(.+)$')
+		if kind and tonumber(h[i + 1]) > 0 and popped < limit then
+			local p, n = purge_kind(kind, limit - popped)
+			popped, cancelled = popped + p, cancelled + n
+		end
+	end
+	return cancelled
+end
+
+local function purge_index(index, limit)
+	local ids, cancelled = call('ZRANGE', T .. index, 0, limit - 1), 0
+	for _, id in ipairs(ids) do
+		local key = T .. ':j:' .. id
+		local job = read(key)
+		if job then
+			finish(id, key, job, CANCELLED)
+			cancelled = cancelled + 1
+		end
+	end
+	if #ids > 0 then
+		call('ZREM', T .. index, unpack(ids))
+	end
+	return cancelled, call('ZCARD', T .. index)
+end
+
+-- state (ready, scheduled with retrying, waiting), limit: {how many were cancelled, how many are left}
+local function purge(keys, args)
+	enter(keys, args)
+	local state, limit = args[5], math.min(tonumber(args[6]), BATCH)
+	local cancelled, left
+	if state == READY then
+		cancelled = purge_ready(limit)
+	else
+		cancelled, left = purge_index(LIST_INDEX[state], limit)
+	end
+	leave()
+	return { cancelled, left or tonumber(call('HGET', T .. ':n', 'r') or 0) }
+end
+
+register('pause', pause, 'allow-oom')
+register('purge', purge, 'allow-oom')
+
