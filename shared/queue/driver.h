@@ -79,8 +79,8 @@ extern const struct queue_driver redis_driver;
 
 /* The last QUEUE_TAIL characters of an id. */
 const char *queue_tail(const char *id);
-/* id = "<queue>-0<tail>"; false when tail is not one. */
-bool queue_full_id(char out[JOB_ID], const char *queue, const char *tail, size_t len) MUST_CHECK;
+/* id = "<queue>-<shard><tail>"; false when tail is not one. */
+bool queue_full_id(char out[JOB_ID], const char *queue, int shard, const char *tail, size_t len) MUST_CHECK;
 /* A result that does not fit fails its job, with e: refusing the step would hold up all the others. */
 bool queue_result_too_long(const struct queue_ack *a, struct err *e) MUST_CHECK;
 /* The progress a slot reported: {"done", "total", "unit", "rate", "eta_s", "note"}; what is missing or odd stays zero. */

@@ -96,16 +96,16 @@ const char *queue_tail(const char *id)
 	return id + (len > QUEUE_TAIL ? len - QUEUE_TAIL : 0);
 }
 
-bool queue_full_id(char out[JOB_ID], const char *queue, const char *tail, size_t len)
+bool queue_full_id(char out[JOB_ID], const char *queue, int shard, const char *tail, size_t len)
 {
 	char parsed[JOB_NAME];
 	struct buf b = {0};
-	int shard;
+	int found;
 	bool ok;
 
-	buf_addf(&b, "%s-0", queue);
+	buf_addf(&b, "%s-%d", queue, shard);
 	buf_add(&b, tail, len);
-	ok = len == QUEUE_TAIL && str_copy_n(out, JOB_ID, b.data, b.len) && job_id_parse(out, parsed, &shard);
+	ok = len == QUEUE_TAIL && str_copy_n(out, JOB_ID, b.data, b.len) && job_id_parse(out, parsed, &found);
 	buf_close(&b);
 	return ok;
 }

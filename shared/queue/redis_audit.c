@@ -144,7 +144,7 @@ static bool gather(struct audit *a, struct err *e)
 	char cursor[32] = "0";
 	bool ok = true;
 
-	redis_key(&pattern, a->q->head.options.namespace_, a->queue, "");
+	redis_key(&pattern, a->q->head.options.namespace_, a->queue, 0, "");
 	a->tag_len = pattern.len;
 	buf_adds(&pattern, ":*");
 	do {
@@ -257,7 +257,7 @@ static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 	int64_t ready = 0, running = 0;
 	bool ok;
 
-	redis_key(&key, a->q->head.options.namespace_, a->queue, ":n");
+	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
 	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
 	buf_close(&key);
 	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))

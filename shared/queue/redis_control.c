@@ -13,7 +13,7 @@ static bool count_one(struct redis_queue *q, const char *queue, struct queue_cou
 
 	if (!ok)
 		return redis_bad_reply(e, "SMEMBERS");
-	redis_fcall(&cmd, &q->head.options, "counts", queue);
+	redis_fcall(&cmd, &q->head.options, "counts", queue, 0);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
 	if (!ok)
@@ -60,7 +60,7 @@ bool redis_pause(struct queue *base, const char *queue, bool paused, struct err 
 
 	if (!redis_register_queue(q, queue, e))
 		return false;
-	redis_fcall(&cmd, &q->head.options, "pause", queue);
+	redis_fcall(&cmd, &q->head.options, "pause", queue, 0);
 	redis_cmd_addi(&cmd, paused);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
@@ -80,7 +80,7 @@ int redis_purge(struct queue *base, const char *queue, enum job_state state, int
 	int64_t cancelled = -1;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "purge", queue);
+	redis_fcall(&cmd, &q->head.options, "purge", queue, 0);
 	redis_cmd_addi(&cmd, state);
 	redis_cmd_addi(&cmd, limit);
 	ok = redis_call(q, &cmd, false, &r, e);

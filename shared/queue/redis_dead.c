@@ -8,7 +8,7 @@
 static void dead_call(struct redis_cmd *c, const struct redis_queue *q, const char *function, const struct queue_dead_filter *f,
         const char *cursor, int limit)
 {
-	redis_fcall(c, &q->head.options, function, f->queue);
+	redis_fcall(c, &q->head.options, function, f->queue, 0);
 	redis_cmd_addi(c, f->state);
 	redis_cmd_adds(c, f->kind);
 	redis_cmd_adds(c, f->error);

@@ -140,7 +140,7 @@ static bool read_ids(const struct redis_link *l, const struct redis_reply *r, ch
 		size_t len = 0;
 		const char *tail = redis_reply_text(redis_reply_at(r, i), &len);
 
-		if (!tail || !queue_full_id((*out)[i], l->head.queue, tail, len))
+		if (!tail || !queue_full_id((*out)[i], l->head.queue, 0, tail, len))
 			return false;
 	}
 	return true;
@@ -207,7 +207,7 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	struct redis_cmd *c = &l->call;
 
 	redis_cmd_close(c);
-	redis_fcall(c, &l->head.options, "step", l->head.queue);
+	redis_fcall(c, &l->head.options, "step", l->head.queue, 0);
 	redis_cmd_adds(c, l->head.worker);
 	redis_cmd_addi(c, l->seq + 1);
 	redis_cmd_addi(c, s->lease_ms);
@@ -310,7 +310,7 @@ bool redis_renew_begin(struct queue_link *base, const struct queue_renewal *item
 	if (!idle(l, e))
 		return false;
 	redis_cmd_close(&l->call);
-	redis_fcall(&l->call, &l->head.options, "renew", l->head.queue);
+	redis_fcall(&l->call, &l->head.options, "renew", l->head.queue, 0);
 	redis_cmd_adds(&l->call, l->head.worker);
 	redis_cmd_addi(&l->call, lease_ms);
 	redis_cmd_addi(&l->call, (int64_t)n);
@@ -354,7 +354,7 @@ static void write_wait(struct redis_link *l, int64_t max_ms, struct redis_cmd *c
 	redis_cmd_adds(c, "BZPOPMIN");
 	for (size_t i = 0; i < l->head.n_kinds; i++) {
 		buf_clear(&key);
-		redis_key(&key, l->head.options.namespace_, l->head.queue, ":m:");
+		redis_key(&key, l->head.options.namespace_, l->head.queue, 0, ":m:");
 		buf_adds(&key, l->head.kinds[i]);
 		redis_cmd_add(c, key.data, key.len);
 	}

@@ -44,7 +44,7 @@ static bool next_page(struct redis_queue *q, struct page *p, struct err *e)
 	const char *cursor;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "list", p->queue);
+	redis_fcall(&cmd, &q->head.options, "list", p->queue, 0);
 	redis_cmd_adds(&cmd, p->kind);
 	if (p->state < 0)
 		redis_cmd_adds(&cmd, "");
@@ -102,7 +102,7 @@ static bool range(struct redis_queue *q, const char *command, const char *queue,
 	struct buf key = {0};
 	bool ok;
 
-	redis_key(&key, q->head.options.namespace_, queue, suffix);
+	redis_key(&key, q->head.options.namespace_, queue, 0, suffix);
 	redis_cmd_adds(&cmd, command);
 	redis_cmd_add(&cmd, key.data, key.len);
 	redis_cmd_adds(&cmd, "0");
@@ -155,7 +155,7 @@ static bool show_tails(struct redis_queue *q, struct page *p, const struct tails
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "show", p->queue);
+	redis_fcall(&cmd, &q->head.options, "show", p->queue, 0);
 	for (size_t i = from; i < from + n; i++)
 		redis_cmd_adds(&cmd, t->at[i]);
 	ok = redis_call(q, &cmd, true, &r, e) && read_records(p, r, e);

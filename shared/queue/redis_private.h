@@ -76,10 +76,10 @@ struct redis_queue {
 	bool memory_full;
 };
 
-/* A tag holds all keys of a shard: "{<ns>:<queue>:0}". */
-void redis_key(struct buf *out, const char *ns, const char *queue, const char *suffix);
+/* A tag holds all keys of a shard: "{<ns>:<queue>:<shard>}". */
+void redis_key(struct buf *out, const char *ns, const char *queue, int shard, const char *suffix);
 /* FCALL of our library on a shard, with the four arguments that each of its functions takes first. */
-void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *queue);
+void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *queue, int shard);
 /* One round trip; reconnects; loads the library where it is missing and repeats. again: repeat when the answer was lost. */
 bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */

@@ -16,30 +16,30 @@ static size_t library_len(void)
 	return (size_t)(_binary_barque_lua_end - _binary_barque_lua_start);
 }
 
-void redis_key(struct buf *out, const char *ns, const char *queue, const char *suffix)
+void redis_key(struct buf *out, const char *ns, const char *queue, int shard, const char *suffix)
 {
-	buf_addf(out, "{%s:%s:0}%s", ns, queue, suffix);
+	buf_addf(out, "{%s:%s:%d}%s", ns, queue, shard, suffix);
 }
 
-static void add_key(struct redis_cmd *c, const char *ns, const char *queue, const char *suffix)
+static void add_key(struct redis_cmd *c, const char *ns, const char *queue, int shard, const char *suffix)
 {
 	struct buf key = {0};
 
-	redis_key(&key, ns, queue, suffix);
+	redis_key(&key, ns, queue, shard, suffix);
 	redis_cmd_add(c, key.data, key.len);
 	buf_close(&key);
 }
 
-void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *queue)
+void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *queue, int shard)
 {
-	char name[48], prefix[JOB_NAME + 4];
+	char name[48], prefix[JOB_NAME + 8];
 
 	snprintf(name, sizeof(name), LIBRARY "_%s", function);
-	snprintf(prefix, sizeof(prefix), "%s-0", queue);
+	snprintf(prefix, sizeof(prefix), "%s-%d", queue, shard);
 	redis_cmd_adds(c, "FCALL");
 	redis_cmd_adds(c, name);
 	redis_cmd_adds(c, "1");
-	add_key(c, o->namespace_, queue, ":n");
+	add_key(c, o->namespace_, queue, shard, ":n");
 	redis_cmd_adds(c, o->namespace_);
 	redis_cmd_adds(c, prefix);
 	redis_cmd_addi(c, o->result_ttl_ms);
@@ -215,7 +215,7 @@ static bool call_on_job(struct redis_queue *q, const char *function, const char 
 
 	if (!job_id_parse(id, queue, &shard))
 		return err_set(e, ERR_INVALID, "%.60s is no id of a job", id);
-	redis_fcall(&cmd, &q->head.options, function, queue);
+	redis_fcall(&cmd, &q->head.options, function, queue, shard);
 	redis_cmd_adds(&cmd, queue_tail(id));
 	ok = redis_call(q, &cmd, again, out, e);
 	redis_cmd_close(&cmd);
@@ -284,7 +284,7 @@ static bool redis_prioritize(struct queue *base, const char *id, int priority, i
 
 	if (!job_id_parse(id, queue, &shard))
 		return err_set(e, ERR_INVALID, "%.60s is no id of a job", id);
-	redis_fcall(&cmd, &q->head.options, "prioritize", queue);
+	redis_fcall(&cmd, &q->head.options, "prioritize", queue, shard);
 	redis_cmd_adds(&cmd, queue_tail(id));
 	redis_cmd_addi(&cmd, priority);
 	if (rev)

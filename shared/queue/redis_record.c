@@ -191,7 +191,7 @@ static bool read_id(struct job *j, const struct redis_reply *r, const char *queu
 	size_t len = 0;
 	const char *tail = redis_reply_text(r, &len);
 
-	return tail && queue_full_id(j->id, queue, tail, len) && str_copy(j->queue, sizeof(j->queue), queue);
+	return tail && queue_full_id(j->id, queue, 0, tail, len) && str_copy(j->queue, sizeof(j->queue), queue);
 }
 
 /* The attempt under way counts as one; what was kept is how many ran to an error. */

@@ -120,7 +120,7 @@ static bool read_outcome(const struct redis_reply *r, size_t i, const char *queu
 		return false;
 	out->outcome = (enum submit_outcome)outcome;
 	out->retry_after_ms = outcome == SUBMIT_FULL ? FULL_RETRY_MS : 0;
-	return !len || queue_full_id(out->existing_id, queue, tail, len);
+	return !len || queue_full_id(out->existing_id, queue, 0, tail, len);
 }
 
 /* items[n] are all of one queue. Asked again when the answer is lost: the ids make that harmless. */
@@ -130,7 +130,7 @@ static bool submit_queue(struct redis_queue *q, struct queue_submission *items, 
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "submit", items[0].queue);
+	redis_fcall(&cmd, &q->head.options, "submit", items[0].queue, 0);
 	redis_cmd_addi(&cmd, q->head.options.max_length);
 	redis_cmd_addi(&cmd, q->memory_full);
 	redis_cmd_addi(&cmd, (int64_t)n);
