@@ -20,8 +20,9 @@
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:e, T:hw         list    ids that ended and wait for the history (25_history.lua), and string: who writes it, 5 s
 --   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
---                             t ge mt rt times, at op places
+--                             t ge mt rt times, at op places, hm hq ho hp hd of T:e
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
 -- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts. What has its
@@ -64,6 +65,7 @@ local LIST_BYTES = 8 * 1024 * 1024
 -- Set by enter() at each call; a call is alone in the server while it runs.
 -- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
 local call, T, opt, now, now_us, now_text, deltas, sets, known, back, front
+local history = {} -- 25_history.lua
 
 local function enter(keys, args)
 	call = redis.call
@@ -74,6 +76,7 @@ local function enter(keys, args)
 	T = string.sub(keys[1], 1, -3)
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
+	history.ids, history.mode = {}, nil
 end
 
 local function count(name, by)
@@ -87,6 +90,7 @@ end
 
 -- Counters that were read in this call are written with all else that is set, the others by themselves.
 local function leave()
+	history.flush()
 	for name, by in pairs(deltas) do
 		if known[name] then
 			set(name, known[name] + by)

@@ -25,6 +25,7 @@ local function finish(id, key, job, to, ...)
 		call('PUBLISH', opt.ns .. ':ended', opt.prefix .. id .. ' ' .. to)
 	end
 	count('done', 1)
+	history.note(id, to)
 end
 
 -- What is needed to send a running job back: kind, lane, errors, crashes, and its limits.

@@ -96,13 +96,14 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'hm', 'hq', 'r', 'run', 'done' }
 	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
 		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 7, #names do
+	history.mode = h[7] or ''
+	for i = 8, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do

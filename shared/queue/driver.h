@@ -6,6 +6,7 @@
 #ifndef QUEUE_DRIVER_H
 #define QUEUE_DRIVER_H
 
+#include "queue/history.h"
 #include "queue/queue.h"
 
 #define QUEUE_TAIL 20 /* digits of an id after queue and shard: its name within the shard */
@@ -55,6 +56,9 @@ struct queue_driver {
 	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);
 	bool (*ping)(struct queue *q, struct err *e);
+	int (*history_take)(struct queue *q, const struct history_writer *w, int limit, struct history_batch *out, struct err *e);
+	int (*history_drop)(struct queue *q, const struct history_writer *w, const struct history_batch *b, struct err *e);
+	bool (*history_off)(struct queue *q, const struct history_writer *w, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
 
 	struct queue_watcher *(*watcher_open)(const char *url, const struct queue_options *options, struct err *e);

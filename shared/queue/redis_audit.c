@@ -26,6 +26,7 @@ struct audit {
 	struct trace *traces;
 	size_t n, cap;
 	int64_t lanes, rings;
+	int64_t unwritten; /* ids that wait for the history, or are written and not yet dropped */
 	struct queue_audit *out;
 };
 
@@ -119,6 +120,23 @@ static bool gather_ring(struct audit *a, const char *key, struct err *e)
 	return ok;
 }
 
+/* Each text is the time of 13 digits and ids. */
+static bool gather_unwritten(struct audit *a, const char *key, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = command(a, (const char *const[]){"LRANGE", key, "0", "-1", NULL}, &r, e);
+
+	for (size_t i = 0; ok && i < redis_reply_count(r); i++) {
+		size_t len = 0;
+
+		if (!redis_reply_text(redis_reply_at(r, i), &len) || len < 13 + QUEUE_TAIL || (len - 13) % QUEUE_TAIL)
+			ok = redis_bad_reply(e, "LRANGE");
+		a->unwritten += ok ? (int64_t)(len - 13) / QUEUE_TAIL : 0;
+	}
+	redis_reply_close(&r);
+	return ok;
+}
+
 static bool gather_key(struct audit *a, const char *key, struct err *e)
 {
 	const char *name = key + a->tag_len;
@@ -133,6 +151,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		return gather_ring(a, key, e);
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
+	if (str_eq(name, ":e"))
+		return gather_unwritten(a, key, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
 		return gather_ids(a, "ZRANGE", key, name[1], 0, e);
 	return true;
@@ -252,19 +272,20 @@ static bool judge_all(struct audit *a)
 
 static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 {
+	enum { READY, RUNNING, UNWRITTEN, WRITTEN, COUNTERS };
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	int64_t ready = 0, running = 0;
+	int64_t n[COUNTERS] = {0};
 	bool ok;
 
 	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
-	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
+	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", "hq", "ho", NULL}, &r, e);
 	buf_close(&key);
-	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
-		ok = redis_bad_reply(e, "HMGET");
-	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
-		ok = redis_bad_reply(e, "HMGET");
-	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING];
+	for (size_t i = 0; i < COUNTERS; i++)
+		if (ok && redis_reply_text(redis_reply_at(r, i), NULL) && !redis_reply_int(redis_reply_at(r, i), &n[i]))
+			ok = redis_bad_reply(e, "HMGET");
+	*sound = n[READY] == a->out->by_state[JOB_READY] && n[RUNNING] == a->out->by_state[JOB_RUNNING] &&
+	         n[UNWRITTEN] + n[WRITTEN] == a->unwritten;
 	redis_reply_close(&r);
 	return ok;
 }
@@ -280,7 +301,7 @@ int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, 
 	if (ok && sound)
 		ok = judge_counters(&a, &counters, e);
 	if (ok && sound && !counters)
-		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
+		sound = problem(&a, "", "the counters of ready, running or unwritten jobs are wrong");
 	mem_free(&a.traces);
 	return ok ? sound : -1;
 }
