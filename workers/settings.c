@@ -98,6 +98,17 @@ static bool log_resolve(struct settings *s, struct err *e)
 	return true;
 }
 
+static bool what_of(const char *name, const char *given, enum history_what *out, struct err *e)
+{
+	static const char *const names[] = {[HISTORY_NONE] = "none", [HISTORY_FAILURES] = "failures", [HISTORY_ALL] = "all"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(given, names[i])) {
+			*out = (enum history_what)i;
+			return true;
+		}
+	return err_set(e, ERR_INVALID, "%s is \"%.40s\", but should be all, failures or none", name, given);
+}
+
 bool settings_load(struct settings *s, struct err *e)
 {
 	static const char *const prefixes[] = {"WORKER_", NULL};
@@ -109,5 +120,8 @@ bool settings_load(struct settings *s, struct err *e)
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
 		s->slots = cores < 1 ? 1 : cores > 1024 ? 1024 : (int)cores;
 	}
+	if (!what_of("WORKER_HISTORY", setting_text(s, WORKER_HISTORY), &s->history, e) ||
+	        !what_of("JOB_EVENTS", setting_text(s, JOB_EVENTS), &s->job_events, e))
+		return false;
 	return queues_resolve(s, e) && name_resolve(s, e) && log_resolve(s, e);
 }

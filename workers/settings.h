@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "job/job.h"
+#include "queue/history.h"
 
 enum setting_index {
 #define SETTING(name, type, fallback, min, max, help) SET_##name,
@@ -25,6 +26,7 @@ struct settings {
 	char name[JOB_WORKER];             /* resolved */
 	char queues[QUEUES_MAX][JOB_NAME]; /* resolved */
 	size_t n_queues;
+	enum history_what history, job_events;
 	enum log_level log_level;
 	bool log_json;
 };

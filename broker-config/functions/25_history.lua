@@ -1,15 +1,17 @@
 -- history: which jobs have ended and are not yet in the store, for the one process that writes them there.
 --
--- T:e holds one text for each call that ended something: the time, 13 digits, and the ids, 20 letters each. It is filled only while a
--- writer has asked for it: T:n field hm is a (all ends) or f (all but successes), and how many ids may wait; beyond that the oldest go.
+-- T:e holds one text for each call that ended something: the time, 13 digits, and the ids, 20 letters each. T:n field hm, set by the
+-- writers, says which: a all ends, f all but successes, n none; and how many ids may wait: beyond that the oldest go.
 -- T:n also counts hq ids that wait, ho ids of the first text that are written already, hp ids that ever left, hd ids that were dropped.
 
 local ENTRY_TIME, ENTRY_ID = 13, 20
 local WRITER_LEASE = '5000'
 
+history.usual = 'a2000000'
+
 function history.note(id, to)
 	if history.mode == nil then
-		history.mode = call('HGET', T .. ':n', 'hm') or ''
+		history.mode = call('HGET', T .. ':n', 'hm') or history.usual
 	end
 	local what = string.sub(history.mode, 1, 1)
 	if what == 'a' or (what == 'f' and to ~= SUCCEEDED) then
@@ -146,10 +148,10 @@ local function history_drop(keys, args)
 	return 1
 end
 
--- Ends are noted no more, until a writer asks for them. What waits is kept for it.
+-- Ends are noted no more, until somebody takes them. What waits is kept for it.
 local function history_off(keys, args)
 	enter(keys, args)
-	call('HDEL', T .. ':n', 'hm')
+	call('HSET', T .. ':n', 'hm', 'n')
 	return 1
 end
 

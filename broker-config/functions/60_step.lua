@@ -102,7 +102,7 @@ local function read_counters(c)
 		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	history.mode = h[7] or ''
+	history.mode = h[7] or history.usual
 	for i = 8, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end

@@ -1,7 +1,7 @@
 /* history.h -- jobs that have ended, taken from the queue in the order of their ends, to be written down for good.
  *
- * While a writer takes, every end is noted in Redis (functions/25_history.lua) until the writer says that it is written. One writer at a
- * time has a shard: taking gives or renews its lease of 5 s. At least once: who is killed between writing and dropping is followed
+ * Every end is noted in Redis (functions/25_history.lua) until the writer says that it is written. One writer at a time has a shard: taking
+ * gives or renews its lease of 5 s. At least once: who is killed between writing and dropping is followed
  * by one who takes the same again, so that what is written must be keyed by the job and its finished_at.
  *
  * A job that vanished (deleted, its retention over) or was replayed before it was taken is passed over.
@@ -37,7 +37,7 @@ struct history_writer {
 int queue_history_take(struct queue *q, const struct history_writer *w, int limit, struct history_batch *out, struct err *e) MUST_CHECK;
 /* They are written. 1 done; 0: the lease went to another, who takes them again; -1 failed (take again). */
 int queue_history_drop(struct queue *q, const struct history_writer *w, const struct history_batch *b, struct err *e) MUST_CHECK;
-/* Note no more ends. Another writer turns it on again with its next taking. */
+/* Note no more ends; what waits is kept. Taking turns it on again. */
 bool queue_history_off(struct queue *q, const struct history_writer *w, struct err *e) MUST_CHECK;
 
 #endif

@@ -27,15 +27,14 @@ static bool read_jobs(const struct redis_reply *r, const struct history_writer *
 	if (!redis_reply_is_array(r) || n > (size_t)out->looked)
 		return redis_bad_reply(e, "history_take");
 	out->jobs = mem_array(n + 1, sizeof(*out->jobs));
-	for (; out->n < n; out->n++)
-		if (!redis_record_read(redis_reply_at(r, out->n), w->queue, &out->jobs[out->n], e))
-			return false;
+	/* One that cannot be read is passed over: nobody could ever take what stands behind it. */
+	for (size_t i = 0; i < n; i++)
+		out->n += redis_record_read(redis_reply_at(r, i), w->queue, &out->jobs[out->n], e);
 	return true;
 }
 
 /* {1, place, looked, waiting, dropped, records} or {0} */
-static int read_batch(
-        const struct redis_reply *r, const struct history_writer *w, int limit, struct history_batch *out, struct err *e)
+static int read_batch(const struct redis_reply *r, const struct history_writer *w, int limit, struct history_batch *out, struct err *e)
 {
 	int64_t ours = -1, looked = -1;
 
