@@ -105,6 +105,9 @@ local function take(c, id, lane)
 	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, priority_of(lane))) then
 		return false
 	end
+	if has_flag(job, 'h') then
+		timeline.note(key, job, 'claimed', c.worker)
+	end
 	job.fence = fence_text(c)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
