@@ -78,7 +78,7 @@ end
 
 -- The record of a job that ended then; nil when it has vanished, or was replayed since.
 local function ended_record(id, time)
-	local fields, ended, over = call('HGETALL', T .. ':j:' .. id), nil, false
+	local fields, ended, over = call('HGETALL', J .. id), nil, false
 	for i = 1, #fields, 2 do
 		if fields[i] == 'e' then
 			ended = fields[i + 1]
