@@ -130,6 +130,8 @@ bool redis_schedule_fire(struct queue *base, const struct queue_fire *f, struct 
 /* cron_fire, for a queue or for a link. */
 void redis_fire_write(struct redis_cmd *c, const struct queue_options *o, const char *queue, const struct queue_fire *fires, size_t n);
 bool redis_fire_read(const struct redis_reply *r, const char *queue, struct queue_fired *out, size_t n, int64_t *next_due_out) MUST_CHECK;
+/* redis_audit_cron.c: hashes: how many schedules have one. 1 sound, 0: problem says what is not, -1. */
+int redis_audit_schedules(struct redis_queue *q, const char *queue, int64_t hashes, char *problem, size_t size, struct err *e) MUST_CHECK;
 /* What a step says is due: {now, name, tick, spec ...}; absent: nothing. */
 bool redis_due_read(const struct redis_reply *r, struct queue_step_reply *out) MUST_CHECK;
 
