@@ -25,7 +25,7 @@ struct audit {
 	size_t tag_len;
 	struct trace *traces;
 	size_t n, cap;
-	int64_t lanes, rings;
+	int64_t lanes, rings, schedules;
 	int64_t unwritten; /* ids that wait for the history, or are written and not yet dropped */
 	struct queue_audit *out;
 };
@@ -149,6 +149,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 	}
 	if (str_starts(name, ":g:"))
 		return gather_ring(a, key, e);
+	if (str_starts(name, ":cj:"))
+		a->schedules++;
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
 	if (str_eq(name, ":e"))
@@ -303,5 +305,7 @@ int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, 
 	if (ok && sound && !counters)
 		sound = problem(&a, "", "the counters of ready, running or unwritten jobs are wrong");
 	mem_free(&a.traces);
+	if (ok && sound)
+		return redis_audit_schedules(a.q, queue, a.schedules, out->problem, sizeof(out->problem), e);
 	return ok ? sound : -1;
 }
