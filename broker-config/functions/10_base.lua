@@ -12,6 +12,8 @@
 --   T:r:<kind>:<lane> list    ids ready to run; a lane is one digit of priority and the fairness key
 --   T:g:<kind>        zset    the lanes of a kind that may hold something, by class (priority) and virtual time within it
 --   T:m:<kind>        zset    the marker that waiting dispatchers pop (BZPOPMIN)
+--   T:e, T:hw         list    ids that ended and wait for the history (25_history.lua, which also tells of its fields of T:n), and
+--                     string  who writes it, 5 s
 --   T:d               zset    the schedule: jobs that wait for their time, new or tried before, by that time
 --   T:h               zset    jobs held for others
 --   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
@@ -21,9 +23,8 @@
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
---   T:e, T:hw         list    ids that ended and wait for the history (25_history.lua), and string: who writes it, 5 s
 --   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
---                             t ge mt rt times, ct when the next schedule ticks, at op places, hm hq ho hp hd of T:e
+--                             t ge mt rt times, ct when the next schedule ticks, at op places
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
 -- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts, h timeline. What has its

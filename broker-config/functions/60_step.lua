@@ -96,14 +96,17 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'hm', 'hq', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'r', 'run', 'done' }
 	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
 		names[fixed + i] = 'r:' .. kind
 	end
+	names[#names + 1] = 'hq'
+	names[#names + 1] = 'hm' -- last, and no number
 	local h = call('HMGET', T .. ':n', unpack(names))
-	history.mode = h[8] or history.usual
-	for i = 9, #names do
+	history.mode = h[#names] or history.usual
+	names[#names] = nil
+	for i = 8, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do

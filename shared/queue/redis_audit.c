@@ -23,10 +23,10 @@ struct audit {
 	struct redis_queue *q;
 	const char *queue;
 	size_t tag_len;
+	int64_t unwritten; /* ids that wait for the history, or are written and not yet dropped */
 	struct trace *traces;
 	size_t n, cap;
 	int64_t lanes, rings, schedules;
-	int64_t unwritten; /* ids that wait for the history, or are written and not yet dropped */
 	struct queue_audit *out;
 };
 
