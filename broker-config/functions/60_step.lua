@@ -102,16 +102,15 @@ local function read_counters(c)
 		names[fixed + i] = 'r:' .. kind
 	end
 	names[#names + 1] = 'hq'
-	names[#names + 1] = 'hm' -- last, and no number
+	names[#names + 1] = 'hm'
 	local h = call('HMGET', T .. ':n', unpack(names))
-	history.mode = h[#names] or history.usual
-	names[#names] = nil
 	for i = 8, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do
 		c.ready[kind] = known['r:' .. kind]
 	end
+	history.mode = h[#names] or history.usual
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
 	return h

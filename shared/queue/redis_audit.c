@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
+#define HISTORY_LOOKS 50
+
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
@@ -23,7 +25,7 @@ struct audit {
 	struct redis_queue *q;
 	const char *queue;
 	size_t tag_len;
-	int64_t unwritten; /* ids that wait for the history, or are written and not yet dropped */
+	bool unwritten_wrong; /* what waits for the history is not as much as is counted */
 	struct trace *traces;
 	size_t n, cap;
 	int64_t lanes, rings, schedules;
@@ -121,19 +123,54 @@ static bool gather_ring(struct audit *a, const char *key, struct err *e)
 }
 
 /* Each text is the time of 13 digits and ids. */
-static bool gather_unwritten(struct audit *a, const char *key, struct err *e)
+static bool count_unwritten(const struct redis_reply *r, int64_t *out)
 {
-	struct redis_reply *r = NULL;
-	bool ok = command(a, (const char *const[]){"LRANGE", key, "0", "-1", NULL}, &r, e);
-
-	for (size_t i = 0; ok && i < redis_reply_count(r); i++) {
+	*out = 0;
+	for (size_t i = 0; i < redis_reply_count(r); i++) {
 		size_t len = 0;
 
 		if (!redis_reply_text(redis_reply_at(r, i), &len) || len < 13 + QUEUE_TAIL || (len - 13) % QUEUE_TAIL)
-			ok = redis_bad_reply(e, "LRANGE");
-		a->unwritten += ok ? (int64_t)(len - 13) / QUEUE_TAIL : 0;
+			return false;
+		*out += (int64_t)(len - 13) / QUEUE_TAIL;
+	}
+	return true;
+}
+
+/* What T:n says of the history: ids that wait, ids written of the first text, ids that ever left. */
+static bool read_unwritten(struct audit *a, const char *counters, int64_t out[3], struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = command(a, (const char *const[]){"HMGET", counters, "hq", "ho", "hp", NULL}, &r, e);
+
+	for (size_t i = 0; i < 3; i++) {
+		out[i] = 0;
+		if (ok && redis_reply_text(redis_reply_at(r, i), NULL) && !redis_reply_int(redis_reply_at(r, i), &out[i]))
+			ok = redis_bad_reply(e, "HMGET");
 	}
 	redis_reply_close(&r);
+	return ok;
+}
+
+/* counters: T:n; the list of what waits stands beside it. Looked at again while it changes: workers write the history all the time. */
+static bool gather_unwritten(struct audit *a, const char *counters, struct err *e)
+{
+	struct buf key = {0};
+	int64_t before[3] = {0}, after[3] = {-1, 0, 0}, found = 0;
+	bool ok = true, counted = true;
+
+	buf_add(&key, counters, strlen(counters) - 1);
+	buf_addc(&key, 'e');
+	for (int i = 0; ok && i < HISTORY_LOOKS && memcmp(before, after, sizeof(before)) != 0; i++) {
+		struct redis_reply *r = NULL;
+
+		ok = read_unwritten(a, counters, before, e) &&
+		     command(a, (const char *const[]){"LRANGE", key.data, "0", "-1", NULL}, &r, e) && read_unwritten(a, counters, after, e);
+		counted = ok && count_unwritten(r, &found);
+		redis_reply_close(&r);
+	}
+	if (ok && memcmp(before, after, sizeof(before)) == 0)
+		a->unwritten_wrong = !counted || found != before[0] + before[1];
+	buf_close(&key);
 	return ok;
 }
 
@@ -153,7 +190,7 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		a->schedules++;
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
-	if (str_eq(name, ":e"))
+	if (str_eq(name, ":n"))
 		return gather_unwritten(a, key, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
 		return gather_ids(a, "ZRANGE", key, name[1], 0, e);
@@ -269,25 +306,26 @@ static bool judge_all(struct audit *a)
 	}
 	if (a->lanes > a->rings) /* a lane that was emptied may stay in its ring for a while */
 		return problem(a, "", "a lane that holds something stands in no ring");
+	if (a->unwritten_wrong)
+		return problem(a, "", "the ends that wait for the history are not as many as is counted");
 	return true;
 }
 
 static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 {
-	enum { READY, RUNNING, UNWRITTEN, WRITTEN, COUNTERS };
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	int64_t n[COUNTERS] = {0};
+	int64_t ready = 0, running = 0;
 	bool ok;
 
 	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
-	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", "hq", "ho", NULL}, &r, e);
+	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
 	buf_close(&key);
-	for (size_t i = 0; i < COUNTERS; i++)
-		if (ok && redis_reply_text(redis_reply_at(r, i), NULL) && !redis_reply_int(redis_reply_at(r, i), &n[i]))
-			ok = redis_bad_reply(e, "HMGET");
-	*sound = n[READY] == a->out->by_state[JOB_READY] && n[RUNNING] == a->out->by_state[JOB_RUNNING] &&
-	         n[UNWRITTEN] + n[WRITTEN] == a->unwritten;
+	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
+		ok = redis_bad_reply(e, "HMGET");
+	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
+		ok = redis_bad_reply(e, "HMGET");
+	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING];
 	redis_reply_close(&r);
 	return ok;
 }
@@ -303,7 +341,7 @@ int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, 
 	if (ok && sound)
 		ok = judge_counters(&a, &counters, e);
 	if (ok && sound && !counters)
-		sound = problem(&a, "", "the counters of ready, running or unwritten jobs are wrong");
+		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
 	mem_free(&a.traces);
 	if (ok && sound)
 		return redis_audit_schedules(a.q, queue, a.schedules, out->problem, sizeof(out->problem), e);
