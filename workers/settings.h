@@ -22,11 +22,11 @@ enum setting_index {
 
 struct settings {
 	union setting_value values[SETTINGS_COUNT];
+	enum history_what history, job_events;
 	int slots;                         /* resolved: at least 1 */
 	char name[JOB_WORKER];             /* resolved */
 	char queues[QUEUES_MAX][JOB_NAME]; /* resolved */
 	size_t n_queues;
-	enum history_what history, job_events;
 	enum log_level log_level;
 	bool log_json;
 };

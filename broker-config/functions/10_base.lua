@@ -12,12 +12,12 @@
 --   T:r:<kind>:<lane> list    ids ready to run; a lane is one digit of priority and the fairness key
 --   T:g:<kind>        zset    the lanes of a kind that may hold something, by class (priority) and virtual time within it
 --   T:m:<kind>        zset    the marker that waiting dispatchers pop (BZPOPMIN)
---   T:e, T:hw         list    ids that ended and wait for the history (25_history.lua, which also tells of its fields of T:n), and
---                     string  who writes it, 5 s
 --   T:d               zset    the schedule: jobs that wait for their time, new or tried before, by that time
 --   T:h               zset    jobs held for others
 --   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
 --   T:W               zset    workers by the time until which they are taken for alive
+--   T:e, T:hw         list    ids that ended and wait for the history (25_history.lua, which also tells of its fields of T:n), and
+--                     string  who writes it, 5 s
 --   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live

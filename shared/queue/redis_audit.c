@@ -178,6 +178,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 {
 	const char *name = key + a->tag_len;
 
+	if (str_eq(name, ":n"))
+		return gather_unwritten(a, key, e);
 	if (str_starts(name, ":j:"))
 		return gather_record(a, key, name + 3, e);
 	if (str_starts(name, ":r:")) {
@@ -190,8 +192,6 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		a->schedules++;
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
-	if (str_eq(name, ":n"))
-		return gather_unwritten(a, key, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
 		return gather_ids(a, "ZRANGE", key, name[1], 0, e);
 	return true;

@@ -10,8 +10,6 @@
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/seeing_suite.h"
 
-#include "tests/contract/history_suite.h"
-
 static struct test_redis *server_with(const char *appendfsync)
 {
 	static struct test_redis r;
@@ -514,5 +512,5 @@ END_TEST
 
 static const TTest *const tests[] = {QUEUE_SUITE, SEEING_SUITE, lost_answers_are_given_again, an_unanswered_step_is_not_changed,
         lost_submissions, killed_and_started_again, a_server_without_the_library, another_text_under_our_version, no_memory_left, passwords,
-        nobody_there, lies_are_refused, HISTORY_SUITE};
+        nobody_there, lies_are_refused};
 TEST_MAIN("queue_redis", tests)
