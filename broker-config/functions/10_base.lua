@@ -75,6 +75,7 @@ local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
 local history = {} -- 25_history.lua
 
 local function enter(keys, args)
+	history.ids, history.mode = {}, nil
 	call = redis.call
 	local t = call('TIME')
 	now_us = tonumber(t[1]) * 1000000 + tonumber(t[2])
@@ -84,7 +85,6 @@ local function enter(keys, args)
 	J = T .. ':j:'
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
-	history.ids, history.mode = {}, nil
 end
 
 local function count(name, by)

@@ -110,9 +110,9 @@ local function read_counters(c)
 	for _, kind in ipairs(c.kinds) do
 		c.ready[kind] = known['r:' .. kind]
 	end
-	history.mode = h[#names] or history.usual
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
+	history.mode = h[#names] or history.usual
 	return h
 end
 
