@@ -26,12 +26,13 @@
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.
 --
--- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap [quarantine after]",
--- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts. What has its
--- usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its
--- flags: a i t u it has such a field, w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken,
--- because it was cancelled there or moved to another (searching a lane would cost its length). Field o names these lanes by their
--- priorities, one digit each, or one letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no ghost.
+-- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
+-- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
+-- o ghosts, h timeline. What has its usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a
+-- usual transition has to read. Its flags: a h i t u it has such a field, w watched, c cancel asked, Q quarantined, g it has ghosts: its
+-- id lies in lanes where it is not to be taken, because it was cancelled there or moved to another (searching a lane would cost its
+-- length). Field o names these lanes by their priorities, one digit each, or one letter (a for 0) for a lane of the quarantine. An id lies
+-- in a lane at most once, so that where a ready job is meant to be its id is no ghost.
 --
 -- No loop runs more than 256 times for each thing a call does.
 
