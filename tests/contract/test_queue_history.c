@@ -215,13 +215,14 @@ static size_t take_all(struct queue *q, const struct history_writer *w, int limi
 {
 	size_t n = 0;
 
-	for (;;) {
+	for (int round = 0;; round++) {
 		struct history_batch b = history_taken(q, w, limit);
 		int looked = b.looked;
 
 		n += b.n;
 		history_written(q, w, &b);
-		check_sound(q);
+		if (round % 100 == 1 || !looked)
+			check_sound(q);
 		if (!looked)
 			return n;
 	}
