@@ -9,6 +9,7 @@ end
 
 -- The keys are let go, the record stays for its retention.
 local function finish(id, key, job, to, ...)
+	history.note(id, to)
 	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
 	move(key, job, to, 'e', now_text, ...)
 	call('PEXPIRE', key, ttl)
@@ -25,7 +26,6 @@ local function finish(id, key, job, to, ...)
 		call('PUBLISH', opt.ns .. ':ended', opt.prefix .. id .. ' ' .. to)
 	end
 	count('done', 1)
-	history.note(id, to)
 end
 
 -- What is needed to send a running job back: kind and version, lane, errors, crashes, and its limits.
@@ -136,6 +136,7 @@ local function settle(id, key, s, fence, result)
 	if s ~= CLAIMED .. fence then
 		return false
 	end
+	history.note(id, SUCCEEDED)
 	if result == '' then
 		call('HSET', key, 's', SETTLED .. fence, 'e', now_text)
 	else
@@ -143,7 +144,6 @@ local function settle(id, key, s, fence, result)
 	end
 	call('PEXPIRE', key, opt.result_ttl)
 	count('done', 1)
-	history.note(id, SUCCEEDED)
 	return true
 end
 
