@@ -23,28 +23,6 @@ static const struct param envelope[] = {
         {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace", .help = "what to do when one has"},
 };
 
-/* Tags may come as a text with commas or as an array of texts; false: answered. */
-static bool join_tags(struct call *c, struct json *body)
-{
-	const struct json *tags = json_get(body, "tags");
-	struct buf joined = {0};
-	bool ok = true;
-
-	if (!json_is(tags, JSON_ARRAY))
-		return true;
-	for (const struct json *t = json_first(tags); t && ok; t = json_next(t)) {
-		ok = json_is(t, JSON_STRING) && *json_text(t) && !strchr(json_text(t), ',');
-		if (ok)
-			buf_addf(&joined, "%s%s", joined.len ? "," : "", json_text(t));
-	}
-	if (ok)
-		json_put_text(body, "tags", buf_text(&joined));
-	else
-		reply_detail(c, 422, "tags must be texts without commas");
-	buf_close(&joined);
-	return ok;
-}
-
 /* The header is a quoted string by its draft; many clients send it bare. NULL with *ok_out false: answered. */
 static const char *idempotency_key(struct call *c, bool *ok_out)
 {
@@ -172,7 +150,7 @@ void route_job_submit(struct call *c)
 	struct err e = {0};
 	bool existing = false;
 
-	if (!body || !join_tags(c, body))
+	if (!body || !input_join_tags(c, body))
 		goto out;
 	in = params_check(envelope, ARRAY_LEN(envelope), body, false, &e);
 	if (!in) {
