@@ -90,12 +90,17 @@ end
 function cron.tick(args, at, room, ids)
 	local name, expected, next_tick, tick, missed, wrong, n = unpack(args, at, at + 6)
 	local key = T .. ':cj:' .. name
-	local due = call('HGET', key, 'd')
+	local h = call('HMGET', key, 'd', 'e')
+	local due, was_wrong = h[1], h[2]
 	local ours = due and (expected == '' or due == expected)
 	local fits = tonumber(n) <= room
 	local after, made, other, id = cron.submit(args, at + 7, tonumber(n), ours and fits, ids)
-	if not ours or not fits then
-		return after, { ours and -1 or 0, 0, 0, '' }
+	if not ours then
+		return after, { 0, 0, 0, '' }
+	end
+	if not fits then
+		call('HSET', key, 'e', 'the queue is full: the tick waits until there is room')
+		return after, { -1, 0, 0, '' }
 	end
 	if expected ~= '' then
 		call('HSET', key, 'd', next_tick)
@@ -109,6 +114,8 @@ function cron.tick(args, at, room, ids)
 	end
 	if wrong ~= '' then
 		call('HSET', key, 'e', wrong)
+	elseif was_wrong then
+		call('HDEL', key, 'e')
 	end
 	for field, by in pairs({ f = made, m = tonumber(missed), o = other }) do
 		if by > 0 then

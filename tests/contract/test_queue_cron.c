@@ -538,10 +538,14 @@ START_TEST(a_full_queue_keeps_the_tick)
 	queue_step_reply_close(&r);
 	t = show(q, "s");
 	ck_assert(t.jobs == 0 && t.next_ms == s.start_ms);
+	ck_assert_msg(strstr(t.problem, "full"), "%s", t.problem);
 	queue_schedule_close(&t);
 	check_sound(q);
 	clock_sleep_ms(1050);
 	ck_assert_int_eq(fire_all(wide), 5);
+	t = show(q, "s");
+	ck_assert_str_eq(t.problem, "");
+	queue_schedule_close(&t);
 	queue_schedule_close(&s);
 	queue_link_close(&small);
 	queue_link_close(&wide);

@@ -1,4 +1,4 @@
-/* test_worker_schedules.c -- schedules with real workers: each tick runs once and in time, though a worker is killed or breaks off. */
+/* test_worker_schedules.c -- schedules and delayed jobs with real workers: each runs once and in time, though a worker is killed or breaks off. */
 #include "queue/driver.h"
 #include "queue/schedule.h"
 #include "tests/flow/worker_rig.h"
@@ -29,10 +29,11 @@ static struct queue_schedule stop(struct rig *r)
 	return s;
 }
 
-/* Each tick up to the last has a job, which succeeds; how late the jobs were made, at worst. */
+/* Each tick up to the last has a job, which succeeds, and was not made before its time. Half of them were made within 100 ms, on a
+ * machine that may be busy; how late they were at worst is returned. */
 static int64_t check_jobs(struct rig *r, const struct queue_schedule *s)
 {
-	int64_t worst = 0, n = 0;
+	int64_t worst = 0, n = 0, in_time = 0;
 	for (int64_t t = s->start_ms + s->every_ms; t <= s->last_ms; t += s->every_ms, n++) {
 		char tags[JOB_TAGS], key[JOB_KEY];
 		struct queue_submission asked;
@@ -40,11 +41,14 @@ static int64_t check_jobs(struct rig *r, const struct queue_schedule *s)
 		schedule_job(s, t, tags, key, &asked);
 		rig_wait(r, asked.id, JOB_SUCCEEDED, 20000, &j);
 		ck_assert_str_eq(j.tags, "schedule:s");
+		ck_assert_int_ge(j.created_at, t);
 		worst = j.created_at - t > worst ? j.created_at - t : worst;
+		in_time += j.created_at - t < 100;
 		job_close(&j);
 	}
 	ck_assert_int_eq(s->jobs, n);
 	ck_assert_int_eq(s->passed, 0);
+	ck_assert_int_ge(2 * in_time, n);
 	rig_done_is(r, n);
 	rig_sound(r);
 	return worst;
@@ -125,6 +129,36 @@ START_TEST(no_second_job_while_one_runs)
 }
 END_TEST
 
+#define DELAYED 300
+
+/* Times over three seconds, none of them round: no job starts before its own, and half of them within 100 ms after it. */
+START_TEST(delayed_jobs_start_at_their_time)
+{
+	struct rig r;
+	static struct queue_submission items[DELAYED];
+	static struct queue_submitted out[DELAYED];
+	int64_t begin, in_time = 0;
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=2", NULL});
+	begin = clock_now_ms() + 1500;
+	for (int i = 0; i < DELAYED; i++)
+		items[i] = (struct queue_submission){
+		        .kind = "noop", .queue = "default", .kind_version = 1, .priority = 5, .run_at_ms = begin + i * 7919 % 3001};
+	ck_assert_msg(queue_submit(r.queue, items, 200, out, &r.e) && queue_submit(r.queue, items + 200, DELAYED - 200, out, &r.e), "%s",
+	        r.e.text);
+	for (int i = 0; i < DELAYED; i++) {
+		struct job j;
+		rig_wait(&r, items[i].id, JOB_SUCCEEDED, 20000, &j);
+		ck_assert_int_ge(j.started_at, items[i].run_at_ms);
+		in_time += j.started_at - items[i].run_at_ms < 100;
+		job_close(&j);
+	}
+	ck_assert_int_ge(2 * in_time, DELAYED);
+	rig_sound(&r);
+	rig_close(&r);
+}
+END_TEST
+
 static const TTest *const tests[] = {a_killed_worker_costs_no_tick_and_makes_none_twice, a_worker_that_dies_before_it_fires,
-        a_worker_that_dies_after_it_fired, no_second_job_while_one_runs};
+        a_worker_that_dies_after_it_fired, no_second_job_while_one_runs, delayed_jobs_start_at_their_time};
 TEST_MAIN("worker_schedules", tests)
