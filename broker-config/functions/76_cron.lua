@@ -14,13 +14,13 @@ function cron.put(keys, args)
 	if not old[1] and call('ZCARD', T .. ':cr') >= cron.MOST then
 		return { -4, 0 }
 	end
-	if old[3] == timing and old[4] ~= 'inf' and due ~= 'inf' then
+	if old[3] == timing and due ~= 'inf' and string.find(old[4] or '', '^%d+$') and #old[4] < 16 then
 		due = old[4]
 	end
 	if old[2] == spec and old[4] == due then
 		return { 1, tonumber(old[1]) }
 	end
-	local next_rev = tonumber(old[1] or 0) + 1
+	local next_rev = (tonumber(old[1] or 0) or 0) + 1
 	local first = cron.first()
 	call('HSET', key, 'v', next_rev, 'S', spec, 'x', timing, 'k', kind, 'd', due, 'u', now_text)
 	call('HSETNX', key, 'c', now_text)

@@ -1,4 +1,5 @@
 /* test_schedules.c -- schedules over HTTP: made, shown, changed under revisions, paused, run, deleted; and what is refused. */
+#include "queue/schedule.h"
 #include "tests/api/api_test.h"
 
 #define HOURLY "{\"kind\":\"noop\",\"cron\":\"0 * * * *\",\"tags\":[\"a\",\"b\"]}"
@@ -129,5 +130,28 @@ START_TEST(what_is_wrong_is_said)
 }
 END_TEST
 
-static const TTest *const tests[] = {a_schedule_lives_over_http, parts_of_it_are_changed, what_is_wrong_is_said};
+/* Made by a program that knew more kinds. */
+START_TEST(a_kind_that_is_no_more_is_told)
+{
+	struct api_test t;
+	struct err e = {0};
+	struct queue_schedule s = {.name = "old", .kind = "gone.kind", .queue = "default", .every_ms = 3600000, .priority = 5};
+
+	api_start(&t, NULL);
+	struct queue *q = queue_open(t.redis.url, NULL, &e);
+	ck_assert_msg(q && queue_schedule_put(q, &s, 0, &e), "%s", e.text);
+	queue_schedule_close(&s);
+	queue_close(&q);
+	ck_status(&t, api_get(&t, "/api/schedules/old"), 200);
+	ck_contains(api_member(&t, "problem"), "gone.kind");
+	ck_status(&t, api_call(&t, "POST", "/api/schedules/old/run", NULL), 409);
+	ck_status(&t, api_call(&t, "POST", "/api/schedules/old/pause", NULL), 200);
+	ck_status(&t, call_with(&t, "PATCH", "/api/schedules/old", NULL, "{\"kind\":\"noop\"}"), 200);
+	ck_assert(!json_text(json_get(t.json, "problem")));
+	api_stop(&t);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        a_schedule_lives_over_http, parts_of_it_are_changed, what_is_wrong_is_said, a_kind_that_is_no_more_is_told};
 TEST_MAIN("schedules", tests)
