@@ -182,12 +182,16 @@ static void write_time(struct json_writer *w, const char *name, int64_t ms)
 
 static void write_problem(const struct queue_schedule *s, struct json_writer *w)
 {
+	const struct kind *k = kind_of(s->kind);
 	struct buf b = {0};
 
 	if (s->problem[0])
 		buf_adds(&b, s->problem);
-	else if (!kind_of(s->kind))
+	else if (!k)
 		buf_addf(&b, "there is no kind '%s' any more: its jobs will not be run", s->kind);
+	else if (s->kind_version && (s->kind_version < kind_oldest(k) || s->kind_version > k->version))
+		buf_addf(&b, "its parameters are of version %d of kind %s, which this version does not understand: put it again",
+		        s->kind_version, s->kind);
 	jw_text(w, "problem", b.len ? b.data : NULL);
 	buf_close(&b);
 }

@@ -1,11 +1,11 @@
 -- cron, second part: the calls that change and show schedules, and the one that makes a tick.
 
--- name, the revision that it must have ('' any, '0' none), spec, timing, kind, next tick ('inf': it is paused or never ticks).
+-- name, the revision that it must have ('' any, '0' none), spec, timing, route, next tick ('inf': it is paused or never ticks).
 -- {1, revision} done, {-3, revision} it has another one, {-4, 0} there are too many. A schedule whose timing stays keeps its next tick, so that saying
 -- the same twice loses none; and then nothing changes.
 function cron.put(keys, args)
 	enter(keys, args)
-	local name, rev, spec, timing, kind, due = args[5], args[6], args[7], args[8], args[9], args[10]
+	local name, rev, spec, timing, route, due = args[5], args[6], args[7], args[8], args[9], args[10]
 	local key = T .. ':cj:' .. name
 	local old = call('HMGET', key, 'v', 'S', 'x', 'd')
 	if rev ~= '' and rev ~= (old[1] or '0') then
@@ -22,14 +22,14 @@ function cron.put(keys, args)
 	end
 	local next_rev = (tonumber(old[1] or 0) or 0) + 1
 	local first = cron.first()
-	call('HSET', key, 'v', next_rev, 'S', spec, 'x', timing, 'k', kind, 'd', due, 'u', now_text)
+	call('HSET', key, 'v', next_rev, 'S', spec, 'x', timing, 'k', route, 'd', due, 'u', now_text)
 	call('HSETNX', key, 'c', now_text)
 	call('HDEL', key, 'e')
 	call('ZADD', T .. ':cr', due, name)
 	cron.note_first()
 	-- Who waits must learn when it is due earlier than all others.
 	if due ~= 'inf' and (not first or tonumber(due) < first) then
-		call('ZADD', T .. ':m:' .. kind, '0', '1')
+		call('ZADD', T .. ':m:' .. route, '0', '1')
 	end
 	return { 1, next_rev }
 end

@@ -54,7 +54,7 @@ bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int6
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	char *spec = schedule_spec_write(s), *timing = schedule_timing(s);
+	char *spec = schedule_spec_write(s), *timing = schedule_timing(s), route[JOB_ROUTE];
 	bool ok = redis_register_queue(q, s->queue, e);
 
 	redis_fcall(&cmd, &q->head.options, "cron_put", s->queue, 0);
@@ -62,7 +62,8 @@ bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int6
 	add_rev(&cmd, rev);
 	redis_cmd_adds(&cmd, spec);
 	redis_cmd_adds(&cmd, timing);
-	redis_cmd_adds(&cmd, s->kind);
+	job_route(route, s->kind, s->kind_version, false);
+	redis_cmd_adds(&cmd, route);
 	add_time(&cmd, due);
 	/* Twice does no harm, unless a revision is asked for: then the first may be what makes the second fail. */
 	ok = ok && redis_call(q, &cmd, rev < 0, &r, e);

@@ -148,6 +148,14 @@ START_TEST(a_kind_that_is_no_more_is_told)
 	ck_status(&t, api_call(&t, "POST", "/api/schedules/old/pause", NULL), 200);
 	ck_status(&t, call_with(&t, "PATCH", "/api/schedules/old", NULL, "{\"kind\":\"noop\"}"), 200);
 	ck_assert(!json_text(json_get(t.json, "problem")));
+	s = (struct queue_schedule){
+	        .name = "new", .kind = "noop", .kind_version = 999, .queue = "default", .every_ms = 3600000, .priority = 5};
+	ck_assert((q = queue_open(t.redis.url, NULL, &e)) != NULL);
+	ck_ok(queue_schedule_put(q, &s, 0, &e), &e);
+	queue_schedule_close(&s);
+	queue_close(&q);
+	ck_status(&t, api_get(&t, "/api/schedules/new"), 200);
+	ck_contains(api_member(&t, "problem"), "version 999");
 	api_stop(&t);
 }
 END_TEST

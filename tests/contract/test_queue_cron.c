@@ -322,7 +322,7 @@ END_TEST
 
 /* ---- ticks ---------------------------------------------------------------------------------------------------------------- */
 
-START_TEST(a_tick_makes_its_job_and_wakes_who_waits)
+START_TEST(a_tick_makes_its_job_in_time)
 {
 	struct queue *q = open_queue();
 	struct queue_link *l = open_link("w");
@@ -359,6 +359,33 @@ START_TEST(a_tick_makes_its_job_and_wakes_who_waits)
 	queue_schedule_close(&s);
 	queue_schedule_close(&t);
 	check_sound(q);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
+/* A dispatcher that sleeps is woken when a schedule is made that ticks before all others; also one for a version of the kind. */
+START_TEST(a_new_schedule_wakes_who_waits)
+{
+	struct queue *q = open_queue();
+	struct err e = {0};
+	const char *routes[] = {KIND "/7"};
+	struct queue_link *l = queue_link_open(url(), NULL, Q, "w", routes, 1, &e);
+	struct queue_schedule s = schedule("s", 60000);
+	int64_t began;
+	int got;
+
+	ck_assert_msg(l != NULL, "%s", e.text);
+	ck_ok(queue_link_wait_begin(l, 10000, &e), &e);
+	ck_assert_int_eq(queue_link_wait_end(l, &e), 0);
+	began = clock_mono_ms();
+	s.kind_version = 7;
+	put(q, &s);
+	while (!(got = queue_link_wait_end(l, &e)))
+		wait_fd(queue_link_wait_fd(l));
+	ck_assert_msg(got == 1, "%s", e.text);
+	ck_assert_int_lt(clock_mono_ms() - began, 5000);
+	queue_schedule_close(&s);
 	queue_link_close(&l);
 	queue_close(&q);
 }
@@ -785,7 +812,7 @@ START_TEST(the_audit_sees_a_schedule_out_of_place)
 END_TEST
 
 static const TTest *const tests[] = {a_schedule_is_kept_as_it_was_given, what_is_no_schedule_is_refused, they_are_listed_by_name,
-        a_tick_makes_its_job_and_wakes_who_waits, who_comes_second_does_nothing, missed_ticks_follow_the_policy,
+        a_tick_makes_its_job_in_time, a_new_schedule_wakes_who_waits, who_comes_second_does_nothing, missed_ticks_follow_the_policy,
         no_job_while_the_one_before_lives, pause_resume_and_run, a_paused_queue_takes_the_jobs_in, a_full_queue_keeps_the_tick,
         a_lost_offer_is_given_to_another, eight_dispatchers_race_for_a_thousand_ticks, each_tick_once_though_redis_is_killed,
         what_cannot_be_read_makes_no_job_and_says_so, odd_fields_hold_up_nobody, the_audit_sees_a_schedule_out_of_place};
