@@ -5,8 +5,8 @@
  * a round trip between two jobs of microseconds. A queue that looks ahead gives way when another is hungry and has less.
  */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
-#include "kinds/failpoint.h"
 #include "workers/dispatcher.h"
 
 /* ---- how much */
@@ -173,6 +173,7 @@ void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_rep
 	FAILPOINT("claims_before_dispatch");
 	for (size_t i = 0; i < reply->n_claims; i++) {
 		struct job *j = &reply->claims[i].job;
+		HISTORY("claim", j->id, j->fence, j->attempt);
 		if (j->cancel_asked)
 			line_ack(l, j->id, j->fence, ACK_CANCELLED, NULL, NULL);
 		else if (d->phase != PHASE_WORK)

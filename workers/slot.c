@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
-#include "kinds/failpoint.h"
 #include "workers/slot_private.h"
 
 #define ANSWERS_BYTES (256 * 1024) /* send gathered answers at the latest when they are so long */
@@ -169,6 +169,7 @@ int slot_main(void *arg, int fd)
 {
 	const struct slot_setup *setup = arg;
 	struct slot_process p = {.settings = setup->settings, .shm = setup->shm, .fd = fd};
+	FAILPOINT("slot_after_fork");
 	slot_limits(setup->settings);
 	p.context.arena = arena_open();
 	p.context.slot = &p;

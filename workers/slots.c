@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "workers/child.h"
@@ -69,6 +70,7 @@ static bool slot_fork(struct slot *s, int64_t now_ms, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "a socket pair cannot be made: %s", strerror(errno));
 	snprintf(name, sizeof(name), "barque-slot-%d", s->index);
 	shm_reset(slot_shm(s));
+	FAILPOINT("slot_before_fork");
 	s->pid = child_start(name, pair[1], slot_main, &s->setup, e);
 	close(pair[1]);
 	if (s->pid < 0) {
@@ -272,6 +274,7 @@ static void slot_reaped(struct slots *all, struct slot *s, int status, int64_t n
 {
 	char why[200];
 	child_reason(why, sizeof(why), status);
+	HISTORY("dead", NULL, 0, s->pid);
 	if (s->killed[0] != '\0')
 		snprintf(why, sizeof(why), "killed: %s", s->killed);
 	kill(-s->pid, SIGKILL); /* nothing that a job started outlives its slot */
