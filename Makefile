@@ -32,10 +32,11 @@ LIB_SRC := $(sort $(wildcard shared/*/*.c))
 EMBED := $(sort $(wildcard broker-config/redis.conf db/migrations/*/*.sql api/*.yaml))
 FUNCTIONS := $(sort $(wildcard broker-config/functions/*.lua))
 PROGRAMS := api:barque-api workers:barque-worker cli:barque broker-config:barque-devbroker tests/exchange_sim:barque-exchange-sim
-TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c tests/e2e/test_*.c))
+TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c tests/e2e/test_*.c tests/chaos/test_*.c))
 BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-TEST_LIB_SRC := $(sort $(wildcard tests/lib/*.c))
+CHAOS_SHIM := $(sort $(wildcard tests/chaos/shim_*.c))
+TEST_LIB_SRC := $(sort $(wildcard tests/lib/*.c) $(filter-out $(wildcard tests/chaos/test_*.c) $(CHAOS_SHIM),$(wildcard tests/chaos/*.c)))
 
 LIB := $(B)/libbarque.a
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(EMBED:%=$(B)/embed/%.o) $(B)/embed/barque.lua.o
@@ -93,7 +94,13 @@ $(FUZZ_BIN): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
 	@echo "  ld $(@F)"
 	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
 
-tests: $(TEST_BIN)
+# What a fault's test preloads into other programs: never with sanitizers, which have to be the first in a process.
+$(B)/tests/chaos/shim_%.so: tests/chaos/shim_%.c
+	@mkdir -p $(@D)
+	@echo "  cc $<"
+	@$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared $< -o $@ -ldl
+
+tests: $(TEST_BIN) $(CHAOS_SHIM:%.c=$(B)/%.so)
 benches: $(BENCH_BIN)
 fuzzers: $(FUZZ_BIN)
 list-tests:
