@@ -39,7 +39,7 @@ static bool is_first(const struct plan *p)
 static void act(const struct plan *p)
 {
 	if (strcmp(p->action, "crash") == 0) {
-		failpoint_note("kill", NULL, 0, getpid());
+		failpoint_note("kill", p->name, 0, getpid());
 		kill(getpid(), SIGKILL);
 	}
 	if (strcmp(p->action, "exit") == 0)

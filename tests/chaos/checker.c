@@ -57,7 +57,7 @@ struct subject {
 	bool attempted, accepted, refused, spared, gone;
 	int state; /* at the very end; -1: not told */
 	int64_t effects, ends, top_fence, end_fence;
-	int64_t killed_us; /* who ran it died then; 0: nobody did, or it has run again */
+	int64_t killed_us, killed_fence; /* who ran it died then; 0: nobody did, or it was claimed again */
 	struct run runs[RUNS_MAX];
 	int n_runs;
 };
@@ -173,13 +173,19 @@ static void run_end(struct subject *j, const struct event *ev)
 		}
 }
 
+/* Somebody has it again. */
+static void recovered(struct checker *c, struct subject *j, const struct event *ev)
+{
+	if (j->killed_us > 0 && ev->fence > j->killed_fence)
+		c->recoveries[c->n_recoveries++] = (ev->us - j->killed_us) / 1000;
+	if (ev->fence > j->killed_fence)
+		j->killed_us = 0;
+}
+
 static void run_start(struct checker *c, struct subject *j, const struct event *ev)
 {
 	c->v->executions++;
 	c->v->overlaps += j->n_runs > 0;
-	if (j->killed_us > 0)
-		c->recoveries[c->n_recoveries++] = (ev->us - j->killed_us) / 1000;
-	j->killed_us = 0;
 	if (j->n_runs < RUNS_MAX)
 		j->runs[j->n_runs++] = (struct run){.fence = ev->fence, .pid = ev->pid, .parent = ev->parent};
 }
@@ -192,6 +198,7 @@ static void process_dies(struct checker *c, const struct event *ev)
 		for (int k = j->n_runs - 1; k >= 0; k--) {
 			if (j->runs[k].pid != ev->more && j->runs[k].parent != ev->more)
 				continue;
+			j->killed_fence = j->runs[k].fence > j->killed_fence ? j->runs[k].fence : j->killed_fence;
 			j->runs[k] = j->runs[--j->n_runs];
 			if (j->killed_us == 0 && j->ends == 0)
 				j->killed_us = ev->us;
@@ -227,9 +234,11 @@ static void job_event(struct checker *c, struct subject *j, const struct event *
 		break;
 	case W_CLAIM:
 		fence_seen(j, ev->fence);
+		recovered(c, j, ev);
 		break;
 	case W_START:
 		fence_seen(j, ev->fence);
+		recovered(c, j, ev);
 		run_start(c, j, ev);
 		break;
 	case W_EFFECT:

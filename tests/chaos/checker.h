@@ -8,7 +8,8 @@
  *     refuse   the queue said that it has it not (full)       claim    a dispatcher was given it, under this fence
  *     start    a slot begins to run it; more: the attempt     effect   it ran to its end: what it does is done
  *     stop     it ended without an effect                     end      the queue took this end; more: enum ack_outcome
- *     reject   the queue refused this end: a stale fence      kill     process `more` is killed; its children die with it
+ *     reject   the queue refused this end: a stale fence      kill     process `more` is killed (at the failpoint that stands for
+ *                                                                      the id) and its children die with it
  *     dead     process `more` was found dead                  final    what the queue says at the very end; more: enum job_state
  *     gone     the queue knows nothing of it at the very end  done     more: ends that the queue counted
  *     fault    a fault was made                               probe    more: ms until a job ended after the fault healed, -1: not in time
@@ -45,7 +46,7 @@ struct chaos_verdict {
 	int64_t miscounted;  /* difference between the ends that the queue counted and the jobs that ended */
 	int64_t leaks, faults, kills, wedges;
 	int64_t nonsense;                /* lines that are no events */
-	struct chaos_quantiles recovery; /* from the death of who ran it to the next start */
+	struct chaos_quantiles recovery; /* from the death of who ran it to the next claim or start */
 	struct chaos_quantiles probe;    /* from the end of a fault to the next end of a job */
 	char example[200];               /* one id and what is wrong with it */
 };

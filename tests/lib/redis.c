@@ -50,17 +50,33 @@ static void launch(struct test_redis *r)
 
 	snprintf(port, sizeof(port), "%d", r->port);
 	snprintf(name, sizeof(name), "redis-%d", r->port);
-	r->pid = test_spawn(name,
-	        (const char *[]){"redis-server", settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir, "--daemonize", "no",
-	                "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync, NULL},
-	        NULL);
+	const char *argv[20 + ARRAY_LEN(r->more)] = {"redis-server", settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir,
+	        "--daemonize", "no", "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync};
+	size_t n = 18;
+
+	for (size_t i = 0; r->more[i]; i++)
+		argv[n++] = r->more[i];
+	r->pid = test_spawn(name, argv, r->env);
 	ck_assert_msg(test_until(START_TIMEOUT_MS, answers, r), "redis-server on port %d does not answer; see %s/%s.log", r->port,
 	        test_dir(), name);
 }
 
 void test_redis_start(struct test_redis *r, const char *appendfsync)
 {
+	test_redis_start_with(r, appendfsync, NULL, NULL);
+}
+
+void test_redis_start_with(struct test_redis *r, const char *appendfsync, const char *const *more, const char *const *env)
+{
 	*r = (struct test_redis){.port = test_port()};
+	for (size_t i = 0; more && more[i]; i++) {
+		ck_assert(i + 1 < ARRAY_LEN(r->more));
+		r->more[i] = more[i];
+	}
+	for (size_t i = 0; env && env[i]; i++) {
+		ck_assert(i + 1 < ARRAY_LEN(r->env));
+		r->env[i] = env[i];
+	}
 	snprintf(r->url, sizeof(r->url), "redis://127.0.0.1:%d/0", r->port);
 	snprintf(r->dir, sizeof(r->dir), "%s/redis-%d", test_dir(), r->port);
 	ck_assert_msg(str_copy(r->appendfsync, sizeof(r->appendfsync), appendfsync), "appendfsync cannot be %s", appendfsync);
