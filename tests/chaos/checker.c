@@ -57,9 +57,16 @@ struct subject {
 	bool attempted, accepted, refused, spared, gone;
 	int state; /* at the very end; -1: not told */
 	int64_t effects, ends, top_fence, end_fence;
+	int64_t accepted_us;
 	int64_t killed_us, killed_fence; /* who ran it died then; 0: nobody did, or it was claimed again */
 	struct run runs[RUNS_MAX];
 	int n_runs;
+};
+
+/* One beginning of one claim. */
+struct begun {
+	const char *id;
+	int64_t fence;
 };
 
 struct checker {
@@ -68,7 +75,8 @@ struct checker {
 	struct subject *jobs;
 	size_t n_jobs;
 	int64_t *recoveries, *probes;
-	size_t n_recoveries, n_probes;
+	struct begun *begun;
+	size_t n_recoveries, n_probes, n_begun;
 	int64_t done; /* -1: not told */
 	bool finals;
 	struct chaos_verdict *v;
@@ -186,6 +194,7 @@ static void run_start(struct checker *c, struct subject *j, const struct event *
 {
 	c->v->executions++;
 	c->v->overlaps += j->n_runs > 0;
+	c->begun[c->n_begun++] = (struct begun){j->id, ev->fence};
 	if (j->n_runs < RUNS_MAX)
 		j->runs[j->n_runs++] = (struct run){.fence = ev->fence, .pid = ev->pid, .parent = ev->parent};
 }
@@ -225,6 +234,7 @@ static void job_event(struct checker *c, struct subject *j, const struct event *
 		break;
 	case W_ACCEPT:
 		j->accepted = true;
+		j->accepted_us = ev->us;
 		break;
 	case W_REFUSE:
 		j->refused = true;
@@ -315,6 +325,23 @@ static void judge_end(struct checker *c, const struct subject *j)
 	}
 }
 
+/* Events stand in the order of time. */
+static int64_t until_fault(const struct checker *c, int64_t us)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->events[i].what == W_FAULT && c->events[i].us >= us)
+			return c->events[i].us - us;
+	return 0;
+}
+
+static void judge_loss(struct checker *c, const struct subject *j)
+{
+	int64_t ms = until_fault(c, j->accepted_us) / 1000;
+	c->v->lost++;
+	c->v->loss_ms = ms > c->v->loss_ms ? ms : c->v->loss_ms;
+	example(c, j->id, j->gone ? "was accepted and is gone" : "was accepted and did not end");
+}
+
 static void judge(struct checker *c, const struct subject *j)
 {
 	struct chaos_verdict *v = c->v;
@@ -327,10 +354,8 @@ static void judge(struct checker *c, const struct subject *j)
 	v->duplicated += j->effects > 1;
 	if (ended)
 		judge_end(c, j);
-	if (j->accepted && !ended) {
-		v->lost++;
-		example(c, j->id, j->gone ? "was accepted and is gone" : "was accepted and did not end");
-	}
+	if (j->accepted && !ended)
+		judge_loss(c, j);
 	if (!j->attempted && (j->top_fence > 0 || j->effects > 0 || j->ends > 0 || ended)) {
 		v->unexpected++;
 		example(c, j->id, "was never submitted");
@@ -342,6 +367,25 @@ static void judge(struct checker *c, const struct subject *j)
 	if (j->ends > 0 && j->end_fence < j->top_fence) {
 		v->stale_ends++;
 		example(c, j->id, "was ended by an older claim than its last");
+	}
+}
+
+static int by_claim(const void *a, const void *b)
+{
+	const struct begun *x = a, *y = b;
+	int c = strcmp(x->id, y->id);
+	return c != 0 ? c : x->fence < y->fence ? -1 : x->fence > y->fence;
+}
+
+/* A fence is one claim's. Other systems' histories have none: 0. */
+static void judge_claims(struct checker *c)
+{
+	qsort(c->begun, c->n_begun, sizeof(*c->begun), by_claim);
+	for (size_t i = 1; i < c->n_begun; i++) {
+		if (c->begun[i].fence == 0 || by_claim(&c->begun[i - 1], &c->begun[i]) != 0)
+			continue;
+		c->v->twice++;
+		example(c, c->begun[i].id, "was begun twice under one claim");
 	}
 }
 
@@ -373,6 +417,7 @@ void chaos_check(char *text, size_t len, struct chaos_verdict *out)
 	subjects_make(&c);
 	c.recoveries = mem_array(c.n + 1, sizeof(*c.recoveries));
 	c.probes = mem_array(c.n + 1, sizeof(*c.probes));
+	c.begun = mem_array(c.n + 1, sizeof(*c.begun));
 	for (size_t i = 0; i < c.n; i++) {
 		if (c.events[i].job != NULL)
 			job_event(&c, c.events[i].job, &c.events[i]);
@@ -380,18 +425,20 @@ void chaos_check(char *text, size_t len, struct chaos_verdict *out)
 	}
 	for (size_t i = 0; i < c.n_jobs; i++)
 		judge(&c, &c.jobs[i]);
+	judge_claims(&c);
 	if (c.done >= 0)
 		out->miscounted = c.done > out->ended ? c.done - out->ended : out->ended - c.done;
 	quantiles(c.recoveries, c.n_recoveries, &out->recovery);
 	quantiles(c.probes, c.n_probes, &out->probe);
 	mem_free(&c.recoveries);
 	mem_free(&c.probes);
+	mem_free(&c.begun);
 	mem_free(&c.jobs);
 	mem_free(&c.events);
 }
 
 bool chaos_is_sound(const struct chaos_verdict *v)
 {
-	return v->unexpected == 0 && v->double_ends == 0 && v->stale_ends == 0 && v->effectless == 0 && v->miscounted == 0 &&
-	       v->leaks == 0 && v->wedges == 0 && v->nonsense == 0;
+	return v->unexpected == 0 && v->double_ends == 0 && v->twice == 0 && v->stale_ends == 0 && v->effectless == 0 &&
+	       v->miscounted == 0 && v->leaks == 0 && v->wedges == 0 && v->nonsense == 0;
 }

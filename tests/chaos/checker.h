@@ -34,12 +34,14 @@ struct chaos_verdict {
 	int64_t attempted, accepted, refused, ended, spared;
 	int64_t executions, effects;
 	int64_t lost;        /* accepted, not refused later, and not ended */
+	int64_t loss_ms;     /* the longest time from the answer to a lost submission until the next fault; 0: none lost */
 	int64_t failed;      /* accepted, not spared, and ended as something else than succeeded */
 	int64_t duplicated;  /* jobs with more than one effect */
 	int64_t unexpected;  /* jobs that ran or ended and that nobody ever submitted */
 	int64_t recovered;   /* ended, though the answer to the submission was lost */
 	int64_t overlaps;    /* executions begun while another one of the same job went on */
 	int64_t double_ends; /* jobs whose end was taken more than once */
+	int64_t twice;       /* claims that were begun twice */
 	int64_t stale_ends;  /* ends taken from a claim that was not the last one */
 	int64_t rejected;    /* ends refused */
 	int64_t effectless;  /* jobs that succeeded without ever having run to their end */

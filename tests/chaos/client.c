@@ -120,6 +120,7 @@ void chaos_client_start(struct chaos *c, int backlog, int every, int long_ms)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(1);
+		close_range(3, ~0U, 0); /* a proxy's connection that this process held open too could not be cut */
 		client_main(&k);
 	}
 	c->client->pid = pid;

@@ -36,7 +36,8 @@ void chaos_report(const char *row, const char *fault, const struct chaos_verdict
 	        "| %s | %s | %lld | %s | %lld | %lld | %lld | %lld | %lld | %lld | %lld | %lld | %s | %s | %lld | %s | %s |\n", row, fault,
 	        (long long)v->faults, most, (long long)v->accepted, (long long)v->lost, (long long)(v->executions),
 	        (long long)v->duplicated, (long long)v->overlaps, (long long)v->unexpected, (long long)v->recovered,
-	        (long long)(v->double_ends + v->stale_ends), recovery, probe, (long long)(v->leaks + v->miscounted), note, verdict);
+	        (long long)(v->double_ends + v->stale_ends + v->twice), recovery, probe, (long long)(v->leaks + v->miscounted), note,
+	        verdict);
 	printf("%s", line);
 	fflush(stdout);
 	mkdir("build/chaos", 0755);

@@ -13,11 +13,12 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 
-#define DRAIN_MS      60000
-#define GONE_MS       2000
-#define PROBE_POLL_MS 5
-#define SUBMIT_MAX_MS 30000
-#define CHAOS_CRASHES 1000000
+#define DRAIN_MS       60000
+#define KERNEL_EXITING 0x4 /* PF_EXITING: it runs no more, its memory is being given back */
+#define GONE_MS        2000
+#define PROBE_POLL_MS  5
+#define SUBMIT_MAX_MS  30000
+#define CHAOS_CRASHES  1000000
 
 /* ---- how much */
 
@@ -141,8 +142,11 @@ static bool stat_read(pid_t pid, char *name, size_t size, char *state_out, pid_t
 		fclose(f);
 	char *open = ok ? strchr(line, '(') : NULL, *end = ok ? strrchr(line, ')') : NULL;
 	int parent;
-	if (open == NULL || end == NULL || sscanf(end + 1, " %c %d", state_out, &parent) != 2)
+	unsigned flags;
+	if (open == NULL || end == NULL || sscanf(end + 1, " %c %d %*d %*d %*d %*d %u", state_out, &parent, &flags) != 3)
 		return false;
+	if (flags & KERNEL_EXITING)
+		*state_out = 'X';
 	*end = '\0';
 	snprintf(name, size, "%s", open + 1);
 	*parent_out = parent;
@@ -317,11 +321,31 @@ static void judge(struct chaos *c, struct chaos_verdict *v)
 	mem_free(&text);
 }
 
-static bool passed(const struct chaos *c, const struct chaos_verdict *v, int left)
+static bool passed(const struct chaos *c, struct chaos_verdict v, int left)
 {
-	bool rejected = !c->must_reject || v->rejected > 0;
-	bool quick = c->recovery_limit_ms == 0 || v->recovery.p99 <= c->recovery_limit_ms;
-	return chaos_is_sound(v) && quick && rejected && left == 0 && v->failed == 0 && (c->may_lose || v->lost == 0) && v->attempted > 0;
+	bool quick = c->recovery_limit_ms == 0 || v.recovery.p99 <= c->recovery_limit_ms;
+	bool rejected = !c->must_reject || v.rejected > 0;
+	bool once = !c->never_again || v.rejected + v.duplicated + v.overlaps == 0;
+	/* Where ends may be lost, too, a job may end once more. */
+	if (c->may_lose)
+		v.lost = v.double_ends = v.stale_ends = 0;
+	return chaos_is_sound(&v) && quick && rejected && once && left == 0 && v.failed == 0 && v.lost == 0 && v.attempted > 0;
+}
+
+/* The test's folder goes when it passed; a history that is worth reading stays. */
+static void history_keep(struct chaos *c)
+{
+	char path[100];
+	size_t len;
+	char *text = test_read_file(c->history, &len);
+	mkdir("build/chaos", 0755);
+	mkdir("build/chaos/histories", 0755);
+	snprintf(path, sizeof(path), "build/chaos/histories/%s", c->row);
+	FILE *f = fopen(path, "we");
+	bool ok = f != NULL && fwrite(text, 1, len, f) == len;
+	ok = f != NULL && fclose(f) == 0 && ok;
+	mem_free(&text);
+	chaos_remark(c, "history: %s", ok ? path : c->history);
 }
 
 static void everything_stop(struct chaos *c)
@@ -352,12 +376,14 @@ void chaos_close(struct chaos *c)
 		chaos_remark(c, "jobs were still there %d s after the last fault", DRAIN_MS / 1000);
 	if (c->must_reject)
 		chaos_remark(c, "%lld stale ends told, all refused", (long long)v.rejected);
-	if (v.example[0] != '\0')
+	if (c->may_lose && v.lost > 0)
+		chaos_remark(c, "lost: what was accepted in the last %lld ms before a fault", (long long)v.loss_ms);
+	else if (v.example[0] != '\0')
 		chaos_remark(c, "%s", v.example);
-	bool ok = passed(c, &v, left);
+	bool ok = passed(c, v, left);
 	v.faults = c->faults;
-	if (!ok)
-		chaos_remark(c, "history: %s", c->history);
+	if (!ok || getenv("CHAOS_KEEP") != NULL)
+		history_keep(c);
 	chaos_report(c->row, c->fault, &v, ok ? "passed" : "FAILED", c->note);
 	ck_assert_msg(ok, "%s: %s", c->row, c->note);
 }

@@ -31,7 +31,8 @@ struct chaos {
 	int64_t began_ms, until_ms;
 	int64_t recovery_limit_ms; /* the row fails when one recovery of a hundred took longer; 0: none */
 	bool must_reject;          /* the row proves nothing unless stale ends were told and refused */
-	bool may_lose;             /* what is lost is told and not blamed */
+	bool never_again;          /* the row fails when a job ran twice or an end was refused: no lease may have been lost */
+	bool may_lose;             /* what is lost, submissions and ends, is told and not blamed */
 	char note[300];            /* for the last column */
 	unsigned short chance[3];
 	struct err e;

@@ -53,6 +53,10 @@ START_TEST(a_lost_job_is_found)
 	ck_assert_int_eq(stuck.lost, 1);
 	struct chaos_verdict unasked = judge(GOOD_A FINAL_A "11 attempt b 0 0 1 0\n21 accept b 0 0 1 0\n");
 	ck_assert_int_eq(unasked.lost, 1);
+	struct chaos_verdict when = judge("11 attempt b 0 0 1 0\n2000 accept b 0 0 1 0\n2001 attempt c 0 0 1 0\n4000 accept c 0 0 1 0\n"
+	                                  "1000 fault - 0 1 1 0\n7000 fault - 0 2 1 0\n9000 fault - 0 3 1 0\n99000 gone b 0 0 1 0\n");
+	ck_assert_int_eq(when.lost, 2);
+	ck_assert_int_eq(when.loss_ms, 5);
 }
 END_TEST
 
@@ -128,6 +132,16 @@ START_TEST(errors_and_crashes_are_not_the_end)
 	ck_assert_int_eq(v.double_ends, 0);
 	ck_assert_int_eq(v.overlaps, 0);
 	ck_assert_msg(chaos_is_sound(&v), "%s", v.example);
+}
+END_TEST
+
+START_TEST(a_claim_that_is_begun_twice_is_found)
+{
+	struct chaos_verdict v = judge(GOOD_A FINAL_A "55 start a 100 1 61 50\n");
+	ck_assert_int_eq(v.twice, 1);
+	ck_assert(!chaos_is_sound(&v));
+	struct chaos_verdict other = judge(GOOD_A GOOD_B FINAL_A FINAL_B "41 start a 99 1 61 50\n");
+	ck_assert_int_eq(other.twice, 0);
 }
 END_TEST
 
@@ -228,7 +242,7 @@ END_TEST
 static const TTest *const tests[] = {a_good_history_is_sound, a_lost_job_is_found, without_finals_an_effect_is_the_end,
         what_was_not_accepted_cannot_be_lost, a_job_whose_answer_was_lost_is_recovered, a_second_effect_is_found,
         a_job_from_nowhere_is_found, overlapping_executions_are_found, an_end_that_is_taken_twice_is_found,
-        errors_and_crashes_are_not_the_end, an_end_from_an_older_claim_is_found, a_success_without_an_effect_is_found,
-        a_job_that_ended_badly_is_found_unless_it_was_to, a_wrong_count_a_leak_and_a_wedge_are_found,
+        errors_and_crashes_are_not_the_end, a_claim_that_is_begun_twice_is_found, an_end_from_an_older_claim_is_found,
+        a_success_without_an_effect_is_found, a_job_that_ended_badly_is_found_unless_it_was_to, a_wrong_count_a_leak_and_a_wedge_are_found,
         recovery_is_timed_from_the_death_to_the_next_start, probes_are_counted, nonsense_is_told, lines_may_come_in_any_order};
 TEST_MAIN("checker", tests)

@@ -215,6 +215,13 @@ int proxy_port(const struct proxy *p)
 	return p->port;
 }
 
+void proxy_target(struct proxy *p, int port)
+{
+	pthread_mutex_lock(&p->lock);
+	p->target = port;
+	pthread_mutex_unlock(&p->lock);
+}
+
 void proxy_set(struct proxy *p, enum proxy_way way, int64_t n)
 {
 	pthread_mutex_lock(&p->lock);

@@ -19,6 +19,7 @@ struct proxy;
 /* Listens on a port of 127.0.0.1 of its own and connects to target_port. */
 struct proxy *proxy_open(int target_port) __attribute__((returns_nonnull));
 void proxy_close(struct proxy **p);
+void proxy_target(struct proxy *p, int port); /* new connections go there */
 int proxy_port(const struct proxy *p);
 /* From now on. n: for PROXY_RESET. Frozen, deaf and mute connections stay so after PROXY_PASS: that is what half open means. */
 void proxy_set(struct proxy *p, enum proxy_way way, int64_t n);

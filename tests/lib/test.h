@@ -65,5 +65,7 @@ void test_redis_start_with(struct test_redis *r, const char *appendfsync, const 
 void test_redis_kill(struct test_redis *r);  /* kill -9 */
 void test_redis_again(struct test_redis *r); /* same port, same data */
 void test_redis_stop(struct test_redis *r);
+/* One command to any Redis of 127.0.0.1, words without spaces in them; the beginning of its answer. False: no answer. */
+bool test_redis_say(int port, const char *command, char *answer_out, size_t size);
 
 #endif
