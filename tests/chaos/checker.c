@@ -181,13 +181,13 @@ static void run_end(struct subject *j, const struct event *ev)
 		}
 }
 
-/* Somebody has it again. */
+/* Somebody has it again. Other systems' histories have no fences: 0. */
 static void recovered(struct checker *c, struct subject *j, const struct event *ev)
 {
-	if (j->killed_us > 0 && ev->fence > j->killed_fence)
-		c->recoveries[c->n_recoveries++] = (ev->us - j->killed_us) / 1000;
-	if (ev->fence > j->killed_fence)
-		j->killed_us = 0;
+	if (j->killed_us == 0 || (ev->fence != 0 && ev->fence <= j->killed_fence))
+		return;
+	c->recoveries[c->n_recoveries++] = (ev->us - j->killed_us) / 1000;
+	j->killed_us = 0;
 }
 
 static void run_start(struct checker *c, struct subject *j, const struct event *ev)

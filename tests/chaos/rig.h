@@ -32,6 +32,7 @@ struct chaos {
 	int64_t recovery_limit_ms; /* the row fails when one recovery of a hundred took longer; 0: none */
 	bool must_reject;          /* the row proves nothing unless stale ends were told and refused */
 	bool never_again;          /* the row fails when a job ran twice or an end was refused: no lease may have been lost */
+	bool no_jobs;              /* the row is not about jobs: the queue is asked for nothing at the end */
 	bool may_lose;             /* what is lost, submissions and ends, is told and not blamed */
 	char note[300];            /* for the last column */
 	unsigned short chance[3];
@@ -74,6 +75,6 @@ bool chaos_wait(struct chaos *c, const char *id, int timeout_ms, struct job *out
 int64_t chaos_probe(struct chaos *c);
 
 /* The line of a row whose history was written by somebody else (another job system): prints it and writes it to the rows. */
-void chaos_report(const char *row, const char *fault, const struct chaos_verdict *v, const char *verdict, const char *note);
+bool chaos_report(const char *row, const char *fault, const struct chaos_verdict *v, const char *verdict, const char *note) MUST_CHECK;
 
 #endif

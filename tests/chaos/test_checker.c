@@ -208,6 +208,16 @@ START_TEST(recovery_is_timed_from_the_death_to_the_next_start)
 }
 END_TEST
 
+START_TEST(recovery_is_timed_without_fences_too)
+{
+	struct chaos_verdict v = judge("1 attempt a 0 0 1 0\n2 accept a 0 0 1 0\n1000 start a 0 0 60 50\n2000 kill - 0 60 1 0\n"
+	                               "9000 start a 0 0 61 50\n9500 effect a 0 0 61 50\n");
+	ck_assert_int_eq(v.recovery.n, 1);
+	ck_assert_int_eq(v.recovery.worst, 7);
+	ck_assert_int_eq(v.twice, 0);
+}
+END_TEST
+
 START_TEST(probes_are_counted)
 {
 	struct chaos_verdict v = judge(GOOD_A FINAL_A "1 probe - 0 5 1 0\n2 probe - 0 9 1 0\n3 probe - 0 700 1 0\n");
@@ -244,5 +254,6 @@ static const TTest *const tests[] = {a_good_history_is_sound, a_lost_job_is_foun
         a_job_from_nowhere_is_found, overlapping_executions_are_found, an_end_that_is_taken_twice_is_found,
         errors_and_crashes_are_not_the_end, a_claim_that_is_begun_twice_is_found, an_end_from_an_older_claim_is_found,
         a_success_without_an_effect_is_found, a_job_that_ended_badly_is_found_unless_it_was_to, a_wrong_count_a_leak_and_a_wedge_are_found,
-        recovery_is_timed_from_the_death_to_the_next_start, probes_are_counted, nonsense_is_told, lines_may_come_in_any_order};
+        recovery_is_timed_from_the_death_to_the_next_start, recovery_is_timed_without_fences_too, probes_are_counted, nonsense_is_told,
+        lines_may_come_in_any_order};
 TEST_MAIN("checker", tests)

@@ -25,7 +25,7 @@ static void workers_start(struct chaos *c, int n)
 START_TEST(R1_slots_are_killed)
 {
 	static struct chaos c;
-	chaos_open(&c, "R1", "kill -9 of a slot", "always", (struct chaos_size){2000, 60, 100, 8});
+	chaos_open(&c, "R1", "kill -9 of a slot", "always", (struct chaos_size){2000, 60, 80, 8});
 	c.recovery_limit_ms = 10000;
 	workers_start(&c, 3);
 	chaos_client_start(&c, 60, 100, 100);
@@ -63,7 +63,7 @@ START_TEST(R2_dispatchers_are_killed)
 {
 	static struct chaos c;
 	int64_t slowest = 0;
-	chaos_open(&c, "R2", "kill -9 of a dispatcher", "always", (struct chaos_size){1000, 24, 110, 12});
+	chaos_open(&c, "R2", "kill -9 of a dispatcher", "always", (struct chaos_size){1000, 24, 100, 12});
 	c.recovery_limit_ms = 10000;
 	workers_start(&c, 4);
 	chaos_client_start(&c, 60, 50, 400);
@@ -164,7 +164,7 @@ START_TEST(R3_a_crash_at_every_point)
 	enum { WORKERS = 3 };
 	const size_t n = ARRAY_LEN(points);
 	struct point *at[WORKERS];
-	chaos_open(&c, "R3", "crash at 16 points of the worker's protocol", "no", (struct chaos_size){200, 1, 180, 25});
+	chaos_open(&c, "R3", "crash at 16 points of the worker's protocol", "no", (struct chaos_size){200, 1, 150, 25});
 	chaos_worker(&c, WORKERS, (const char *[]){SLOTS, NULL}); /* one that lives, so that work goes on */
 	chaos_client_start(&c, 60, 40, 1200);
 	ck_assert_int_ge(chaos_probe(&c), 0);
@@ -243,7 +243,7 @@ START_TEST(R8_the_dead_come_back)
 	enum { WORKERS = 5 };
 	int64_t refused = 0, tried = 0;
 	char url[300];
-	chaos_open(&c, "R8", "SIGSTOP of dispatcher or worker beyond its lease, SIGCONT", "no", (struct chaos_size){1000, 4, 120, 12});
+	chaos_open(&c, "R8", "SIGSTOP of dispatcher or worker beyond its lease, SIGCONT", "no", (struct chaos_size){1000, 4, 100, 12});
 	c.must_reject = true;
 	for (int i = 0; i < WORKERS; i++)
 		chaos_worker(&c, i, (const char *[]){"WORKER_SLOTS=4", "WORKER_LEASE=1000", NULL});
@@ -303,7 +303,7 @@ START_TEST(R11_poison)
 	static struct chaos c;
 	enum { AT_ONCE = 8 };
 	int64_t settled = 0;
-	chaos_open(&c, "R11", "poison: SIGSEGV, memory, endless loop, deaf to SIGTERM", "no", (struct chaos_size){400, 16, 100, 15});
+	chaos_open(&c, "R11", "poison: SIGSEGV, memory, endless loop, deaf to SIGTERM", "no", (struct chaos_size){400, 16, 80, 15});
 	for (int i = 0; i < 3; i++)
 		chaos_worker(&c, i,
 		        (const char *[]){"WORKER_SLOTS=4", "BARQUE_LIMITS=2500:2700", "WORKER_GRACE=200ms", "WORKER_MAX_RSS=150m", NULL});
@@ -337,7 +337,7 @@ START_TEST(R12_workers_are_replaced_one_by_one)
 	static struct chaos c;
 	enum { WORKERS = 3 };
 	int64_t clean = 0;
-	chaos_open(&c, "R12", "rolling restart: SIGTERM, drain, next", "always", (struct chaos_size){150, 9, 60, 10});
+	chaos_open(&c, "R12", "rolling restart: SIGTERM, drain, next", "always", (struct chaos_size){150, 9, 45, 10});
 	workers_start(&c, WORKERS);
 	chaos_client_start(&c, 60, 100, 300);
 	ck_assert_int_ge(chaos_probe(&c), 0);

@@ -65,7 +65,7 @@ START_TEST(R4_connections_break)
 {
 	static struct chaos c;
 	chaos_open(&c, "R4", "connections: reset at byte n, lost reply, 2 s stall, half open, one-way, refused", "no",
-	        (struct chaos_size){5000, 75, 240, 40});
+	        (struct chaos_size){5000, 75, 200, 40});
 	struct proxy *p = proxy_open(c.redis.port);
 	through_proxy(&c, p);
 	chaos_worker(&c, 0, (const char *[]){SLOTS, NULL});
@@ -86,7 +86,7 @@ END_TEST
 START_TEST(R5_redis_is_killed)
 {
 	static struct chaos c;
-	chaos_open(&c, "R5", "kill -9 of Redis, and started again", "always", (struct chaos_size){300, 8, 120, 12});
+	chaos_open(&c, "R5", "kill -9 of Redis, and started again", "always", (struct chaos_size){300, 8, 90, 12});
 	workers_start(&c, 3);
 	chaos_client_start(&c, 60, 100, 100);
 	ck_assert_int_ge(chaos_probe(&c), 0);
@@ -182,7 +182,7 @@ static void power_cuts(struct chaos *c, const char *row, const char *fault, cons
 START_TEST(R6_power_cut_always)
 {
 	static struct chaos c;
-	power_cuts(&c, "R6", "power cut, `appendfsync always`", "always", (struct chaos_size){300, 8, 120, 12}, 100);
+	power_cuts(&c, "R6", "power cut, `appendfsync always`", "always", (struct chaos_size){300, 8, 90, 12}, 100);
 }
 END_TEST
 
@@ -190,7 +190,7 @@ START_TEST(R6_power_cut_everysec)
 {
 	static struct chaos c;
 	c.may_lose = true;
-	power_cuts(&c, "R6e", "power cut, `appendfsync everysec`", "everysec", (struct chaos_size){100, 3, 120, 12}, 800);
+	power_cuts(&c, "R6e", "power cut, `appendfsync everysec`", "everysec", (struct chaos_size){100, 3, 60, 12}, 800);
 }
 END_TEST
 
@@ -254,7 +254,7 @@ START_TEST(R7_fail_over)
 {
 	static struct chaos c;
 	c.may_lose = true;
-	fail_overs(&c, "R7", "master killed, replica promoted by hand", 0, (struct chaos_size){200, 4, 60, 12});
+	fail_overs(&c, "R7", "master killed, replica promoted by hand", 0, (struct chaos_size){200, 4, 45, 12});
 }
 END_TEST
 
@@ -262,7 +262,7 @@ START_TEST(R7_fail_over_with_lag)
 {
 	static struct chaos c;
 	c.may_lose = true;
-	fail_overs(&c, "R7l", "the same, the replica 0.5 to 1.5 s behind", 1000, (struct chaos_size){200, 2, 60, 12});
+	fail_overs(&c, "R7l", "the same, the replica 0.5 to 1.5 s behind", 1000, (struct chaos_size){200, 2, 45, 12});
 }
 END_TEST
 
@@ -316,7 +316,7 @@ START_TEST(R9_clocks_jump)
 	volatile int64_t *offsets[WORKERS];
 	int64_t punctual = 0;
 	c.never_again = true;
-	chaos_open(&c, "R9", "the wall clock of workers jumps by an hour, back and forth", "no", (struct chaos_size){200, 9, 60, 12});
+	chaos_open(&c, "R9", "the wall clock of workers jumps by an hour, back and forth", "no", (struct chaos_size){200, 9, 45, 12});
 	for (int i = 0; i < WORKERS; i++) {
 		char path[400];
 		snprintf(path, sizeof(path), "%s/clock-%d", test_dir(), i);
@@ -344,7 +344,7 @@ START_TEST(R9_a_worker_comes_back_with_its_name_and_an_older_clock)
 	static struct chaos c;
 	char path[400];
 	chaos_open(&c, "R9n", "a worker is killed and comes back with the same name and its clock an hour back", "no",
-	        (struct chaos_size){20, 2, 60, 12});
+	        (struct chaos_size){20, 2, 20, 12});
 	snprintf(path, sizeof(path), "%s/clock-0", test_dir());
 	volatile int64_t *offset = clock_file(path);
 	worker_with_clock(&c, 0, "WORKER_NAME=the-same");
@@ -402,7 +402,7 @@ START_TEST(R10_memory_is_full)
 {
 	static struct chaos c;
 	int64_t refused = 0, worked = 0;
-	chaos_open(&c, "R10", "Redis' memory is full", "no", (struct chaos_size){50, 4, 60, 12});
+	chaos_open(&c, "R10", "Redis' memory is full", "no", (struct chaos_size){50, 4, 30, 12});
 	workers_start(&c, 2);
 	chaos_client_start(&c, 100, 50, 300);
 	ck_assert_int_ge(chaos_probe(&c), 0);
@@ -464,14 +464,14 @@ static void disk_fills(struct chaos *c, const char *row, const char *fault, cons
 START_TEST(R10_disk_is_full_always)
 {
 	static struct chaos c;
-	disk_fills(&c, "R10d", "the disk of the AOF is full, `always` (Redis ends itself)", "always", (struct chaos_size){50, 3, 60, 12});
+	disk_fills(&c, "R10d", "the disk of the AOF is full, `always` (Redis ends itself)", "always", (struct chaos_size){50, 3, 30, 12});
 }
 END_TEST
 
 START_TEST(R10_disk_is_full_everysec)
 {
 	static struct chaos c;
-	disk_fills(&c, "R10e", "the disk of the AOF is full, `everysec` (MISCONF)", "everysec", (struct chaos_size){50, 3, 90, 12});
+	disk_fills(&c, "R10e", "the disk of the AOF is full, `everysec` (MISCONF)", "everysec", (struct chaos_size){50, 3, 40, 12});
 }
 END_TEST
 
