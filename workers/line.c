@@ -11,6 +11,29 @@
 #define RETRY_MS     100
 #define RETRY_MAX_MS 1000
 
+static bool route_add(struct line *l, const char *kind, int version, bool quarantined, struct err *e)
+{
+	if (l->n_routes == LINE_ROUTES)
+		return err_set(e, ERR_INTERNAL, "the kinds of queue %s have more than %d versions", l->queue, LINE_ROUTES);
+	job_route(l->routes[l->n_routes++], kind, version, quarantined);
+	return true;
+}
+
+static bool version_add(struct line *l, const struct kind *k, int version, struct err *e)
+{
+	enum quarantine serves = l->settings->quarantine;
+	return (serves == QUARANTINE_ONLY || route_add(l, k->name, version, false, e)) &&
+	       (serves == QUARANTINE_NO || route_add(l, k->name, version, true, e));
+}
+
+static bool routes_add(struct line *l, const struct kind *k, struct err *e)
+{
+	for (int version = kind_oldest(k); version <= k->version; version++)
+		if (!version_add(l, k, version, e))
+			return false;
+	return version_add(l, k, 0, e); /* jobs of which nobody said which version they are */
+}
+
 bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e)
 {
 	memset(l, 0, sizeof(*l));
@@ -23,9 +46,8 @@ bool line_open(struct line *l, const struct settings *s, const char *queue, stru
 	for (size_t i = 0; (k = kind_at(i)) != NULL; i++) {
 		if (!str_eq(k->queue, queue))
 			continue;
-		if (l->n_kinds == LINE_KINDS)
-			return err_set(e, ERR_INTERNAL, "queue %s has more than %d kinds of jobs", queue, LINE_KINDS);
-		l->kinds[l->n_kinds++] = k->name;
+		if (!routes_add(l, k, e))
+			return false;
 		l->is_short = l->is_short && k->is_short;
 	}
 	return true;
@@ -42,6 +64,13 @@ static void acks_drop(struct line *l, size_t n)
 	l->n_acks -= n;
 }
 
+static void line_due_drop(struct line *l)
+{
+	queue_due_close(l->due, l->n_due);
+	l->due = NULL;
+	l->n_due = 0;
+}
+
 void line_close(struct line *l)
 {
 	if (l->link != NULL)
@@ -50,6 +79,7 @@ void line_close(struct line *l)
 	line_pending_drop(l, l->n_pending);
 	mem_free(&l->acks);
 	mem_free(&l->pending);
+	line_due_drop(l);
 	buf_close(&l->progress);
 }
 
@@ -122,7 +152,10 @@ static bool line_connect(struct line *l, int64_t now_ms)
 	struct queue_options options = {.namespace_ = *space != '\0' ? space : NULL};
 	if (l->link != NULL)
 		return true;
-	l->link = queue_link_open(setting_text(l->settings, QUEUE_URL), &options, l->queue, l->settings->name, l->kinds, l->n_kinds, &e);
+	const char *routes[LINE_ROUTES];
+	for (size_t i = 0; i < l->n_routes; i++)
+		routes[i] = l->routes[i];
+	l->link = queue_link_open(setting_text(l->settings, QUEUE_URL), &options, l->queue, l->settings->name, routes, l->n_routes, &e);
 	if (l->link == NULL)
 		line_failed(l, &e, now_ms);
 	return l->link != NULL;
@@ -189,6 +222,23 @@ static void ends_note(const struct line *l, const struct queue_step_reply *reply
 #endif
 }
 
+/* Step again when the next job or tick is due. */
+static void line_wake_for(struct line *l, int64_t next_due_ms, int64_t now_ms)
+{
+	if (next_due_ms >= 0 && next_due_ms < LINE_TICK_MS)
+		l->stepped_ms = now_ms - LINE_TICK_MS + next_due_ms + 1;
+}
+
+static void line_due_take(struct line *l, struct queue_step_reply *reply)
+{
+	line_due_drop(l);
+	l->due = reply->due;
+	l->n_due = reply->n_due;
+	l->due_now_ms = reply->now_ms;
+	reply->due = NULL;
+	reply->n_due = 0;
+}
+
 int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_ms)
 {
 	struct err e;
@@ -215,8 +265,8 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	for (size_t i = 0; i < reply->n_rejected; i++)
 		log_warn("the end of job %s is not ours to tell any more: its lease was lost", reply->rejected[i]);
 	l->hungry = l->hungry || reply->more;
-	if (reply->next_due_ms >= 0 && reply->next_due_ms < LINE_TICK_MS)
-		l->stepped_ms = now_ms - LINE_TICK_MS + reply->next_due_ms + 1;
+	line_wake_for(l, reply->next_due_ms, now_ms);
+	line_due_take(l, reply);
 	return 1;
 }
 
@@ -250,6 +300,51 @@ int line_renew_take(struct line *l, struct queue_renew_reply *reply, int64_t now
 	}
 	line_heard(l, now_ms);
 	return 1;
+}
+
+/* ---- schedules */
+
+/* What goes wrong here need not be done again: what is due stays due, and some step will say so. */
+static void line_fire_failed(struct line *l, const struct err *e, int64_t now_ms)
+{
+	if (e->code == ERR_FULL)
+		log_warn("schedules of queue %s make no jobs for now: %s", l->queue, e->text);
+	else
+		line_failed(l, e, now_ms);
+}
+
+void line_fire(struct line *l, int64_t now_ms)
+{
+	struct err e;
+	FAILPOINT("fire_before_send");
+	bool sent = line_connect(l, now_ms) && queue_link_fire_begin(l->link, l->due, l->n_due, l->due_now_ms, &e);
+	if (sent)
+		l->call = CALL_FIRE;
+	else if (l->link != NULL)
+		line_fire_failed(l, &e, now_ms);
+	line_due_drop(l);
+	FAILPOINT("fire_after_send");
+}
+
+void line_fire_take(struct line *l, int64_t now_ms)
+{
+	struct err e;
+	struct queue_fire_reply reply;
+	if (l->call != CALL_FIRE)
+		return;
+	int got = queue_link_fire_end(l->link, &reply, &e);
+	if (got == 0)
+		return;
+	l->call = CALL_NONE;
+	if (got < 0) {
+		line_fire_failed(l, &e, now_ms);
+		return;
+	}
+	line_heard(l, now_ms);
+	l->hungry = l->hungry || (reply.jobs > 0 && !l->drained);
+	line_wake_for(l, reply.next_due_ms, now_ms);
+	if (reply.jobs > 0)
+		log_debug("%lld jobs of schedules made in queue %s", (long long)reply.jobs, l->queue);
 }
 
 /* ---- waiting for work */

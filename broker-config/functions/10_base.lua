@@ -9,9 +9,9 @@
 --
 -- All keys of a shard begin with T = {<namespace>:<queue>:<shard>}, so that they share one slot of a cluster:
 --   T:j:<id>          hash    the record of a job (fields below)
---   T:r:<kind>:<lane> list    ids ready to run; a lane is one digit of priority and the fairness key
---   T:g:<kind>        zset    the lanes of a kind that may hold something, by class (priority) and virtual time within it
---   T:m:<kind>        zset    the marker that waiting dispatchers pop (BZPOPMIN)
+--   T:r:<route>:<lane> list   ids ready to run; a lane is one digit of priority and the fairness key
+--   T:g:<route>       zset    the lanes of a route that may hold something, by class (priority) and virtual time within it
+--   T:m:<route>       zset    the marker that waiting dispatchers pop (BZPOPMIN)
 --   T:d               zset    the schedule: jobs that wait for their time, new or tried before, by that time
 --   T:h               zset    jobs held for others
 --   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
@@ -20,15 +20,20 @@
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
---   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
---                             t ge mt rt times, at op places
+--   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
+--   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since, v<class> virtual time,
+--                             t ge mt rt times, ct when the next schedule ticks, at op places
 --
--- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
--- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts. What has its
--- usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its
--- flags: a i t u it has such a field, w watched, c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
--- because it was cancelled there or moved to another (searching a lane would cost its length). Field o names these lanes by their
--- priorities, one digit each. An id lies in a lane at most once, so that where a ready job is meant to be its id is no ghost.
+-- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
+-- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.
+--
+-- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
+-- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
+-- o ghosts, h timeline. What has its usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a
+-- usual transition has to read. Its flags: a h i t u it has such a field, w watched, c cancel asked, Q quarantined, g it has ghosts: its
+-- id lies in lanes where it is not to be taken, because it was cancelled there or moved to another (searching a lane would cost its
+-- length). Field o names these lanes by their priorities, one digit each, or one letter (a for 0) for a lane of the quarantine. An id lies
+-- in a lane at most once, so that where a ready job is meant to be its id is no ghost.
 --
 -- No loop runs more than 256 times for each thing a call does.
 
@@ -61,9 +66,14 @@ local KEY_BACKSTOP = 30 * 24 * 3600 * 1000 -- keys of jobs that never end are le
 local CLAIM_BYTES = 4 * 1024 * 1024 -- parameters in one answer
 local LIST_BYTES = 8 * 1024 * 1024
 
+-- The two moves that nearly every job makes, READY -> RUNNING by its first claim and RUNNING -> SUCCEEDED, are written out where they happen,
+-- since they are nearly all that is done here. The field s of such a job is one of these and its fence; whatever has anything unusual about
+-- it has a flag or another revision, and goes through move().
+local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.3.'
+
 -- Set by enter() at each call; a call is alone in the server while it runs.
 -- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
-local call, T, opt, now, now_us, now_text, deltas, sets, known, back, front
+local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
 
 local function enter(keys, args)
 	call = redis.call
@@ -72,6 +82,7 @@ local function enter(keys, args)
 	now = math.floor(now_us / 1000)
 	now_text = string.format('%.0f', now)
 	T = string.sub(keys[1], 1, -3)
+	J = T .. ':j:'
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
 end
@@ -153,6 +164,10 @@ end
 
 local function kind_of(k)
 	return string.match(k, '^[^/]+')
+end
+
+local function route_of(k, job)
+	return has_flag(job, 'Q') and k .. '!' or k
 end
 
 -- The name under which clients call it. flags: 'allow-oom' frees memory or moves what is there, so that it may run when memory is full.

@@ -5,41 +5,42 @@
 #include "base/str.h"
 #include "queue/driver.h"
 
-#define KINDS_MAX    64
+#define ROUTES_MAX   64
 #define LEASE_MIN_MS 100
 #define LEASE_MAX_MS (24 * 3600 * 1000)
 
-static bool check_link(const char *queue, const char *worker, const char *const *kinds, size_t n_kinds, struct err *e)
+static bool check_link(const char *queue, const char *worker, const char *const *routes, size_t n_routes, struct err *e)
 {
 	if (!job_queue_ok(queue))
 		return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
 	if (!str_is_name(worker, JOB_WORKER - 1, "_.:@-"))
 		return err_set(
 		        e, ERR_INVALID, "a worker is named by at most %d of A-Z a-z 0-9 _ . : @ -, not %.70s", JOB_WORKER - 1, worker);
-	if (n_kinds < 1 || n_kinds > KINDS_MAX)
-		return err_set(e, ERR_INVALID, "a link serves 1 to %d kinds of jobs, not %zu", KINDS_MAX, n_kinds);
-	for (size_t i = 0; i < n_kinds; i++)
-		if (!job_name_ok(kinds[i]))
-			return err_set(e, ERR_INVALID, "there can be no kind of job named %.40s", kinds[i]);
+	if (n_routes < 1 || n_routes > ROUTES_MAX)
+		return err_set(e, ERR_INVALID, "a link serves 1 to %d routes, not %zu", ROUTES_MAX, n_routes);
+	for (size_t i = 0; i < n_routes; i++)
+		if (!job_route_parse(routes[i], strlen(routes[i]), NULL, NULL, NULL))
+			return err_set(e, ERR_INVALID,
+			        "a route is a kind of job, /version if it has one, and ! if it is quarantined, not %.60s", routes[i]);
 	return true;
 }
 
 static void free_head(struct queue_link *l)
 {
 	mem_free(&l->options.namespace_);
-	mem_free(&l->kinds);
+	mem_free(&l->routes);
 }
 
 /* Opening it a second time under the same scheme rules as queue_open keeps the two alike: the options come filled in from there. */
 struct queue_link *queue_link_open(const char *url, const struct queue_options *options, const char *queue, const char *worker,
-        const char *const *kinds, size_t n_kinds, struct err *e)
+        const char *const *routes, size_t n_routes, struct err *e)
 {
 	struct queue *q;
 	struct queue_options filled;
 	const struct queue_driver *driver;
 	struct queue_link *l;
 
-	if (!check_link(queue, worker, kinds, n_kinds, e))
+	if (!check_link(queue, worker, routes, n_routes, e))
 		return NULL;
 	q = queue_open(url, options, e); /* also sees that the server is there and has the library */
 	if (!q)
@@ -55,11 +56,11 @@ struct queue_link *queue_link_open(const char *url, const struct queue_options *
 	}
 	l->driver = driver;
 	l->options = filled;
-	l->kinds = mem_array(n_kinds, sizeof(*l->kinds));
-	l->n_kinds = n_kinds;
-	for (size_t i = 0; i < n_kinds; i++)
-		if (!str_copy(l->kinds[i], JOB_NAME, kinds[i]))
-			l->kinds[i][0] = '\0'; /* cannot be: checked above */
+	l->routes = mem_array(n_routes, sizeof(*l->routes));
+	l->n_routes = n_routes;
+	for (size_t i = 0; i < n_routes; i++)
+		if (!str_copy(l->routes[i], JOB_ROUTE, routes[i]))
+			l->routes[i][0] = '\0'; /* cannot be: checked above */
 	if (!str_copy(l->queue, sizeof(l->queue), queue) || !str_copy(l->worker, sizeof(l->worker), worker))
 		l->worker[0] = '\0';
 	return l;
@@ -119,6 +120,34 @@ int queue_link_renew_end(struct queue_link *l, struct queue_renew_reply *out, st
 	return l->driver->renew_end(l, out, e);
 }
 
+bool queue_link_fire_begin(struct queue_link *l, const struct queue_due *due, size_t n, int64_t now_ms, struct err *e)
+{
+	struct queue_fire *fires;
+	size_t left = QUEUE_BATCH_MAX;
+	bool ok;
+
+	if (n < 1 || n > QUEUE_DUE_MAX)
+		return err_set(e, ERR_INVALID, "1 to %d schedules tick in one call, not %zu", QUEUE_DUE_MAX, n);
+	fires = mem_array(n, sizeof(*fires));
+	for (size_t i = 0; i < n; i++) {
+		size_t share = left - (n - 1 - i); /* one for each of the others */
+
+		schedule_fire(&due[i], l->queue, now_ms, share < TICKS_MAX ? share : TICKS_MAX, &fires[i]);
+		left -= fires[i].n;
+	}
+	ok = l->driver->fire_begin(l, fires, n, e);
+	for (size_t i = 0; i < n; i++)
+		schedule_fire_close(&fires[i]);
+	mem_free(&fires);
+	return ok;
+}
+
+int queue_link_fire_end(struct queue_link *l, struct queue_fire_reply *out, struct err *e)
+{
+	memset(out, 0, sizeof(*out));
+	return l->driver->fire_end(l, out, e);
+}
+
 bool queue_link_wait_begin(struct queue_link *l, int64_t max_ms, struct err *e)
 {
 	return l->driver->wait_begin(l, max_ms < 1 ? 1 : max_ms, e);
@@ -152,6 +181,7 @@ void queue_step_reply_close(struct queue_step_reply *r)
 	for (size_t i = 0; i < r->n_claims; i++)
 		job_close(&r->claims[i].job);
 	mem_free(&r->claims);
+	queue_due_close(r->due, r->n_due);
 	mem_free(&r->rejected);
 	memset(r, 0, sizeof(*r));
 }

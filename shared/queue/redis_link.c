@@ -14,7 +14,7 @@
 
 #define SEQ_SKIP INT64_C(3600000000) /* an hour in the microseconds that sequence numbers begin at */
 
-enum under_way { NOTHING, STEP, RENEW };
+enum under_way { NOTHING, STEP, RENEW, FIRE };
 
 struct redis_link {
 	struct queue_link head;
@@ -25,6 +25,7 @@ struct redis_link {
 	struct buf acks;       /* its acknowledgements, to see that it is begun again with the same */
 	int64_t seq;           /* of the last step; begins at the time, so that a worker of the same name goes on after it */
 	int64_t seq_skip;      /* how far it is set ahead when that was too little; 0: a step of this link was answered */
+	size_t n_fires;        /* in the FIRE under way */
 	int64_t deadline;      /* clock_mono_ms: the answer is lost */
 	int skip;              /* answers that nobody waits for: those to FUNCTION LOAD */
 	bool waiting;
@@ -216,9 +217,9 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	redis_cmd_addi(c, l->seq + 1);
 	redis_cmd_addi(c, s->lease_ms);
 	redis_cmd_addi(c, s->want);
-	redis_cmd_addi(c, (int64_t)l->head.n_kinds);
-	for (size_t i = 0; i < l->head.n_kinds; i++)
-		redis_cmd_adds(c, l->head.kinds[i]);
+	redis_cmd_addi(c, (int64_t)l->head.n_routes);
+	for (size_t i = 0; i < l->head.n_routes; i++)
+		redis_cmd_adds(c, l->head.routes[i]);
 	redis_cmd_addi(c, (int64_t)s->n_acks);
 	if (acks->args)
 		buf_add(&c->body, acks->body.data, acks->body.len);
@@ -278,6 +279,8 @@ static bool read_step(struct redis_link *l, const struct redis_reply *r, struct 
 	        !read_ids(l, redis_reply_at(r, 2), &out->rejected, &out->n_rejected))
 		return redis_bad_reply(e, "step");
 	out->more = more != 0;
+	if (!redis_due_read(redis_reply_at(r, 4), out))
+		return redis_bad_reply(e, "step");
 	return read_claims(l, redis_reply_at(r, 3), out, e);
 }
 
@@ -362,6 +365,43 @@ int redis_renew_end(struct queue_link *base, struct queue_renew_reply *out, stru
 	return got;
 }
 
+/* ---- schedules ---------------------------------------------------------------------------------------------------- */
+
+bool redis_fire_begin(struct queue_link *base, const struct queue_fire *fires, size_t n, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+
+	if (!idle(l, e))
+		return false;
+	redis_cmd_close(&l->call);
+	redis_fire_write(&l->call, &l->head.options, l->head.queue, fires, n);
+	l->n_fires = n;
+	return send_call(l, FIRE, e);
+}
+
+int redis_fire_end(struct queue_link *base, struct queue_fire_reply *out, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+	struct queue_fired fired[QUEUE_DUE_MAX];
+	struct redis_reply *r = NULL;
+	int got;
+
+	if (l->under_way != FIRE)
+		return err_fail(e, ERR_CONFLICT, "no schedules are under way on this link");
+	got = receive(l, &r, e);
+	if (!got)
+		return 0;
+	l->under_way = NOTHING;
+	if (got == 1 && !redis_fire_read(r, l->head.queue, fired, l->n_fires, &out->next_due_ms)) {
+		redis_bad_reply(e, "cron_fire");
+		got = -1;
+	}
+	for (size_t i = 0; got == 1 && i < l->n_fires; i++)
+		out->jobs += fired[i].jobs;
+	redis_reply_close(&r);
+	return got;
+}
+
 /* ---- waiting ------------------------------------------------------------------------------------------------------ */
 
 static void write_wait(struct redis_link *l, int64_t max_ms, struct redis_cmd *c)
@@ -370,10 +410,10 @@ static void write_wait(struct redis_link *l, int64_t max_ms, struct redis_cmd *c
 	char seconds[32];
 
 	redis_cmd_adds(c, "BZPOPMIN");
-	for (size_t i = 0; i < l->head.n_kinds; i++) {
+	for (size_t i = 0; i < l->head.n_routes; i++) {
 		buf_clear(&key);
 		redis_key(&key, l->head.options.namespace_, l->head.queue, 0, ":m:");
-		buf_adds(&key, l->head.kinds[i]);
+		buf_adds(&key, l->head.routes[i]);
 		redis_cmd_add(c, key.data, key.len);
 	}
 	snprintf(seconds, sizeof(seconds), "%lld.%03d", (long long)(max_ms / 1000), (int)(max_ms % 1000));
