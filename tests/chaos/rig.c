@@ -374,6 +374,10 @@ void chaos_close(struct chaos *c)
 	judge(c, &v);
 	if (left > 0)
 		chaos_remark(c, "%d processes left over", left);
+	if (v.wedges > 0)
+		chaos_remark(c, "%lld times no job ended within %d ms", (long long)v.wedges, CHAOS_WEDGE_MS);
+	if (v.nonsense > 0)
+		chaos_remark(c, "%lld lines of the history are none", (long long)v.nonsense);
 	if (!drained)
 		chaos_remark(c, "jobs were still there %d s after the last fault", DRAIN_MS / 1000);
 	if (c->must_reject)
