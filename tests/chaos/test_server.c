@@ -65,7 +65,7 @@ START_TEST(R4_connections_break)
 {
 	static struct chaos c;
 	chaos_open(&c, "R4", "connections: reset at byte n, lost reply, 2 s stall, half open, one-way, refused", "no",
-	        (struct chaos_size){5000, 75, 200, 40});
+	        (struct chaos_size){5000, 75, 200, 25});
 	struct proxy *p = proxy_open(c.redis.port);
 	through_proxy(&c, p);
 	chaos_worker(&c, 0, (const char *[]){SLOTS, NULL});
