@@ -71,6 +71,22 @@ static void line_due_drop(struct line *l)
 	l->n_due = 0;
 }
 
+/* For the history of a test: which ends were taken, which refused. */
+static void ends_note(const struct line *l, const struct queue_step_reply *reply)
+{
+#ifdef BARQUE_FAILPOINTS
+	for (size_t i = 0; i < l->n_riding; i++) {
+		bool refused = false;
+		for (size_t k = 0; k < reply->n_rejected; k++)
+			refused = refused || str_eq(reply->rejected[k], l->acks[i].id);
+		HISTORY(refused ? "reject" : "end", l->acks[i].id, l->acks[i].fence, l->acks[i].outcome);
+	}
+#else
+	UNUSED(l);
+	UNUSED(reply);
+#endif
+}
+
 void line_close(struct line *l)
 {
 	if (l->link != NULL)
@@ -204,22 +220,6 @@ void line_step(struct line *l, int want, int64_t now_ms)
 static double average(double old, double now)
 {
 	return old > 0 ? old * 0.8 + now * 0.2 : now;
-}
-
-/* For the history of a test: which ends were taken, which refused. */
-static void ends_note(const struct line *l, const struct queue_step_reply *reply)
-{
-#ifdef BARQUE_FAILPOINTS
-	for (size_t i = 0; i < l->n_riding; i++) {
-		bool refused = false;
-		for (size_t k = 0; k < reply->n_rejected; k++)
-			refused = refused || str_eq(reply->rejected[k], l->acks[i].id);
-		HISTORY(refused ? "reject" : "end", l->acks[i].id, l->acks[i].fence, l->acks[i].outcome);
-	}
-#else
-	UNUSED(l);
-	UNUSED(reply);
-#endif
 }
 
 /* Step again when the next job or tick is due. */

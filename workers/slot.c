@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/log.h"
+#include "kinds/failpoint.h"
 #include "workers/slot_private.h"
 
 #define ANSWERS_BYTES (256 * 1024) /* send gathered answers at the latest when they are so long */
