@@ -15,7 +15,7 @@
 #define LISTEN_MS    100 /* the longest that an event waits in the outbox while the courier listens */
 #define CONFIRM_MS   5000
 #define PATIENCE_MS  500
-#define PATIENCE_MAX 30000
+#define PATIENCE_MAX 5000 /* what heals is found soon, after however long */
 
 struct courier {
 	const struct settings *settings;
