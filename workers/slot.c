@@ -90,8 +90,6 @@ static bool order_run(struct slot_process *p, const struct order *o)
 	a.result = a.done ? text : NULL;
 	a.result_len = a.result != NULL ? strlen(text) : 0;
 	bool is_short = k != NULL && k->is_short;
-	if (!is_short)
-		slot_event_ended(p, &o->job, &a);
 	FAILPOINT("slot_before_answer");
 	bool sent = answer_send(p, &a, !is_short);
 	FAILPOINT("slot_after_answer");

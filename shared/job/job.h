@@ -84,6 +84,7 @@ struct job {
 	int64_t lease_until;
 	char worker[JOB_WORKER];
 	bool cancel_asked;
+	bool archived; /* read from the history: the queue has forgotten it, or was not asked */
 	struct job_progress progress;
 	struct err error; /* of the last failed attempt; ERR_NONE: none */
 	char *result;     /* JSON text, NULL before success; owned by the job */
