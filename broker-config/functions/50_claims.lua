@@ -54,11 +54,15 @@ local function next_lanes(c)
 	return lanes
 end
 
--- What a dispatcher needs of a claimed job: id, fence, kind, params, counts of earlier attempts, trace.
+-- What a dispatcher needs of a claimed job: id, fence, kind, params, counts of earlier attempts, trace, inputs; and how long these are.
 local function claim_of(id, key, job, kind, params)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	return { id, job.fence, kind, params, counts, trace }
+	local inputs, bytes = false, 0
+	if has_flag(job, 'D') then
+		inputs, bytes = flow.inputs(id)
+	end
+	return { id, job.fence, kind, params, counts, trace, inputs }, bytes
 end
 
 -- The next fence, as text: the thousands are the same for a whole batch, nearly always.
@@ -92,8 +96,9 @@ local function take(c, id, lane)
 	end
 	job.fence = fence_text(c)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
-	c.bytes = c.bytes + (h[3] and #h[3] or 2)
-	c.claims[#c.claims + 1] = claim_of(id, key, job, h[2], h[3])
+	local claimed, bytes = claim_of(id, key, job, h[2], h[3])
+	c.bytes = c.bytes + (h[3] and #h[3] or 2) + bytes
+	c.claims[#c.claims + 1] = claimed
 	c.leases[#c.leases + 1] = c.until_ms
 	c.leases[#c.leases + 1] = id
 	return true

@@ -47,6 +47,7 @@ local function keep_house(last)
 	trim_ends(':k', opt.result_ttl)
 	trim_old()
 	trim_all(64)
+	flow.keep_house()
 end
 
 -- ---- step ------------------------------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ local function answer_again(worker, last)
 		local h = call('HMGET', key, 's', 'k', 'p')
 		local job = parse(h[1])
 		if job and job.state == RUNNING and tonumber(job.fence) == fence then
-			claims[#claims + 1] = claim_of(id, key, job, h[2], h[3])
+			claims[#claims + 1] = (claim_of(id, key, job, h[2], h[3]))
 		end
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)

@@ -3,6 +3,7 @@
 local function cancel(keys, args)
 	enter(keys, args)
 	local reply = cancel_job(args[5])
+	flush_lanes()
 	leave()
 	return reply
 end
@@ -30,10 +31,16 @@ local function replay_job(id, key, job)
 	local h = call('HMGET', key, 'k', 'y')
 	call('ZREM', T .. END_INDEX[job.state], id)
 	clear_flags(job, 'ac')
-	line_up(id, key, job, kind_of(h[1]), h[2])
-	move(key, job, READY)
+	if has_flag(job, 'D') and flow.waits(id) then
+		call('ZADD', T .. ':h', now, id)
+		move(key, job, WAITING)
+	else
+		line_up(id, key, job, kind_of(h[1]), h[2])
+		move(key, job, READY)
+	end
 	call('PERSIST', key)
 	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
+	flow.replayed(id, key, job)
 	return true
 end
 

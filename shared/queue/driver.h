@@ -6,6 +6,7 @@
 #ifndef QUEUE_DRIVER_H
 #define QUEUE_DRIVER_H
 
+#include "queue/flow.h"
 #include "queue/queue.h"
 
 #define QUEUE_TAIL 20 /* digits of an id after queue and shard: its name within the shard */
@@ -28,7 +29,11 @@ struct queue_link {
 	size_t n_kinds;
 };
 
-enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH };
+struct queue_mail {
+	struct queue *queue;
+};
+
+enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH, ACT_FLOW_CANCEL };
 
 /* An act upon one job. */
 enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN, ACT_WRONG_REV };
@@ -56,6 +61,15 @@ struct queue_driver {
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);
 	bool (*ping)(struct queue *q, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
+
+	/* Fill in job and known of nodes whose id is given. */
+	bool (*flow_look)(struct queue *q, struct queue_flow_node *nodes, size_t n, struct err *e);
+	struct queue_mail *(*mail_open)(const char *url, struct queue *q, const char *const *queues, size_t n, struct err *e);
+	void (*mail_close)(struct queue_mail *m);
+	int (*mail_take)(struct queue_mail *m, struct err *e);
+	bool (*mail_tell)(struct queue_mail *m, struct err *e);
+	bool (*mail_drop)(struct queue_mail *m, struct err *e);
+	bool (*mail_wait)(struct queue_mail *m, int64_t max_ms, struct err *e);
 
 	struct queue_watcher *(*watcher_open)(const char *url, const struct queue_options *options, struct err *e);
 	int (*watcher_fd)(const struct queue_watcher *w);

@@ -260,7 +260,8 @@ static bool redis_act(
         struct queue *base, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e)
 {
 	static const char *const names[] = {
-	        [ACT_CANCEL] = "cancel", [ACT_REPLAY] = "replay", [ACT_RELEASE] = "release", [ACT_WATCH] = "watch"};
+	        [ACT_CANCEL] = "cancel", [ACT_REPLAY] = "replay", [ACT_RELEASE] = "release", [ACT_WATCH] = "watch",
+	        [ACT_FLOW_CANCEL] = "flow_cancel"};
 	struct redis_reply *r = NULL;
 	bool ok;
 
@@ -370,6 +371,13 @@ const struct queue_driver redis_driver = {
         .budget_correct = redis_budget_correct,
         .ping = redis_ping,
         .audit = redis_audit,
+        .flow_look = redis_flow_look,
+        .mail_open = redis_mail_open,
+        .mail_close = redis_mail_close,
+        .mail_take = redis_mail_take,
+        .mail_tell = redis_mail_tell,
+        .mail_drop = redis_mail_drop,
+        .mail_wait = redis_mail_wait,
         .watcher_open = redis_watcher_open,
         .watcher_fd = redis_watcher_fd,
         .watcher_next = redis_watcher_next,
