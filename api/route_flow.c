@@ -126,7 +126,8 @@ static void show(struct call *c, const char *id, int status)
 	if (got < 0)
 		reply_err(c, &e, NULL);
 	else if (got == 0)
-		reply_detail(c, 404, "there is no flow '%s': it never was, or it ended long ago and is no longer kept", reply_excerpt(c, id));
+		reply_detail(
+		        c, 404, "there is no flow '%s': it never was, or it ended long ago and is no longer kept", reply_excerpt(c, id));
 	else
 		reply_flow(c, status, &v);
 	if (got > 0)

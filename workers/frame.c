@@ -148,8 +148,7 @@ int order_next(struct cursor *c, struct order *out)
 	          get_into(c, j->kind, sizeof(j->kind)) && get_into(c, j->queue, sizeof(j->queue)) &&
 	          get_into(c, j->parent, sizeof(j->parent)) && get_into(c, j->trace, sizeof(j->trace)) &&
 	          get_into(c, j->tags, sizeof(j->tags)) && get_text(c, &j->params, &len) && get_text(c, &j->inputs, &len) &&
-	          get_int(c, &j->kind_version) &&
-	          get_int(c, &j->attempt) && get_int(c, &j->max_attempts) && get_int(c, &j->crashes) &&
+	          get_int(c, &j->kind_version) && get_int(c, &j->attempt) && get_int(c, &j->max_attempts) && get_int(c, &j->crashes) &&
 	          get_bytes(c, &j->fence, sizeof(j->fence)) && get_bytes(c, &j->created_at, sizeof(j->created_at));
 	if (!ok)
 		return -1;

@@ -64,8 +64,8 @@ static struct json *job_params(const struct kind *k, const struct job *job, cons
 	return params;
 }
 
-static bool kind_run_with(struct slot_process *p, const struct kind *k, const struct job *job, const struct json *inputs, char **text_out,
-        struct err *e)
+static bool kind_run_with(
+        struct slot_process *p, const struct kind *k, const struct job *job, const struct json *inputs, char **text_out, struct err *e)
 {
 	struct json *params = job_params(k, job, inputs, e);
 	if (params == NULL)

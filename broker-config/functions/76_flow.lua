@@ -74,16 +74,27 @@ function flow.inputs(id)
 	return call('HGETALL', deps_key(id)), tonumber(call('HGET', deps_key(id), 'b') or 0)
 end
 
-local function release_waiting(id, key, job)
-	local h = call('HMGET', key, 'k', 'y')
-	line_up(id, key, job, kind_of(h[1]), h[2])
-	move(key, job, READY)
-	call('ZREM', T .. ':h', id)
+local function progress_text(done, all)
+	return string.format('{"done":%d,"total":%d,"unit":"jobs"}', done, all)
 end
 
 local function show_waiting(id, key, job, left)
 	local all = tonumber(call('HGET', deps_key(id), '*'))
-	save(key, job, 'n', string.format('{"done":%d,"total":%d,"unit":"jobs"}', all - left, all))
+	save(key, job, 'n', progress_text(all - left, all))
+end
+
+-- How many it waited for stays as the progress of a root; another begins anew with its own.
+local function release_waiting(id, key, job)
+	local h = call('HMGET', key, 'k', 'y')
+	line_up(id, key, job, kind_of(h[1]), h[2])
+	if has_flag(job, 'S') then
+		call('HDEL', key, 'n')
+		move(key, job, READY)
+	else
+		local all = call('HGET', deps_key(id), '*')
+		move(key, job, READY, 'n', progress_text(all, all))
+	end
+	call('ZREM', T .. ':h', id)
 end
 
 local WORDS = { [FAILED] = 'failed', [CANCELLED] = 'was cancelled', [DEAD] = 'is dead', [GONE] = 'does not exist' }

@@ -39,8 +39,8 @@ static const char *split(const struct json *reference, char name[NAME_SIZE])
 
 static bool malformed(struct err *e)
 {
-	return err_set(e, ERR_INVALID, "a value that stands for a result is {\"" REFERENCE "\": \"name\"} or {\"" REFERENCE
-	                               "\": \"name.path\"} and nothing else");
+	return err_set(e, ERR_INVALID,
+	        "a value that stands for a result is {\"" REFERENCE "\": \"name\"} or {\"" REFERENCE "\": \"name.path\"} and nothing else");
 }
 
 static bool reference_check(const struct json *v, const char *const *names, size_t n, struct err *e)

@@ -47,8 +47,8 @@ static bool job_ok(const struct queue_flow_job *j, struct err *e)
 		return err_set(e, ERR_INVALID, "a job of a flow is named by 1 to %d of A-Z a-z 0-9 _ -, not '%.80s'", QUEUE_FLOW_NAME - 1,
 		        j->name ? j->name : "");
 	if (j->on_failure == FLOW_RETRY && (j->retries < 1 || j->retries > QUEUE_FLOW_RETRIES))
-		return err_set(e, ERR_INVALID, "job '%s' is to be retried %d times, but 1 to %d can be", j->name, j->retries,
-		        QUEUE_FLOW_RETRIES);
+		return err_set(
+		        e, ERR_INVALID, "job '%s' is to be retried %d times, but 1 to %d can be", j->name, j->retries, QUEUE_FLOW_RETRIES);
 	if (j->n_after && (j->job.run_at_ms || j->job.delay_ms))
 		return err_set(e, ERR_INVALID, "job '%s' waits for others, so it can have no time of its own", j->name);
 	return true;
@@ -147,8 +147,8 @@ static int by_rank(const void *a, const void *b, void *rank)
 
 	if (r->plan->level[x] != r->plan->level[y])
 		return r->plan->level[x] > r->plan->level[y] ? -1 : 1;
-	c = strcmp(r->flow->jobs[x].job.queue ? r->flow->jobs[x].job.queue : "",
-	        r->flow->jobs[y].job.queue ? r->flow->jobs[y].job.queue : "");
+	c = strcmp(
+	        r->flow->jobs[x].job.queue ? r->flow->jobs[x].job.queue : "", r->flow->jobs[y].job.queue ? r->flow->jobs[y].job.queue : "");
 	return c ? c : x < y ? -1 : 1;
 }
 
@@ -341,8 +341,8 @@ static void clear_texts(struct buf *texts, size_t n)
 		buf_clear(&texts[i]);
 }
 
-static bool send_flow(struct queue *q, struct queue_flow *f, const struct plan *p, struct buf *texts, struct queue_submitted *out,
-        struct err *e)
+static bool send_flow(
+        struct queue *q, struct queue_flow *f, const struct plan *p, struct buf *texts, struct queue_submitted *out, struct err *e)
 {
 	enum job_state state;
 	bool full = false;
@@ -477,8 +477,7 @@ int queue_flow_cancel(struct queue *q, const char *id, enum job_state *state_out
 
 /* ---- carrying word -------------------------------------------------------------------------------------------------- */
 
-struct queue_mail *queue_mail_open(
-        const char *url, const struct queue_options *options, const char *const *queues, size_t n, struct err *e)
+struct queue_mail *queue_mail_open(const char *url, const struct queue_options *options, const char *const *queues, size_t n, struct err *e)
 {
 	struct queue_mail *m;
 	struct queue *q;

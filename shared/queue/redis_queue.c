@@ -259,8 +259,10 @@ static bool read_act(const struct redis_reply *r, enum act_result *result_out, e
 static bool redis_act(
         struct queue *base, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e)
 {
-	static const char *const names[] = {
-	        [ACT_CANCEL] = "cancel", [ACT_REPLAY] = "replay", [ACT_RELEASE] = "release", [ACT_WATCH] = "watch",
+	static const char *const names[] = {[ACT_CANCEL] = "cancel",
+	        [ACT_REPLAY] = "replay",
+	        [ACT_RELEASE] = "release",
+	        [ACT_WATCH] = "watch",
 	        [ACT_FLOW_CANCEL] = "flow_cancel"};
 	struct redis_reply *r = NULL;
 	bool ok;
