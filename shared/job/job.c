@@ -70,6 +70,7 @@ void job_close(struct job *j)
 	mem_free(&j->result);
 	mem_free(&j->waits_for);
 	mem_free(&j->inputs);
+	mem_free(&j->timeline);
 	memset(j, 0, sizeof(*j));
 }
 

@@ -26,7 +26,7 @@ struct audit {
 	size_t tag_len;
 	struct trace *traces;
 	size_t n, cap;
-	int64_t lanes, rings;
+	int64_t lanes, rings, schedules;
 	struct queue_audit *out;
 };
 
@@ -158,6 +158,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		return gather_deps(a, key, name + 3, e);
 	if (str_starts(name, ":g:"))
 		return gather_ring(a, key, e);
+	if (str_starts(name, ":cj:"))
+		a->schedules++;
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
@@ -227,7 +229,7 @@ static bool is_ghost(const struct trace *record, const struct trace *t)
 	return t->what == 'r' && t->lane && strchr(record->ghosts, t->lane);
 }
 
-/* Rules of 76_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. */
+/* Rules of 78_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. */
 static bool judge_waiting(struct audit *a, const struct trace *t, size_t n, enum job_state s)
 {
 	bool has = n > 1 && t[1].what == 'D';
@@ -327,5 +329,7 @@ int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, 
 	if (ok && sound && !counters)
 		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
 	mem_free(&a.traces);
+	if (ok && sound)
+		return redis_audit_schedules(a.q, queue, a.schedules, out->problem, sizeof(out->problem), e);
 	return ok ? sound : -1;
 }

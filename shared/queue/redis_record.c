@@ -14,7 +14,7 @@
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	char rev[24];
-	size_t flags = len > 1 ? strspn(s + 1, "acgituwSD") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "acghituwSD") : 0;
 	const char *at = s + 1 + flags;
 	size_t digits;
 
@@ -151,6 +151,13 @@ static bool read_waits_for(struct job *j, const char *s, size_t len)
 	return true;
 }
 
+static bool read_timeline(struct job *j, const char *s, size_t len)
+{
+	mem_free(&j->timeline);
+	j->timeline = mem_strndup(s, len);
+	return true;
+}
+
 static const struct {
 	char name;
 	bool (*read)(struct job *j, const char *s, size_t len);
@@ -177,6 +184,7 @@ static const struct {
         {'t', read_trace},
         {'g', read_tags},
         {'D', read_waits_for},
+        {'h', read_timeline},
 };
 
 /* A field that we do not know was written by a newer version: it is passed over. */

@@ -87,6 +87,7 @@ end
 local function release_waiting(id, key, job)
 	local h = call('HMGET', key, 'k', 'y')
 	line_up(id, key, job, kind_of(h[1]), h[2])
+	timeline.note(key, job, 'released')
 	if has_flag(job, 'S') then
 		call('HDEL', key, 'n')
 		move(key, job, READY)
@@ -211,6 +212,7 @@ function flow.again(id, key, job, to, ...)
 	end
 	local due = now + backoff(plan_of(key), n - left + 1, 1)
 	clear_flags(job, 'a')
+	timeline.note(key, job, 'error', string.format('ended badly; its flow runs it again in %.1f s', (due - now) / 1000))
 	move(key, job, RETRYING, 'd', due, 'S', 'r' .. string.format('%d', left - 1) .. '/' .. n .. rest, ...)
 	call('HDEL', key, 'a')
 	call('ZADD', T .. ':d', due, id)
