@@ -260,16 +260,23 @@ static void begin_waited_by(struct buf *b, const struct queue_flow_job *j, const
 	buf_addf(b, " %s>%s", root, root);
 }
 
-/* Fill in ids, who waits for whom, and the rest that a flow decides. What this makes lies in texts[2 n + 1]. */
+static void make_ids(struct queue_flow *f)
+{
+	for (size_t i = 0; i < f->n_jobs; i++)
+		make_id(f->jobs[i].job.id, f->root.id, f->jobs[i].job.queue, i);
+}
+
+/* Fill in who waits for whom, and the rest that a flow decides, by the ids. What this makes lies in texts[2 n + 1]. */
 static void fill_jobs(struct queue_flow *f, const struct plan *p, struct buf *texts)
 {
 	const char *root = f->root.id;
 	struct buf *all = &texts[2 * p->n];
 
+	for (size_t i = 0; i < 2 * p->n + 1; i++)
+		buf_clear(&texts[i]);
 	for (size_t i = 0; i < p->n; i++) {
 		struct queue_flow_job *j = &f->jobs[i];
 
-		make_id(j->job.id, root, j->job.queue, i);
 		begin_waited_by(&texts[i], j, root);
 		add_word(all, j->job.id, j->name, p->waiters[i] ? ':' : '=');
 	}
@@ -321,7 +328,24 @@ static bool send_jobs(struct queue *q, struct queue_flow *f, const struct plan *
 	return ok;
 }
 
-/* The key was met before. 1: the flow of then may lack jobs, go on with its id; 0: it is whole; -1 failed. */
+/* The ids that the root of then waits for, "<id>=<name> ..." in the order of the jobs, are theirs. False: it is another flow. */
+static bool take_ids(struct queue_flow *f, const struct job *root)
+{
+	const char *s = root->waits_for ? root->waits_for : "";
+
+	for (size_t i = 0; i < f->n_jobs; i++) {
+		size_t id = strcspn(s, "=:"), all = strcspn(s, " ");
+		char name[QUEUE_FLOW_NAME];
+
+		if (id >= all || !str_copy_n(name, sizeof(name), s + id + 1, all - id - 1) || !str_eq(name, f->jobs[i].name) ||
+		        !str_copy_n(f->jobs[i].job.id, JOB_ID, s, id))
+			return false;
+		s += all + (s[all] == ' ');
+	}
+	return !*s && str_copy(f->root.id, sizeof(f->root.id), root->id);
+}
+
+/* The key was met before. 1: the flow of then may lack jobs, go on with its ids; 0: it is whole; -1 failed. */
 static int resumes(struct queue *q, struct queue_flow *f, const char *id, struct err *e)
 {
 	struct job root;
@@ -330,15 +354,9 @@ static int resumes(struct queue *q, struct queue_flow *f, const char *id, struct
 
 	if (got < 1)
 		return got;
-	young = root.state == JOB_WAITING && clock_now_ms() - root.created_at < RESUME_MS;
+	young = root.state == JOB_WAITING && clock_now_ms() - root.created_at < RESUME_MS && take_ids(f, &root);
 	job_close(&root);
-	return young && str_copy(f->root.id, sizeof(f->root.id), id) ? 1 : 0;
-}
-
-static void clear_texts(struct buf *texts, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		buf_clear(&texts[i]);
+	return young;
 }
 
 static bool send_flow(
@@ -349,6 +367,7 @@ static bool send_flow(
 	struct err ignored;
 	int again = 0;
 
+	make_ids(f);
 	fill_jobs(f, p, texts);
 	if (!queue_submit(q, &f->root, 1, out, e))
 		return false;
@@ -356,7 +375,6 @@ static bool send_flow(
 		again = resumes(q, f, out->existing_id, e);
 		if (again < 1)
 			return again == 0;
-		clear_texts(texts, 2 * p->n + 1);
 		fill_jobs(f, p, texts);
 	} else if (out->outcome != SUBMIT_NEW) {
 		return true;

@@ -253,6 +253,35 @@ START_TEST(flow_join_waits_for_all)
 }
 END_TEST
 
+/* One that 998 wait for, here and in another queue: told in stretches. */
+START_TEST(flow_many_wait_for_one)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = flow_link(Q);
+	struct queue_mail *m = open_mail();
+	struct rig_flow *r = flow_new(FLOW_MAX);
+
+	for (size_t i = 1; i < FLOW_MAX; i++) {
+		flow_edge(r, i, 0);
+		r->jobs[i].job.queue = i % 2 ? Q2 : Q;
+	}
+	flow_submit_new(q, r);
+	both_sound(q);
+	end_well(l, flow_id(r, 0), "\"all of you\"");
+	both_sound(q);
+	ck_assert_int_gt(carry(m), 499);
+	for (size_t i = 1; i < FLOW_MAX; i++)
+		state_is(q, flow_id(r, i), JOB_READY);
+	both_sound(q);
+	struct queue_claim c = claim_one(l);
+	input_is(&c.job, "n0", "\"all of you\"");
+	job_close(&c.job);
+	flow_free(&r);
+	queue_mail_close(&m);
+	close_both(&q, &l);
+}
+END_TEST
+
 START_TEST(flow_crosses_queues)
 {
 	struct queue *q = open_queue(NULL);
@@ -782,11 +811,15 @@ END_TEST
 
 /* ---- any graph, against a model ------------------------------------------------------------------------------------- */
 
-struct flow_model {
+struct flow_graph {
 	struct rig_flow *r;
 	size_t n;
 	bool edge[12][12]; /* [i][k]: i waits for k */
 	int ended[13];     /* accepted ends that were good; the last is the root */
+};
+
+struct flow_model {
+	struct flow_graph graphs[40];
 	uint64_t seed;
 };
 
@@ -796,54 +829,62 @@ static unsigned flow_roll(struct flow_model *m, unsigned sides)
 	return (unsigned)(m->seed >> 33) % sides;
 }
 
-static void model_graph(struct flow_model *m)
+static void model_graph(struct flow_model *m, struct flow_graph *g)
 {
-	m->n = 1 + flow_roll(m, 12);
-	m->r = flow_new(m->n);
-	memset(m->edge, 0, sizeof(m->edge));
-	memset(m->ended, 0, sizeof(m->ended));
-	for (size_t i = 0; i < m->n; i++) {
+	memset(g, 0, sizeof(*g));
+	g->n = 1 + flow_roll(m, 12);
+	g->r = flow_new(g->n);
+	for (size_t i = 0; i < g->n; i++) {
 		if (flow_roll(m, 3) == 0)
-			m->r->jobs[i].job.queue = Q2;
+			g->r->jobs[i].job.queue = Q2;
 		for (size_t k = 0; k < i; k++)
 			if (flow_roll(m, 3) == 0) {
-				m->edge[i][k] = true;
-				flow_edge(m->r, i, k);
+				g->edge[i][k] = true;
+				flow_edge(g->r, i, k);
 			}
 	}
 }
 
-/* It may run only after all that it waits for, and once. */
-static void model_ran(struct flow_model *m, const struct job *j)
+/* The number of a job in its graph, n: the root, n + 1: it is of another graph. */
+static size_t model_number(const struct flow_graph *g, const char *id)
 {
 	size_t i = 0;
 
-	while (i < m->n && !str_eq(j->id, flow_id(m->r, i)))
+	while (i < g->n && !str_eq(id, flow_id(g->r, i)))
 		i++;
-	if (i == m->n)
-		ck_assert_str_eq(j->id, m->r->f.root.id);
-	for (size_t k = 0; k < m->n; k++)
-		ck_assert_msg((i < m->n && !m->edge[i][k]) || m->ended[k] == 1, "n%zu ran before n%zu had ended", i, k);
-	ck_assert_int_eq(m->ended[i], 0);
-	m->ended[i]++;
+	return i < g->n || str_eq(id, g->r->f.root.id) ? i : g->n + 1;
 }
 
-/* Claim and end one, sometimes badly at first; at times word is told twice or not dropped. */
+/* It may run only after all that it waits for, and once. */
+static void model_ran(struct flow_model *m, const char *id)
+{
+	struct flow_graph *g = m->graphs;
+	size_t i;
+
+	while ((i = model_number(g, id)) > g->n)
+		g++;
+	for (size_t k = 0; k < g->n; k++)
+		ck_assert_msg((i < g->n && !g->edge[i][k]) || g->ended[k] == 1, "n%zu ran before n%zu had ended", i, k);
+	ck_assert_int_eq(g->ended[i], 0);
+	g->ended[i]++;
+}
+
+/* Claim some and end them, or give them back; at times word is told twice. */
 static void model_turn(struct flow_model *m, struct queue_link *l, struct queue_mail *mail)
 {
-	struct queue_step_reply r = step(l, 1 + (int)flow_roll(m, 3));
+	struct queue_step_reply r = step(l, 64), after;
+	struct queue_ack acks[64] = {0};
 	struct err e = {0};
 
 	for (size_t i = 0; i < r.n_claims; i++) {
-		const struct job *j = &r.claims[i].job;
-
-		if (flow_roll(m, 4) == 0) {
-			ck_assert_uint_eq(ack(l, j->id, j->fence, ACK_GIVE_BACK, ERR_NONE), 0);
-			continue;
-		}
-		model_ran(m, j);
-		ck_assert_uint_eq(ack(l, j->id, j->fence, ACK_DONE, ERR_NONE), 0);
+		acks[i] = (struct queue_ack){.fence = r.claims[i].job.fence, .outcome = flow_roll(m, 4) ? ACK_DONE : ACK_GIVE_BACK};
+		memcpy(acks[i].id, r.claims[i].job.id, JOB_ID);
+		if (acks[i].outcome == ACK_DONE)
+			model_ran(m, acks[i].id);
 	}
+	after = step_with(l, acks, r.n_claims, 0, LEASE);
+	ck_assert_uint_eq(after.n_rejected, 0);
+	queue_step_reply_close(&after);
 	queue_step_reply_close(&r);
 	for (int n; (n = queue_mail_take(mail, &e)) > 0;) {
 		ck_ok(queue_mail_tell(mail, &e), &e);
@@ -853,29 +894,41 @@ static void model_turn(struct flow_model *m, struct queue_link *l, struct queue_
 	}
 }
 
+static bool model_over(const struct flow_model *m)
+{
+	for (size_t g = 0; g < ARRAY_LEN(m->graphs); g++)
+		if (!m->graphs[g].ended[m->graphs[g].n])
+			return false;
+	return true;
+}
+
 START_TEST(flow_any_graph)
 {
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = flow_link(Q), *l2 = flow_link(Q2);
 	struct queue_mail *mail = open_mail();
-	struct flow_model m = {.seed = 42};
+	struct flow_model *m = mem_new(sizeof(*m));
 
-	for (int round = 0; round < 1500; round++) {
-		int turns = 0;
-
-		model_graph(&m);
-		flow_submit_new(q, m.r);
-		while (!m.ended[m.n]) {
-			ck_assert_msg(++turns < 500, "graph %d does not end", round);
-			model_turn(&m, flow_roll(&m, 2) ? l : l2, mail);
+	m->seed = 42;
+	for (int round = 0; round < 30; round++) {
+		for (size_t g = 0; g < ARRAY_LEN(m->graphs); g++) {
+			model_graph(m, &m->graphs[g]);
+			flow_submit_new(q, m->graphs[g].r);
 		}
-		for (size_t i = 0; i <= m.n; i++)
-			ck_assert_int_eq(m.ended[i], 1);
-		if (round % 100 == 0)
+		for (int turn = 0; !model_over(m); turn++) {
+			ck_assert_msg(turn < 500, "round %d does not end", round);
+			model_turn(m, flow_roll(m, 2) ? l : l2, mail);
+		}
+		if (round % 10 == 0)
 			both_sound(q);
-		flow_free(&m.r);
+		for (size_t g = 0; g < ARRAY_LEN(m->graphs); g++) {
+			for (size_t i = 0; i <= m->graphs[g].n; i++)
+				ck_assert_int_eq(m->graphs[g].ended[i], 1);
+			flow_free(&m->graphs[g].r);
+		}
 	}
-	both_sound(q);
+	ck_assert_int_eq(claim_count(l, 10) + claim_count(l2, 10), 0);
+	mem_free(&m);
 	queue_mail_close(&mail);
 	queue_link_close(&l2);
 	close_both(&q, &l);
@@ -884,11 +937,11 @@ END_TEST
 
 /* Anything happens: bad ends of every policy, cancellations, replays, purges. Then nothing stands in two places, nothing is left waiting
  * for what has ended, and after the root's replay everything ends well. */
-static void model_havoc(struct flow_model *m, struct queue *q, struct queue_link *l, struct queue_mail *mail)
+static void model_havoc(struct flow_model *m, struct flow_graph *g, struct queue *q, struct queue_link *l, struct queue_mail *mail)
 {
 	static const enum ack_outcome outcomes[] = {ACK_DONE, ACK_ERROR, ACK_GIVE_BACK, ACK_CRASHED};
 	struct queue_step_reply r = step(l, 2);
-	const char *id = flow_id(m->r, flow_roll(m, (unsigned)m->n));
+	const char *id = flow_id(g->r, flow_roll(m, (unsigned)g->n));
 	struct err e = {0};
 	enum job_state s;
 
@@ -903,22 +956,22 @@ static void model_havoc(struct flow_model *m, struct queue *q, struct queue_link
 	if (flow_roll(m, 6) == 0)
 		ck_assert_int_ne(queue_replay(q, id, &e), 0);
 	if (flow_roll(m, 20) == 0)
-		ck_assert_int_ne(queue_cancel(q, m->r->f.root.id, &s, &e), 0);
+		ck_assert_int_ne(queue_cancel(q, g->r->f.root.id, &s, &e), 0);
 	if (flow_roll(m, 3))
 		carry(mail);
 }
 
 /* Until all has ended well. */
-static void model_heal(struct flow_model *m, struct queue *q, struct queue_link *l, struct queue_link *l2, struct queue_mail *mail)
+static void model_heal(const char *root, struct queue *q, struct queue_link *l, struct queue_link *l2, struct queue_mail *mail)
 {
 	struct err e = {0};
 
-	for (int turn = 0; state_of(q, m->r->f.root.id) != JOB_SUCCEEDED; turn++) {
-		enum job_state s = state_of(q, m->r->f.root.id);
+	for (int turn = 0; state_of(q, root) != JOB_SUCCEEDED; turn++) {
+		enum job_state s = state_of(q, root);
 
 		ck_assert_msg(turn < 200, "the root is still %s", job_state_name(s));
 		if (s == JOB_FAILED || s == JOB_CANCELLED || s == JOB_DEAD)
-			ck_assert_msg(queue_replay(q, m->r->f.root.id, &e) == 1, "%s", e.text);
+			ck_assert_msg(queue_replay(q, root, &e) == 1, "%s", e.text);
 		carry(mail);
 		for (int i = 0; i < 2; i++) {
 			struct queue_link *link = i ? l2 : l;
@@ -938,24 +991,27 @@ START_TEST(flow_any_trouble)
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = flow_link(Q), *l2 = flow_link(Q2);
 	struct queue_mail *mail = open_mail();
-	struct flow_model m = {.seed = 7};
+	struct flow_model *m = mem_new(sizeof(*m));
+	struct flow_graph *g = m->graphs;
 
-	for (int round = 0; round < 150; round++) {
-		model_graph(&m);
-		for (size_t i = 0; i < m.n; i++) {
-			m.r->jobs[i].on_failure = (enum flow_policy)flow_roll(&m, 3);
-			m.r->jobs[i].retries = 1;
-			m.r->jobs[i].job.backoff_ms = 1;
+	m->seed = 7;
+	for (int round = 0; round < 100; round++) {
+		model_graph(m, g);
+		for (size_t i = 0; i < g->n; i++) {
+			g->r->jobs[i].on_failure = (enum flow_policy)flow_roll(m, 3);
+			g->r->jobs[i].retries = 1;
+			g->r->jobs[i].job.backoff_ms = 1;
 		}
-		flow_submit_new(q, m.r);
+		flow_submit_new(q, g->r);
 		for (int turn = 0; turn < 20; turn++)
-			model_havoc(&m, q, flow_roll(&m, 2) ? l : l2, mail);
-		if (round % 5 == 0)
+			model_havoc(m, g, q, flow_roll(m, 2) ? l : l2, mail);
+		if (round % 10 == 0)
 			both_sound(q);
-		model_heal(&m, q, l, l2, mail);
-		flow_free(&m.r);
+		model_heal(g->r->f.root.id, q, l, l2, mail);
+		flow_free(&g->r);
 	}
 	both_sound(q);
+	mem_free(&m);
 	queue_mail_close(&mail);
 	queue_link_close(&l2);
 	close_both(&q, &l);
@@ -963,7 +1019,7 @@ START_TEST(flow_any_trouble)
 END_TEST
 
 /* clang-format off */
-#define FLOW_TESTS flow_chain_passes_results_on, flow_join_waits_for_all, flow_crosses_queues, flow_mail_wakes_who_waits, \
+#define FLOW_TESTS flow_chain_passes_results_on, flow_join_waits_for_all, flow_many_wait_for_one, flow_crosses_queues, flow_mail_wakes_who_waits, \
 	flow_failure_goes_up, flow_failure_can_be_ignored, flow_child_is_retried, flow_replay_runs_what_failed, \
 	flow_cancel_takes_the_tree, flow_cancel_spares_what_others_need, flow_cancel_after_the_root_failed, \
 	flow_wide_tree_is_cancelled_in_stretches, flow_survives_a_purge, flow_nonsense_is_refused, flow_is_made_once, \
