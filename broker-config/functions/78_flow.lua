@@ -86,7 +86,7 @@ end
 -- How many it waited for stays as the progress of a root; another begins anew with its own.
 local function release_waiting(id, key, job)
 	local h = call('HMGET', key, 'k', 'y')
-	line_up(id, key, job, kind_of(h[1]), h[2])
+	line_up(id, key, job, h[1], h[2])
 	timeline.note(key, job, 'released')
 	if has_flag(job, 'S') then
 		call('HDEL', key, 'n')
@@ -211,7 +211,7 @@ function flow.again(id, key, job, to, ...)
 		return false
 	end
 	local due = now + backoff(plan_of(key), n - left + 1, 1)
-	clear_flags(job, 'a')
+	clear_flags(job, 'aQ')
 	timeline.note(key, job, 'error', string.format('ended badly; its flow runs it again in %.1f s', (due - now) / 1000))
 	move(key, job, RETRYING, 'd', due, 'S', 'r' .. string.format('%d', left - 1) .. '/' .. n .. rest, ...)
 	call('HDEL', key, 'a')
