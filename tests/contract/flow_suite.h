@@ -69,8 +69,8 @@ static const char *flow_id(const struct rig_flow *r, size_t i)
 static struct queue_link *flow_link(const char *queue)
 {
 	struct err e = {0};
-	const char *kinds[] = {KIND, ROOT, KIND "!"};
-	struct queue_link *l = queue_link_open(suite_url(), NULL, queue, "w1", kinds, 3, &e);
+	const char *kinds[] = {KIND, ROOT, KIND "!", ROOT "!"};
+	struct queue_link *l = queue_link_open(suite_url(), NULL, queue, "w1", kinds, 4, &e);
 
 	ck_assert_msg(l != NULL, "%s", e.text);
 	return l;
