@@ -14,6 +14,7 @@ local function finish(id, key, job, to, ...)
 	if has_flag(job, 'S') and flow.again(id, key, job, to, ...) then
 		return
 	end
+	history.note(id, to)
 	local was, ttl = job.state, (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
 	move(key, job, to, 'e', now_text, ...)
 	call('PEXPIRE', key, ttl)
@@ -139,10 +140,11 @@ local function drop_leases(worker, ids)
 end
 
 -- The usual end of the usual job, as ACKS.D and finish() would do it. False: it is another one.
-local function settle(key, s, fence, result)
+local function settle(id, key, s, fence, result)
 	if s ~= CLAIMED .. fence then
 		return false
 	end
+	history.note(id, SUCCEEDED)
 	if result == '' then
 		call('HSET', key, 's', SETTLED .. fence, 'e', now_text)
 	else
@@ -161,7 +163,7 @@ local function apply_acks(worker, args, at, n)
 		local id, fence, outcome = args[at], args[at + 1], args[at + 2]
 		local key = J .. id
 		local s = call('HGET', key, 's')
-		if outcome == 'D' and args[at + 4] == '' and settle(key, s, fence, args[at + 3]) then
+		if outcome == 'D' and args[at + 4] == '' and settle(id, key, s, fence, args[at + 3]) then
 			over[#over + 1] = id
 		else
 			local job = parse(s)
