@@ -195,6 +195,7 @@ int slot_main(void *arg, int fd)
 {
 	const struct slot_setup *setup = arg;
 	struct slot_process p = {.settings = setup->settings, .shm = setup->shm, .fd = fd};
+	FAILPOINT("slot_after_fork");
 	slot_limits(setup->settings);
 	p.context.arena = arena_open();
 	p.context.slot = &p;
