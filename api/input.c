@@ -128,24 +128,3 @@ int64_t input_wait_cap(const struct call *c, int64_t wait_ms)
 {
 	return wait_ms < c->api->wait_max_ms ? wait_ms : c->api->wait_max_ms;
 }
-
-bool input_join_tags(struct call *c, struct json *body)
-{
-	const struct json *tags = json_get(body, "tags");
-	struct buf joined = {0};
-	bool ok = true;
-
-	if (!json_is(tags, JSON_ARRAY))
-		return true;
-	for (const struct json *t = json_first(tags); t && ok; t = json_next(t)) {
-		ok = json_is(t, JSON_STRING) && *json_text(t) && !strchr(json_text(t), ',');
-		if (ok)
-			buf_addf(&joined, "%s%s", joined.len ? "," : "", json_text(t));
-	}
-	if (ok)
-		json_put_text(body, "tags", buf_text(&joined));
-	else
-		reply_detail(c, 422, "tags must be texts without commas");
-	buf_close(&joined);
-	return ok;
-}

@@ -14,8 +14,6 @@ struct json *input_object(struct call *c, bool empty_ok);
 /* The body against a table, for the origin's routes: unknown members are dropped, null means absent, "1.9" is taken for 1.9. The
  * caller closes it. 422 has a sentence as detail, which the origin's pages can show. */
 struct json *input_params(struct call *c, const struct param *table, size_t n);
-/* Tags may come as a text with commas or as an array of texts, which becomes such a text; false: answered. */
-bool input_join_tags(struct call *c, struct json *body);
 /* A whole number from the query within [min, max]; absent or empty: fallback. */
 bool input_query_int(struct call *c, const char *name, int64_t min, int64_t max, int64_t fallback, int64_t *out);
 

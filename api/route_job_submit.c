@@ -23,25 +23,6 @@ static const struct param envelope[] = {
         {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace", .help = "what to do when one has"},
 };
 
-/* The header is a quoted string by its draft; many clients send it bare. NULL with *ok_out false: answered. */
-static const char *idempotency_key(struct call *c, bool *ok_out)
-{
-	const char *key = http_header(c->r, "Idempotency-Key");
-	size_t len = key ? strlen(key) : 0;
-
-	*ok_out = true;
-	if (!key)
-		return NULL;
-	if (len >= 2 && key[0] == '"' && key[len - 1] == '"')
-		key = arena_strndup(c->arena, key + 1, len -= 2);
-	for (size_t i = 0; i < len; i++)
-		*ok_out = *ok_out && key[i] > ' ' && key[i] < 127;
-	*ok_out = *ok_out && len >= 1 && len < JOB_KEY;
-	if (!*ok_out)
-		reply_detail(c, 400, "the Idempotency-Key must be 1 to %d visible ASCII characters", JOB_KEY - 1);
-	return key;
-}
-
 static enum unique_policy policy_of(const char *name)
 {
 	if (str_eq(name, "reject"))
@@ -93,7 +74,7 @@ static bool fill(struct call *c, const struct json *in, struct submit *s)
 	s->lane = json_get_text(in, "lane", NULL);
 	s->unique_key = json_get_text(in, "unique_key", NULL);
 	s->unique = policy_of(json_get_text(in, "unique", "return"));
-	s->idempotency_key = idempotency_key(c, &ok);
+	s->idempotency_key = submit_idempotency_key(c, &ok);
 	if (!ok || !fill_when(c, in, s) || !fill_kind(c, in, s))
 		return false;
 	if (!s->unique_key && s->kind->unique_key) {
@@ -150,7 +131,7 @@ void route_job_submit(struct call *c)
 	struct err e = {0};
 	bool existing = false;
 
-	if (!body || !input_join_tags(c, body))
+	if (!body || !submit_join_tags(c, body))
 		goto out;
 	in = params_check(envelope, ARRAY_LEN(envelope), body, false, &e);
 	if (!in) {

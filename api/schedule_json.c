@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "api/input.h"
 #include "api/reply.h"
+#include "api/submit.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -116,7 +116,7 @@ bool schedule_of_json(struct call *c, const char *name, const struct json *body,
 {
 	struct json *plain = json_copy(body), *in = NULL;
 	struct err e = {0};
-	bool ok = input_join_tags(c, plain);
+	bool ok = submit_join_tags(c, plain);
 
 	memset(out, 0, sizeof *out);
 	if (ok && !(in = params_check(members, ARRAY_LEN(members), plain, false, &e)))
