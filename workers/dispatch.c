@@ -177,7 +177,7 @@ void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_rep
 		struct job *j = &reply->claims[i].job;
 		if (j->cancel_asked)
 			line_ack(l, j->id, j->fence, ACK_CANCELLED, NULL, NULL);
-		else if (d->phase != PHASE_WORK)
+		else if (l->drained)
 			line_ack(l, j->id, j->fence, ACK_GIVE_BACK, NULL, NULL);
 		else
 			line_pending_add(l, j);

@@ -36,12 +36,20 @@ struct dispatcher {
 	int64_t now_ms, looked_ms; /* looked_ms: when memory was last looked at */
 	int64_t progress_ms;       /* last sign of life while there was work */
 	int64_t served;
+	int64_t started_at; /* by the clock on the wall */
+	int64_t leaving_ms; /* since when it only says that it is gone; 0: it is not gone yet */
+	enum worker_command told;
 };
 
 /* Runs until drained; an enum worker_exit. */
 int dispatcher_run(const struct settings *s);
 
 /* ---- the parts, each in its file */
+
+/* control.c: signals and commands */
+void control_drain(struct dispatcher *d);
+void control_hurry(struct dispatcher *d, const char *why);
+void control_take(struct dispatcher *d, struct line *l, enum worker_command told); /* what the answer to a step of l says */
 
 /* dispatch.c: who may claim how much, and which slot runs what */
 void dispatch_plan(struct dispatcher *d);

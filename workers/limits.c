@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "workers/dispatcher.h"
+#include "workers/process.h"
 
 #define AHEAD_MS    20   /* a job looked ahead that has not started after this goes back */
 #define NO_AHEAD_MS 1000 /* ... and none is looked ahead for so long */
@@ -108,20 +109,6 @@ static void slot_ahead(struct dispatcher *d, struct slot *s)
 }
 
 /* ---- memory */
-
-/* Bytes that only this process holds in memory (mapped cache files are shared and do not count). 0: not known. */
-static int64_t process_own_bytes(pid_t pid)
-{
-	char path[40];
-	long long size, resident, shared;
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-	FILE *f = fopen(path, "re");
-	if (f == NULL)
-		return 0;
-	int got = fscanf(f, "%lld %lld %lld", &size, &resident, &shared);
-	fclose(f);
-	return got == 3 ? (int64_t)(resident - shared) * sysconf(_SC_PAGESIZE) : 0;
-}
 
 static void slot_memory(struct dispatcher *d, struct slot *s)
 {

@@ -81,6 +81,7 @@ void line_close(struct line *l)
 	mem_free(&l->pending);
 	line_due_drop(l);
 	buf_close(&l->progress);
+	buf_close(&l->report);
 }
 
 void line_ack(struct line *l, const char *id, int64_t fence, enum ack_outcome outcome, char *result, const struct err *error)
@@ -170,7 +171,7 @@ bool line_is_free(const struct line *l, int64_t now_ms)
 
 bool line_has_to_step(const struct line *l, int64_t now_ms)
 {
-	return l->again || l->n_acks > 0 || now_ms - l->stepped_ms >= LINE_TICK_MS;
+	return l->again || l->n_acks > 0 || (l->leaving && !l->left) || now_ms - l->stepped_ms >= LINE_TICK_MS;
 }
 
 void line_step(struct line *l, int want, int64_t now_ms)
@@ -182,11 +183,16 @@ void line_step(struct line *l, int want, int64_t now_ms)
 		l->n_riding = l->n_acks < QUEUE_BATCH_MAX ? l->n_acks : QUEUE_BATCH_MAX;
 		l->want = want;
 		l->promised = l->grant;
+		l->riding_last = l->leaving;
 		/* Cleared here, not at the reply: a wake-up that comes in between speaks of work that this step has not seen. */
 		l->hungry = l->hungry && want == 0;
 	}
-	struct queue_step step = {
-	        .acks = l->acks, .n_acks = l->n_riding, .want = l->want, .lease_ms = setting_number(l->settings, WORKER_LEASE)};
+	struct queue_step step = {.acks = l->acks,
+	        .n_acks = l->n_riding,
+	        .want = l->want,
+	        .lease_ms = setting_number(l->settings, WORKER_LEASE),
+	        .report = l->report.len > 0 ? buf_text(&l->report) : NULL,
+	        .last = l->riding_last};
 	l->again = true;
 	l->began_us = clock_mono_us();
 	FAILPOINT("step_before_send");
@@ -241,6 +247,8 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	l->rtt_us = average(l->rtt_us, (double)(clock_mono_us() - l->began_us));
 	acks_drop(l, l->n_riding);
 	l->n_riding = 0;
+	buf_clear(&l->report);
+	l->left = l->riding_last;
 	for (size_t i = 0; i < reply->n_rejected; i++)
 		log_warn("the end of job %s is not ours to tell any more: its lease was lost", reply->rejected[i]);
 	l->hungry = l->hungry || reply->more;
@@ -347,7 +355,9 @@ void line_wait_take(struct line *l, int64_t now_ms)
 	if (got == 0)
 		return;
 	l->waiting = false;
-	l->hungry = true; /* also after a failure: look for ourselves */
+	if (l->drained)
+		l->stepped_ms = 0; /* it was woken in place of another: a step passes that on */
+	l->hungry = !l->drained;   /* also after a failure: look for ourselves */
 	if (got < 0)
 		l->wait_until_ms = now_ms + RETRY_MS;
 }

@@ -16,12 +16,13 @@
 --   T:h               zset    jobs held for others
 --   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
 --   T:W               zset    workers by the time until which they are taken for alive
+--   T:ws, T:rs        hash    what each worker says about itself, and when each route was named last (35_workers.lua)
 --   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
---   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since, v<class> virtual time,
+--   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since, c:<worker> command, v<class> virtual time,
 --                             t ge mt rt times, ct when the next schedule ticks, at op places
 --
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is

@@ -194,6 +194,8 @@ struct queue_step {
 	size_t n_acks; /* <= QUEUE_BATCH_MAX */
 	int want;      /* claims wanted, 0..QUEUE_BATCH_MAX */
 	int64_t lease_ms;
+	const char *report; /* JSON text about the dispatcher, for whoever looks at its queue; NULL: none this time */
+	bool last;          /* it will step no more: with this it is gone, and its report and what it was told with it */
 };
 
 struct queue_due;
@@ -207,6 +209,7 @@ struct queue_step_reply {
 	size_t n_due;
 	int64_t now_ms; /* the server's clock, when something is due */
 	bool more;      /* jobs are still ready */
+	int command;    /* what this worker was told to do: an enum worker_command of workers.h */
 };
 void queue_step_reply_close(struct queue_step_reply *r);
 

@@ -116,6 +116,9 @@ int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct que
         int *skipped_out, char next_out[64], struct err *e) MUST_CHECK;
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
+int redis_workers(struct queue *base, const char *queue, struct queue_worker *out, int max, struct err *e) MUST_CHECK;
+int redis_worker_tell(struct queue *base, const char *queue, const char *worker, enum worker_command command, struct err *e) MUST_CHECK;
+int redis_routes(struct queue *base, const char *queue, struct queue_route *out, int max, struct err *e) MUST_CHECK;
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
 
 /* ---- redis_schedule.c ------------------------------------------------------------------------------------------ */
