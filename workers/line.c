@@ -40,6 +40,7 @@ bool line_open(struct line *l, const struct settings *s, const char *queue, stru
 	l->settings = s;
 	l->hungry = true;
 	l->is_short = true;
+	l->weight = settings_weight(s, queue);
 	if (!str_copy(l->queue, sizeof(l->queue), queue))
 		return err_set(e, ERR_INVALID, "the name of queue \"%s\" is too long", queue);
 	const struct kind *k;

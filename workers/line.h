@@ -56,6 +56,10 @@ struct line {
 	int promised;   /* free slots that the step under way may fill */
 	int grant;      /* free slots that the next step may ask for */
 	int64_t served; /* order of the last grant: ties go to who waited longest */
+	int weight;     /* of its share, 1 .. 1000 */
+	bool active;    /* it takes part in sharing */
+	double used;    /* slot time, in ms over weight */
+	int was_held;   /* slots, when that was last counted */
 };
 
 bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e) MUST_CHECK; /* connects later */
