@@ -1,6 +1,8 @@
 /* line.c -- one queue's link: steps, renewals and waits without ever blocking, and patience when the server is away. */
 #include "workers/line.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -26,9 +28,26 @@ static bool version_add(struct line *l, const struct kind *k, int version, struc
 	       (serves == QUARANTINE_NO || route_add(l, k->name, version, true, e));
 }
 
+struct versions {
+	int oldest, newest;
+};
+
+/* The kind's own; a test may have a worker of another age: BARQUE_VERSIONS="oldest:newest". */
+static struct versions versions_of(const struct kind *k)
+{
+	struct versions v = {kind_oldest(k), k->version};
+#ifdef BARQUE_FAILPOINTS
+	const char *text = getenv("BARQUE_VERSIONS");
+	if (text != NULL && sscanf(text, "%d:%d", &v.oldest, &v.newest) != 2)
+		abort();
+#endif
+	return v;
+}
+
 static bool routes_add(struct line *l, const struct kind *k, struct err *e)
 {
-	for (int version = kind_oldest(k); version <= k->version; version++)
+	struct versions v = versions_of(k);
+	for (int version = v.oldest; version <= v.newest; version++)
 		if (!version_add(l, k, version, e))
 			return false;
 	return version_add(l, k, 0, e); /* jobs of which nobody said which version they are */
@@ -152,6 +171,11 @@ static bool line_connect(struct line *l, int64_t now_ms)
 	struct err e;
 	const char *space = setting_text(l->settings, WORKER_NAMESPACE);
 	struct queue_options options = {.namespace_ = *space != '\0' ? space : NULL};
+#ifdef BARQUE_FAILPOINTS
+	const char *library = getenv("BARQUE_LIBRARY"); /* a test runs workers of two versions side by side */
+	if (library != NULL && !str_copy(options.library, sizeof(options.library), library))
+		abort();
+#endif
 	if (l->link != NULL)
 		return true;
 	const char *routes[LINE_ROUTES];

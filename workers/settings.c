@@ -54,7 +54,7 @@ static bool queue_add(struct settings *s, const char *queue, size_t all, struct 
 	char name[JOB_NAME];
 	const char *colon = memchr(queue, ':', all);
 	size_t len = colon != NULL ? (size_t)(colon - queue) : all;
-	int weight;
+	int weight = 1;
 	if (!weight_read(queue + len, all - len, &weight, e))
 		return false;
 	if (!str_copy_n(name, sizeof(name), queue, len) || !queue_has_kinds(name))

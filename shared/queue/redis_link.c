@@ -84,7 +84,7 @@ static bool load_and_repeat(struct redis_link *l, struct err *e)
 {
 	struct redis_cmd load = {0};
 
-	redis_library_load(&load);
+	redis_library_load(&load, &l->head.options);
 	redis_conn_send(l->cmd, &load);
 	redis_cmd_close(&load);
 	redis_conn_send(l->cmd, &l->call);

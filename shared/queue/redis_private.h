@@ -84,7 +84,9 @@ void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char 
 bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
-void redis_library_load(struct redis_cmd *c); /* FUNCTION LOAD, to be sent */
+void redis_library_text(struct buf *out, const struct queue_options *o);
+void redis_library_load(struct redis_cmd *c, const struct queue_options *o);                   /* FUNCTION LOAD, to be sent */
+void redis_function(struct redis_cmd *c, const struct queue_options *o, const char *function); /* FCALL and the name of the function */
 /* An answer that is not what it must be. */
 bool redis_bad_reply(struct err *e, const char *function);
 
