@@ -49,7 +49,7 @@ struct slot {
 	uint32_t last_number;      /* of the jobs sent to this process */
 	struct line *line;         /* whose jobs it holds; NULL when n is 0 */
 	int64_t jobs;              /* answered by this process */
-	bool tainted;              /* it ran a quarantined job: it is replaced after it */
+	bool tainted;              /* worn, swollen, or it ran a quarantined job: it is replaced after what it holds */
 	bool recycling;            /* its socket is closed; it is ending by itself */
 	int64_t born_ms, again_ms; /* again_ms: not forked before this time */
 	char killed[160];          /* why we killed it; "" : we did not */
