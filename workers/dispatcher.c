@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "workers/report.h"
 
 #define WATCHDOG_S 30
@@ -27,6 +29,18 @@ static void watchdog_bites(int signal)
 	ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
 	UNUSED(written);
 	_exit(EXIT_STUCK);
+}
+
+/* A test has a shorter patience: BARQUE_WATCHDOG=seconds. */
+static unsigned watchdog_s(void)
+{
+#ifdef BARQUE_FAILPOINTS
+	const char *text = getenv("BARQUE_WATCHDOG");
+	int64_t seconds;
+	if (text != NULL && str_int(text, 1, WATCHDOG_S, &seconds))
+		return (unsigned)seconds;
+#endif
+	return WATCHDOG_S;
 }
 
 static bool has_work(const struct dispatcher *d)
@@ -48,7 +62,7 @@ static void watchdog_feed(struct dispatcher *d)
 		if (d->lines[i].heard_ms > heard)
 			heard = d->lines[i].heard_ms;
 	if (!has_work(d) || heard > d->progress_ms || heard == d->now_ms)
-		alarm(WATCHDOG_S);
+		alarm(watchdog_s());
 	d->progress_ms = heard;
 }
 
