@@ -36,9 +36,9 @@ void shares_account(struct dispatcher *d, const int *held)
 /* The whole slots of its share. */
 int shares_whole(const struct dispatcher *d, const struct line *l)
 {
-	int64_t all = 0;
+	int64_t all = l->weight;
 	for (size_t i = 0; i < d->n_lines; i++)
-		all += d->lines[i].active || &d->lines[i] == l ? d->lines[i].weight : 0;
+		all += d->lines[i].active && &d->lines[i] != l ? d->lines[i].weight : 0;
 	return (int)((int64_t)d->slots.n * l->weight / all);
 }
 
