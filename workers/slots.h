@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "kinds/kind.h"
+#include "workers/cgroup.h"
 #include "workers/frame.h"
 #include "workers/settings.h"
 #include "workers/shm.h"
@@ -67,6 +68,7 @@ struct slots {
 	int n;
 	struct shm *shm;
 	const struct settings *settings;
+	struct cgroup cgroup;
 	/* Told once for each job that was sent. answer and why are valid during the call. */
 	void (*ended)(void *user, const struct flight *f, enum back how, const struct answer *answer, const char *why);
 	void *user;

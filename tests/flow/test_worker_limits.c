@@ -94,6 +94,44 @@ START_TEST(a_job_that_burns_the_processor_is_killed)
 }
 END_TEST
 
-static const TTest *const tests[] = {
+static void file_is(const char *folder, const char *file, const char *text)
+{
+	char path[700];
+	snprintf(path, sizeof(path), "%s/%s", folder, file);
+	char *got = test_read_file(path, NULL);
+	ck_assert_msg(str_eq(got, text), "%s is '%s', not '%s'", path, got, text);
+	mem_free(&got);
+}
+
+/* A plain folder in place of the kernel's: which groups are made, and with which limits. */
+START_TEST(each_slot_gets_a_control_group)
+{
+	struct rig r;
+	struct job j;
+	char base[500], setting[600], folder[600], id[JOB_ID], pid[16];
+	rig_open(&r, "no");
+	snprintf(base, sizeof(base), "%s/cgroup", test_dir());
+	ck_assert_int_eq(mkdir(base, 0700), 0);
+	snprintf(setting, sizeof(setting), "BARQUE_CGROUP=%s", base);
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", "WORKER_MAX_RSS=256m", "WORKER_CPU=150", setting, NULL});
+	rig_submit(&r, id, "{}");
+	rig_wait(&r, id, JOB_SUCCEEDED, 15000, &j);
+	job_close(&j);
+	file_is(base, "cgroup.subtree_control", "+memory +cpu +pids");
+	snprintf(folder, sizeof(folder), "%s/barque-%d", base, (int)r.workers[0]);
+	file_is(folder, "cgroup.subtree_control", "+memory +cpu +pids");
+	snprintf(pid, sizeof(pid), "%d", (int)r.workers[0]);
+	file_is(folder, "main/cgroup.procs", pid);
+	file_is(folder, "slot-0/memory.max", "536870912");
+	file_is(folder, "slot-0/cpu.max", "150000 100000");
+	file_is(folder, "slot-0/pids.max", "256");
+	snprintf(pid, sizeof(pid), "%d", (int)rig_slot(&r, 0));
+	file_is(folder, "slot-0/cgroup.procs", pid);
+	rig_close(&r);
+}
+END_TEST
+
+static const TTest *const tests[] = {each_slot_gets_a_control_group,
+
         a_swollen_slot_is_replaced_between_jobs, a_worn_slot_is_replaced_under_load, a_job_that_burns_the_processor_is_killed};
 TEST_MAIN("worker_limits", tests)
