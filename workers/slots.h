@@ -55,6 +55,7 @@ struct slot {
 	bool tainted;              /* worn, swollen, or it ran a quarantined job: it is replaced after what it holds */
 	bool recycling;            /* its socket is closed; it is ending by itself */
 	int64_t born_ms, again_ms; /* again_ms: not forked before this time */
+	bool doubtful;             /* the one before it died at birth: it is given nothing until it has lived for a while */
 	char killed[160];          /* why we killed it; "" : we did not */
 };
 
