@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "kinds/failpoint.h"
+#include "kinds/inputs.h"
 #include "workers/slot_private.h"
 
 #define ANSWERS_BYTES (256 * 1024) /* send gathered answers at the latest when they are so long */
@@ -47,17 +49,30 @@ static bool answer_send(struct slot_process *p, const struct answer *a, bool now
 	return true;
 }
 
-/* Run the kind; *text_out (caller frees) is the result's JSON. */
-static bool kind_run(struct slot_process *p, const struct kind *k, const struct job *job, char **text_out, struct err *e)
+/* What the jobs that it waited for gave, put into the parameters where they ask for it. NULL with e: they cannot be used. */
+static struct json *job_params(const struct kind *k, const struct job *job, const struct json *inputs, struct err *e)
 {
 	struct json *given = json_parse(job->params, strlen(job->params), e);
-	if (given == NULL)
-		return err_prefix(e, "parameters");
-	struct json *params = kind_check(k, given, false, e);
+	if (given == NULL) {
+		err_prefix(e, "parameters");
+		return NULL;
+	}
+	struct json *whole = inputs != NULL ? inputs_apply(given, inputs, e) : NULL, *params = NULL;
+	if (whole != NULL || inputs == NULL)
+		params = kind_check(k, whole != NULL ? whole : given, false, e);
 	json_close(&given);
+	json_close(&whole);
+	return params;
+}
+
+static bool kind_run_with(
+        struct slot_process *p, const struct kind *k, const struct job *job, const struct json *inputs, char **text_out, struct err *e)
+{
+	struct json *params = job_params(k, job, inputs, e);
 	if (params == NULL)
 		return false;
 	slot_doors_begin(p, job, params);
+	p->context.inputs = inputs;
 	struct json *result = NULL;
 	FAILPOINT("slot_before_run");
 	bool ok = k->run(&p->context, &result, e);
@@ -73,6 +88,32 @@ static bool kind_run(struct slot_process *p, const struct kind *k, const struct 
 	return ok;
 }
 
+/* Run the kind; *text_out (caller frees) is the result's JSON. */
+static bool kind_run(struct slot_process *p, const struct kind *k, const struct job *job, char **text_out, struct err *e)
+{
+	struct json *inputs = NULL;
+	if (job->inputs != NULL && *job->inputs != '\0') {
+		inputs = json_parse(job->inputs, strlen(job->inputs), e);
+		if (inputs == NULL)
+			return err_prefix(e, "results of other jobs");
+	}
+	bool ok = kind_run_with(p, k, job, inputs, text_out, e);
+	json_close(&inputs);
+	return ok;
+}
+
+/* The kernel counts the processor time of the whole process, so each job is given its own on top of what was used. */
+static void cpu_limit(const struct slot_process *p)
+{
+	int64_t limit_ms = setting_number(p->settings, WORKER_MAX_CPU);
+	struct timespec used;
+	if (limit_ms == 0 || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) != 0)
+		return;
+	rlim_t seconds = (rlim_t)used.tv_sec + (rlim_t)((limit_ms + 999) / 1000);
+	struct rlimit cpu = {seconds + 1, RLIM_INFINITY};
+	setrlimit(RLIMIT_CPU, &cpu);
+}
+
 static bool order_run(struct slot_process *p, const struct order *o)
 {
 	struct answer a = {.number = o->number};
@@ -81,6 +122,7 @@ static bool order_run(struct slot_process *p, const struct order *o)
 	memcpy(a.id, o->job.id, sizeof(a.id));
 	p->number = o->number;
 	log_context(o->job.id);
+	cpu_limit(p);
 	const struct kind *k = kind_of(o->job.kind);
 	if (k == NULL)
 		err_set(&a.error, ERR_INVALID, "this worker knows no kind of job named \"%s\"", o->job.kind);
@@ -167,6 +209,7 @@ int slot_main(void *arg, int fd)
 {
 	const struct slot_setup *setup = arg;
 	struct slot_process p = {.settings = setup->settings, .shm = setup->shm, .fd = fd};
+	FAILPOINT("slot_after_fork");
 	slot_limits(setup->settings);
 	p.context.arena = arena_open();
 	p.context.slot = &p;

@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "workers/child.h"
 
+#define TRUST_MS 500  /* a slot that follows such a one is given no job before it is so old, or all jobs would end up there */
 #define YOUNG_MS 1000 /* a slot that dies younger than this without a job is not replaced at once: something is wrong with all of them */
 
 bool slots_open(struct slots *s, const struct settings *settings, struct shm *shm, struct err *e)
@@ -24,6 +26,7 @@ bool slots_open(struct slots *s, const struct settings *settings, struct shm *sh
 	s->all = mem_array((size_t)s->n, sizeof(*s->all));
 	s->shm = shm;
 	s->settings = settings;
+	cgroup_open(&s->cgroup, settings);
 	for (int i = 0; i < s->n; i++) {
 		s->all[i].index = i;
 		s->all[i].fd = -1;
@@ -60,9 +63,10 @@ void slots_close(struct slots *s)
 	}
 	mem_free(&s->all);
 	s->n = 0;
+	cgroup_close(&s->cgroup);
 }
 
-static bool slot_fork(struct slot *s, int64_t now_ms, struct err *e)
+static bool slot_fork(struct slots *all, struct slot *s, int64_t now_ms, struct err *e)
 {
 	int pair[2];
 	char name[24];
@@ -70,6 +74,7 @@ static bool slot_fork(struct slot *s, int64_t now_ms, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "a socket pair cannot be made: %s", strerror(errno));
 	snprintf(name, sizeof(name), "barque-slot-%d", s->index);
 	shm_reset(slot_shm(s));
+	FAILPOINT("slot_before_fork");
 	s->pid = child_start(name, pair[1], slot_main, &s->setup, e);
 	close(pair[1]);
 	if (s->pid < 0) {
@@ -77,6 +82,7 @@ static bool slot_fork(struct slot *s, int64_t now_ms, struct err *e)
 		close(pair[0]);
 		return false;
 	}
+	cgroup_add(&all->cgroup, s->index, s->pid);
 	s->fd = pair[0];
 	s->eof = s->recycling = false;
 	s->n = 0;
@@ -94,7 +100,8 @@ void slots_fork_missing(struct slots *s, int64_t now_ms)
 	struct err e;
 	for (int i = 0; i < s->n; i++) {
 		struct slot *slot = &s->all[i];
-		if (slot->pid != 0 || now_ms < slot->again_ms || slot_fork(slot, now_ms, &e))
+		slot->doubtful = slot->doubtful && (slot->pid == 0 || now_ms - slot->born_ms < TRUST_MS);
+		if (slot->pid != 0 || now_ms < slot->again_ms || slot_fork(s, slot, now_ms, &e))
 			continue;
 		log_error("slot %d is not started: %s", i, e.text);
 		slot->again_ms = now_ms + YOUNG_MS;
@@ -103,7 +110,7 @@ void slots_fork_missing(struct slots *s, int64_t now_ms)
 
 bool slot_is_empty(const struct slot *s)
 {
-	return s->pid > 0 && !s->eof && !s->recycling && s->killed[0] == '\0' && s->n == 0;
+	return s->pid > 0 && !s->doubtful && !s->eof && !s->recycling && s->killed[0] == '\0' && s->n == 0;
 }
 
 bool slot_is_idle(const struct slot *s)
@@ -296,11 +303,12 @@ static void slot_reaped(struct slots *all, struct slot *s, int status, int64_t n
 {
 	char why[200];
 	child_reason(why, sizeof(why), status);
+	HISTORY("dead", NULL, 0, s->pid);
 	if (s->killed[0] != '\0')
 		snprintf(why, sizeof(why), "killed: %s", s->killed);
 	kill(-s->pid, SIGKILL); /* nothing that a job started outlives its slot */
 	slot_read(all, s);      /* answers that it sent before it died count */
-	bool innocent = s->n == 0 && s->jobs == 0;
+	bool unborn = s->jobs == 0 && now_ms - s->born_ms < YOUNG_MS && (s->n == 0 || !flight_is_started(s, &s->flights[0]));
 	if (!s->recycling && s->killed[0] == '\0')
 		log_warn("slot %d (process %d) died: %s", s->index, (int)s->pid, why);
 	if (!s->recycling)
@@ -309,7 +317,8 @@ static void slot_reaped(struct slots *all, struct slot *s, int status, int64_t n
 	slot_hang_up(s);
 	s->pid = 0;
 	s->killed[0] = '\0';
-	s->again_ms = innocent && now_ms - s->born_ms < YOUNG_MS ? now_ms + YOUNG_MS : 0;
+	s->doubtful = unborn;
+	s->again_ms = unborn ? now_ms + YOUNG_MS : 0;
 }
 
 bool slots_reaped(struct slots *all, pid_t pid, int status, int64_t now_ms)

@@ -6,9 +6,11 @@
 #ifndef QUEUE_DRIVER_H
 #define QUEUE_DRIVER_H
 
+#include "queue/flow.h"
 #include "queue/history.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
+#include "queue/workers.h"
 
 #define QUEUE_TAIL 20 /* digits of an id after queue and shard: its name within the shard */
 
@@ -30,7 +32,11 @@ struct queue_link {
 	size_t n_routes;
 };
 
-enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH };
+struct queue_mail {
+	struct queue *queue;
+};
+
+enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH, ACT_FLOW_CANCEL };
 
 /* An act upon one job. */
 enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN, ACT_WRONG_REV, ACT_TOO_MANY };
@@ -80,6 +86,15 @@ struct queue_driver {
 	bool (*ping)(struct queue *q, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
 
+	/* Fill in job and known of nodes whose id is given. */
+	bool (*flow_look)(struct queue *q, struct queue_flow_node *nodes, size_t n, struct err *e);
+	struct queue_mail *(*mail_open)(const char *url, struct queue *q, const char *const *queues, size_t n, struct err *e);
+	void (*mail_close)(struct queue_mail *m);
+	int (*mail_take)(struct queue_mail *m, struct err *e);
+	bool (*mail_tell)(struct queue_mail *m, struct err *e);
+	bool (*mail_drop)(struct queue_mail *m, struct err *e);
+	bool (*mail_wait)(struct queue_mail *m, int64_t max_ms, struct err *e);
+
 	/* Schedules, each in the queue that it names. */
 	bool (*schedule_put)(struct queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
 	        int64_t *rev_out, struct err *e);
@@ -92,6 +107,10 @@ struct queue_driver {
 	bool (*schedule_fire)(struct queue *q, const struct queue_fire *f, struct queue_fired *out, struct err *e);
 	/* The queues that exist: how many, at most max; -1. */
 	int (*names)(struct queue *q, char (*out)[JOB_NAME], int max, struct err *e);
+
+	int (*workers)(struct queue *q, const char *queue, struct queue_worker *out, int max, struct err *e);
+	int (*worker_tell)(struct queue *q, const char *queue, const char *worker, enum worker_command command, struct err *e);
+	int (*routes)(struct queue *q, const char *queue, struct queue_route *out, int max, struct err *e);
 
 	struct queue_watcher *(*watcher_open)(const char *url, const struct queue_options *options, struct err *e);
 	int (*watcher_fd)(const struct queue_watcher *w);

@@ -12,6 +12,8 @@
 
 #define WAIT_SLACK_MS 2000 /* a blocking pop that is so late is lost */
 
+#define SEQ_SKIP INT64_C(3600000000) /* an hour in the microseconds that sequence numbers begin at */
+
 enum under_way { NOTHING, STEP, RENEW, FIRE };
 
 struct redis_link {
@@ -22,8 +24,10 @@ struct redis_link {
 	struct redis_cmd step; /* the step that was sent and not answered; args 0: none */
 	struct buf acks;       /* its acknowledgements, to see that it is begun again with the same */
 	int64_t seq;           /* of the last step; begins at the time, so that a worker of the same name goes on after it */
+	int64_t seq_skip;      /* how far it is set ahead when that was too little; 0: a step of this link was answered */
 	size_t n_fires;        /* in the FIRE under way */
 	int64_t deadline;      /* clock_mono_ms: the answer is lost */
+	bool greeted;          /* this process has reported once */
 	int skip;              /* answers that nobody waits for: those to FUNCTION LOAD */
 	bool waiting;
 	int64_t wait_deadline;
@@ -42,6 +46,7 @@ struct queue_link *redis_link_open(const char *url, const struct queue_options *
 	l->cmd = redis_conn_new(&u, true);
 	l->wait = redis_conn_new(&u, true);
 	l->seq = clock_now_ms() * 1000;
+	l->seq_skip = SEQ_SKIP;
 	return &l->head;
 }
 
@@ -83,7 +88,7 @@ static bool load_and_repeat(struct redis_link *l, struct err *e)
 {
 	struct redis_cmd load = {0};
 
-	redis_library_load(&load);
+	redis_library_load(&load, &l->head.options);
 	redis_conn_send(l->cmd, &load);
 	redis_cmd_close(&load);
 	redis_conn_send(l->cmd, &l->call);
@@ -220,6 +225,11 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	if (acks->args)
 		buf_add(&c->body, acks->body.data, acks->body.len);
 	c->args += acks->args;
+	if (s->report || s->last) {
+		redis_cmd_adds(c, s->last ? "bye" : l->greeted ? "here" : "hello");
+		redis_cmd_adds(c, s->report ? s->report : "");
+		l->greeted = true;
+	}
 }
 
 static bool same_acks(const struct redis_link *l, const struct redis_cmd *acks)
@@ -267,6 +277,16 @@ static bool read_claims(struct redis_link *l, const struct redis_reply *r, struc
 	return true;
 }
 
+static bool read_command(const struct redis_reply *r, struct queue_step_reply *out)
+{
+	const char *name = redis_reply_text(r, NULL);
+	enum worker_command command = WORKER_RESUME;
+	bool ok = !name || worker_command_of(name, &command);
+
+	out->command = command;
+	return ok;
+}
+
 static bool read_step(struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
 {
 	int64_t more;
@@ -275,9 +295,22 @@ static bool read_step(struct redis_link *l, const struct redis_reply *r, struct 
 	        !read_ids(l, redis_reply_at(r, 2), &out->rejected, &out->n_rejected))
 		return redis_bad_reply(e, "step");
 	out->more = more != 0;
+	if (!read_command(redis_reply_at(r, 5), out))
+		return redis_bad_reply(e, "step");
 	if (!redis_due_read(redis_reply_at(r, 4), out))
 		return redis_bad_reply(e, "step");
 	return read_claims(l, redis_reply_at(r, 3), out, e);
+}
+
+/* A worker that came back with its old name and an older clock: no step of this link was ever taken, so nothing hangs on its
+ * number. The next one is written anew, farther on each time. */
+static void seq_go_ahead(struct redis_link *l)
+{
+	if (l->seq_skip == 0)
+		return; /* another link of our name has gone on: one of the two is too much */
+	l->seq += l->seq_skip;
+	l->seq_skip = l->seq_skip < SEQ_SKIP * 10000 ? l->seq_skip * 4 : l->seq_skip;
+	redis_cmd_close(&l->step);
 }
 
 int redis_step_end(struct queue_link *base, struct queue_step_reply *out, struct err *e)
@@ -296,8 +329,11 @@ int redis_step_end(struct queue_link *base, struct queue_step_reply *out, struct
 		queue_step_reply_close(out);
 		got = -1;
 	}
+	if (got < 0 && e->code == ERR_STALE)
+		seq_go_ahead(l);
 	if (got == 1) {
 		l->seq++;
+		l->seq_skip = 0;
 		redis_cmd_close(&l->step);
 	}
 	redis_reply_close(&r);
