@@ -32,7 +32,7 @@ local function replay_job(id, key, job)
 	call('ZREM', T .. END_INDEX[job.state], id)
 	timeline.note_anew(key, job, 'replayed')
 	clear_flags(job, 'acQ')
-	if has_flag(job, 'D') and flow.waits(id) then
+	if has_flag(job, 'D') and job.state ~= DEAD and flow.waits(id) then -- a dead one has run, whatever it waited for
 		call('ZADD', T .. ':h', now, id)
 		move(key, job, WAITING)
 	else
