@@ -91,6 +91,23 @@ static void take_answer(struct dispatcher *d, const struct flight *f, const stru
 		tell_error(d, f, &a->error);
 }
 
+/* Lines that found no room are counted, and told of with the next one that does. */
+void ends_said(void *dispatcher, struct flight *f, const char *text)
+{
+	struct dispatcher *d = dispatcher;
+	char note[80];
+	if (f->unsaid > 0) {
+		snprintf(note, sizeof(note), "... %d lines are left out: the queue did not take them in time", f->unsaid);
+		if (!line_remark(f->line, f->id, f->fence, note, d->now_ms)) {
+			f->unsaid++;
+			return;
+		}
+		f->unsaid = 0;
+	}
+	if (!line_remark(f->line, f->id, f->fence, text, d->now_ms))
+		f->unsaid++;
+}
+
 void ends_take(void *dispatcher, const struct flight *f, enum back how, const struct answer *answer, const char *why)
 {
 	struct dispatcher *d = dispatcher;

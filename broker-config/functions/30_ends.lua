@@ -12,6 +12,9 @@ local function finish(id, key, job, to, ...)
 	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
 	move(key, job, to, 'e', now_text, ...)
 	call('PEXPIRE', key, ttl)
+	if has_flag(job, 'L') then
+		call('PEXPIRE', T .. ':L:' .. id, ttl)
+	end
 	if has_flag(job, 'u') then
 		free_unique(call('HGET', key, 'u'), id)
 	end
@@ -48,6 +51,7 @@ local function crash(id, key, job, why)
 	local counts = plan.errors .. ' ' .. crashes
 	set_flag(job, 'a')
 	timeline.note(key, job, 'crashed', why)
+	remarks.say(id, job, 'crashed: ' .. why)
 	if has_flag(job, 'c') then
 		return finish(id, key, job, CANCELLED, 'a', counts)
 	end
@@ -87,6 +91,7 @@ function ACKS.E(id, key, job, a, text)
 	local errors = plan.errors + 1
 	local counts, why = errors .. ' ' .. plan.crashes, code .. ' ' .. text
 	set_flag(job, 'a')
+	remarks.say(id, job, 'attempt ' .. errors .. ' failed: ' .. code .. ': ' .. text)
 	if temporary == '0' then
 		return finish(id, key, job, FAILED, 'a', counts, 'E', why)
 	end

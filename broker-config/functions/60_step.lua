@@ -113,7 +113,7 @@ local function read_counters(c)
 	return h
 end
 
--- worker, seq, lease, want, number of kinds, kinds, number of acks, acks
+-- worker, seq, lease, want, number of kinds, kinds, number of acks, acks, and if there are any: number of remarks, remarks
 local function step(keys, args)
 	enter(keys, args)
 	local worker, seq, lease, n_kinds = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
@@ -133,6 +133,10 @@ local function step(keys, args)
 	local fence = c.fence
 	if h[6] then
 		c.paused, c.want = true, 0
+	end
+	local after = 11 + n_kinds + 5 * tonumber(args[10 + n_kinds])
+	if args[after] then
+		remarks.take(args, after)
 	end
 	local rejected = apply_acks(worker, args, 11 + n_kinds, tonumber(args[10 + n_kinds]))
 	local silence_end = keep_time(h[2], h[3])

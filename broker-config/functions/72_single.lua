@@ -34,6 +34,9 @@ local function replay_job(id, key, job)
 	line_up(id, key, job, kind_of(h[1]), h[2])
 	move(key, job, READY)
 	call('PERSIST', key)
+	if has_flag(job, 'L') then
+		call('PERSIST', T .. ':L:' .. id)
+	end
 	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
 	return true
 end

@@ -26,6 +26,18 @@ const struct kind *kind_of(const char *name)
 	return NULL;
 }
 
+void kind_log(struct job_context *c, const char *fmt, ...)
+{
+	struct buf line = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_addv(&line, fmt, ap);
+	va_end(ap);
+	c->log(c, buf_text(&line));
+	buf_close(&line);
+}
+
 struct json *kind_check(const struct kind *k, const struct json *params, bool unknown_ok, struct err *e)
 {
 	struct json *shaped = k->shape != NULL && json_is(params, JSON_OBJECT) ? k->shape(params) : NULL;

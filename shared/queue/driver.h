@@ -7,6 +7,7 @@
 #define QUEUE_DRIVER_H
 
 #include "queue/queue.h"
+#include "queue/seeing.h"
 
 #define QUEUE_TAIL 20 /* digits of an id after queue and shard: its name within the shard */
 
@@ -55,6 +56,8 @@ struct queue_driver {
 	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);
 	bool (*ping)(struct queue *q, struct err *e);
+	int (*log)(struct queue *q, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
+	bool (*show_many)(struct queue *q, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
 
 	struct queue_watcher *(*watcher_open)(const char *url, const struct queue_options *options, struct err *e);

@@ -187,10 +187,22 @@ struct queue_claim {
 	struct job job; /* id, kind, kind_version, params, attempt, crashes, fence, trace, cancel_asked are filled; job_close it */
 };
 
+/* A line for the log of a job that runs. */
+struct queue_remark {
+	char id[JOB_ID];
+	int64_t fence;
+	int64_t age_ms; /* since it was said */
+	char *text;     /* at most QUEUE_REMARK_MAX bytes, no control characters; owned by the caller */
+};
+#define QUEUE_REMARK_MAX 500
+
 struct queue_step {
 	const struct queue_ack *acks;
 	size_t n_acks; /* <= QUEUE_BATCH_MAX */
-	int want;      /* claims wanted, 0..QUEUE_BATCH_MAX */
+	/* Written before the ends are, so that whoever sees an end sees all that was said before it. <= QUEUE_BATCH_MAX */
+	const struct queue_remark *remarks;
+	size_t n_remarks;
+	int want; /* claims wanted, 0..QUEUE_BATCH_MAX */
 	int64_t lease_ms;
 };
 

@@ -12,10 +12,11 @@
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;       /* '!' record; else the place: d schedule, r lane, l lease, h held */
+	char what;       /* '!' record; else the place: d schedule, r lane, l lease, h held; L its log, which is no place */
 	char state;      /* of a record: its digit */
 	char lane;       /* priority: of the lane that holds it; of a record: where it is meant to be */
-	bool ends;       /* of a record: it has a time to live */
+	bool ends;       /* of a record or a log: it has a time to live */
+	bool log;        /* of a record: it says that it has one */
 	char ghosts[12]; /* of a record: priorities of the lanes where its id is left */
 };
 
@@ -79,6 +80,7 @@ static bool gather_record(struct audit *a, const char *key, const char *tail, st
 		t->state = s[0];
 		t->lane = lane ? lane[0] : '5';
 		t->ends = left >= 0;
+		t->log = memchr(s, 'L', strcspn(s, ".")) != NULL;
 		/* The flag and the field say the same, or the record has no state. */
 		if ((memchr(s, 'g', strcspn(s, ".")) != NULL) != (ghosts != NULL) ||
 		        !str_copy(t->ghosts, sizeof(t->ghosts), ghosts ? ghosts : ""))
@@ -108,6 +110,19 @@ static bool gather_ids(struct audit *a, const char *read, const char *key, char 
 	return ok;
 }
 
+static bool gather_log(struct audit *a, const char *key, const char *tail, struct err *e)
+{
+	struct redis_reply *ttl = NULL;
+	int64_t left = -2;
+	bool ok = command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e) && redis_reply_int(ttl, &left);
+	struct trace *t = ok && left != -2 ? add_trace(a, tail, strlen(tail), 'L') : NULL;
+
+	if (t)
+		t->ends = left >= 0;
+	redis_reply_close(&ttl);
+	return ok;
+}
+
 static bool gather_ring(struct audit *a, const char *key, struct err *e)
 {
 	struct redis_reply *r = NULL;
@@ -125,6 +140,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 
 	if (str_starts(name, ":j:"))
 		return gather_record(a, key, name + 3, e);
+	if (str_starts(name, ":L:"))
+		return gather_log(a, key, name + 3, e);
 	if (str_starts(name, ":r:")) {
 		a->lanes++;
 		return gather_ids(a, "LRANGE", key, 'r', name[3 + strcspn(name + 3, ":") + 1], e);
@@ -203,10 +220,12 @@ static bool is_ghost(const struct trace *record, const struct trace *t)
 /* t[0] is what is known first of an id, t[n - 1] what is known last. */
 static bool judge(struct audit *a, const struct trace *t, size_t n)
 {
-	size_t ghosts = 0, real = 0;
+	size_t ghosts = 0, real = 0, log = 0;
 	enum job_state s;
 	char place;
 
+	if (t[0].what == 'L') /* both vanish in the same moment, but are not looked at in one */
+		return t[0].ends || problem(a, t[0].tail, "has a log that will stay, but no record");
 	if (t[0].what != '!') /* the record's retention ended while its id still lay in a lane: it is passed over there */
 		return t[0].what == 'r' || problem(a, t[0].tail, "is held somewhere but has no record");
 	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD)
@@ -217,7 +236,12 @@ static bool judge(struct audit *a, const struct trace *t, size_t n)
 	a->out->by_state[s]++;
 	if (t[0].ends != job_state_is_end(s))
 		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
-	for (size_t i = 1; i < n; i++) {
+	if (n > 1 && t[1].what == 'L') {
+		if (!t[0].log || t[1].ends != t[0].ends)
+			return problem(a, t[0].tail, t[0].log ? "will not vanish together with its log" : "knows nothing of its log");
+		log = 1;
+	}
+	for (size_t i = 1 + log; i < n; i++) {
 		bool ghost = is_ghost(t, &t[i]);
 
 		ghosts += ghost;

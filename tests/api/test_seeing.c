@@ -56,5 +56,28 @@ START_TEST(a_timeline_over_http)
 }
 END_TEST
 
-static const TTest *const tests[] = {a_timeline_over_http};
+START_TEST(a_log_is_asked_for_properly)
+{
+	static const char *const bad[] = {"?from=-1", "?from=x", "?tail=1001", "?limit=0", "?limit=257", "?from=1&tail=1",
+	        "?from=9223372036854775808", "?limit=1%00"};
+	struct api_test t;
+	char id[JOB_ID], path[120];
+
+	api_start(&t, NULL);
+	api_submit(&t, "{\"kind\":\"noop\"}", id);
+	call_on(&t, id, "/logs", 200);
+	ck_assert_uint_eq(json_count(json_get(t.json, "lines")), 0);
+	ck_assert_int_eq(json_get_int(t.json, "next", 0), 1);
+	call_on(&t, id, "/logs?from=9223372036854775806", 200);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(path, sizeof path, "/logs%s", bad[i]);
+		call_on(&t, id, path, 422);
+	}
+	call_on(&t, "default-0nosuchjob0000000000", "/logs", 404);
+	call_on(&t, "nonsense", "/logs", 404);
+	api_stop(&t);
+}
+END_TEST
+
+static const TTest *const tests[] = {a_timeline_over_http, a_log_is_asked_for_properly};
 TEST_MAIN("seeing", tests)

@@ -104,6 +104,24 @@ START_TEST(jobs_from_submit_to_result)
 	time_print_date(day, clock_now_ms());
 	expect(&out, day); /* times are for people */
 	mem_free(&out);
+	char talker[48], many[24] = "line 300 of 300";
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "say=300", "--json"), 0);
+	job = parsed(out);
+	ck_assert(str_copy(talker, sizeof(talker), json_get_text(job, "id", "")));
+	json_close(&job);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "logs", talker, "--follow"), 0);
+	expect(&out, "line 1 of 300");
+	expect(&out, "line 100 of 300");
+	expect(&out, " lines are left out: a job may write 50 a second");
+	expect(&out, many);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "logs", talker, "--tail", "1"), 0);
+	expect(&out, many);
+	ck_assert_ptr_null(strstr(out, "line 1 of"));
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "logs", talker, "--tail", "0"), 2);
+	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "show", id, "--timeline"), 0);
 	expect(&out, "created");
 	expect(&out, "claimed");

@@ -1,0 +1,44 @@
+/* seeing.c -- the front of what goes on in a queue: checks, and what answers own. */
+#include "queue/seeing.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "queue/driver.h"
+
+int queue_log(struct queue *q, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e)
+{
+	char queue[JOB_NAME];
+	int shard;
+
+	memset(out, 0, sizeof(*out));
+	if (!job_id_parse(id, queue, &shard))
+		return 0;
+	if (limit < 1 || limit > QUEUE_BATCH_MAX)
+		return err_fail(e, ERR_INVALID, "1 to %d lines of a log can be asked for, not %d", QUEUE_BATCH_MAX, limit);
+	return q->driver->log(q, id, from, limit, out, e);
+}
+
+void queue_log_close(struct queue_log *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		mem_free(&l->lines[i].text);
+	mem_free(&l->lines);
+	memset(l, 0, sizeof(*l));
+}
+
+bool queue_show_many(struct queue *q, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e)
+{
+	char first[JOB_NAME], queue[JOB_NAME];
+	int first_shard, shard;
+
+	memset(jobs, 0, n * sizeof(*jobs));
+	if (n == 0)
+		return true;
+	if (n > QUEUE_BATCH_MAX || !job_id_parse(ids[0], first, &first_shard))
+		return err_set(e, ERR_INVALID, "up to %d jobs of one queue can be shown at once", QUEUE_BATCH_MAX);
+	for (size_t i = 1; i < n; i++)
+		if (!job_id_parse(ids[i], queue, &shard) || shard != first_shard || !str_eq(queue, first))
+			return err_set(e, ERR_INVALID, "%.60s is not of queue %s", ids[i], first);
+	return q->driver->show_many(q, ids, n, jobs, e);
+}
