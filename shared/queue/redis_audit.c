@@ -26,7 +26,7 @@ struct audit {
 	size_t tag_len;
 	struct trace *traces;
 	size_t n, cap;
-	int64_t lanes, rings;
+	int64_t lanes, rings, schedules;
 	struct queue_audit *out;
 };
 
@@ -148,6 +148,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 	}
 	if (str_starts(name, ":g:"))
 		return gather_ring(a, key, e);
+	if (str_starts(name, ":cj:"))
+		a->schedules++;
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
@@ -306,5 +308,7 @@ int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, 
 	if (ok && sound && !counters)
 		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
 	mem_free(&a.traces);
+	if (ok && sound)
+		return redis_audit_schedules(a.q, queue, a.schedules, out->problem, sizeof(out->problem), e);
 	return ok ? sound : -1;
 }
