@@ -21,9 +21,10 @@
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
 --   T:L:<id>          list    what a job said while it ran: its log
+--   T:ev              stream  changes of state, while somebody listens
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
 --   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
---                             t ge mt rt times, ct when the next schedule ticks, at op places
+--                             t ge mt rt times, ct when the next schedule ticks, at op places, ev until when somebody listens, es since when
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
 -- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts, h timeline. What has its
@@ -72,6 +73,9 @@ local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.
 -- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
 local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
 
+-- What moves in this call, for those who listen (16_changes.lua). on: does anybody? nil: not known yet.
+local changes = { list = {} }
+
 local function enter(keys, args)
 	call = redis.call
 	local t = call('TIME')
@@ -82,6 +86,15 @@ local function enter(keys, args)
 	J = T .. ':j:'
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
+	changes.on = nil
+	if changes.list[1] then
+		changes.list = {}
+	end
+end
+
+-- until_ms: field ev of T:n.
+function changes.look(until_ms)
+	changes.on = until_ms and tonumber(until_ms) > now or false
 end
 
 local function count(name, by)
@@ -104,6 +117,9 @@ local function leave()
 	end
 	if #sets > 0 then
 		call('HSET', T .. ':n', unpack(sets))
+	end
+	if changes.list[1] then
+		changes.write()
 	end
 end
 
@@ -143,6 +159,9 @@ local function move(key, job, to, ...)
 	end
 	job.state = to
 	save(key, job, ...)
+	if changes.on ~= false then
+		changes.note(key, to)
+	end
 end
 
 local function has_flag(job, flag)

@@ -143,6 +143,9 @@ local function settle(key, s, fence, result)
 	end
 	call('PEXPIRE', key, opt.result_ttl)
 	count('done', 1)
+	if changes.on then
+		changes.note(key, SUCCEEDED)
+	end
 	return true
 end
 

@@ -99,6 +99,9 @@ local function take(c, id, lane)
 		local fence = fence_text(c)
 		call('HSET', key, 's', CLAIMED .. fence, 'w', c.worker, 'b', now_text)
 		hand_over(c, id, fence, h[2], h[3], false, false)
+		if changes.on then
+			changes.note(key, RUNNING, kind_of(h[2]))
+		end
 		return true
 	end
 	local job = parse(h[1])

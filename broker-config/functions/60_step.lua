@@ -96,13 +96,14 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'ev', 'r', 'run', 'done' }
 	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
 		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 8, #names do
+	changes.look(h[8])
+	for i = 9, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do
@@ -166,7 +167,8 @@ end
 local function renew(keys, args)
 	enter(keys, args)
 	local worker, lease, lost, cancel, leases = args[5], tonumber(args[6]), {}, {}, {}
-	local h = call('HMGET', T .. ':n', 't', 'ge', 'rt')
+	local h = call('HMGET', T .. ':n', 't', 'ge', 'rt', 'ev')
+	changes.look(h[4])
 	local silence_end = keep_time(h[1], h[2])
 	for i = 8, 7 + tonumber(args[7]) * 3, 3 do
 		local key = T .. ':j:' .. args[i]

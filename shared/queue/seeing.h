@@ -31,9 +31,40 @@ struct queue_log {
 int queue_log(struct queue *q, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e) MUST_CHECK;
 void queue_log_close(struct queue_log *l);
 
+/* ---- changes of state ------------------------------------------------------------------------------------------ */
+
+#define QUEUE_CHANGE_ID 48
+
+struct queue_change {
+	int64_t at, seq;             /* of the call that made it, by the server's clock; more than one within a millisecond are numbered */
+	int index;                   /* among those of this call */
+	char entry[QUEUE_CHANGE_ID]; /* at and seq as text: to go on after it */
+	char id[JOB_ID], kind[JOB_NAME];
+	enum job_state state; /* what it became */
+};
+
+struct queue_changes {
+	int64_t now;                 /* the server's time: later calls have none that is older */
+	int64_t since;               /* what was changed from then on is told */
+	bool gap;                    /* something between the entry asked for and `since` was missed */
+	char after[QUEUE_CHANGE_ID]; /* what was read on after; another one than asked for after a gap */
+	struct queue_change *items;
+	size_t n;
+	bool more; /* ask again at once */
+};
+
+/* Changes of state in a queue after this entry ("": those that are whole, from the oldest on). They are only written down while somebody
+ * listens, which this call makes known for 10 s: call it again within 5. A queue keeps those of the last 1000 calls, for 5 minutes. */
+bool queue_changes(struct queue *q, const char *queue, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
+void queue_changes_close(struct queue_changes *c);
+/* The queues that exist: how many were filled in; -1. */
+int queue_names(struct queue *q, char (*out)[JOB_NAME], int max, struct err *e) MUST_CHECK;
+
 /* ---- many jobs ------------------------------------------------------------------------------------------------- */
 
 /* Look at n <= QUEUE_BATCH_MAX jobs of one queue. jobs[i] is filled (job_close it), or has an empty id when there is no ids[i]. */
 bool queue_show_many(struct queue *q, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e) MUST_CHECK;
+/* Only their revisions, which grow with every change; 0: there is no ids[i]. */
+bool queue_revisions(struct queue *q, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e) MUST_CHECK;
 
 #endif

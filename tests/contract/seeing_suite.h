@@ -355,9 +355,128 @@ START_TEST(many_jobs_at_one_look)
 }
 END_TEST
 
-#define SEEING_SUITE                                                                                                    \
-	a_timeline_tells_the_unusual, a_timeline_that_begins_late, a_timeline_is_bounded, a_log_is_read_while_it_grows, \
-	        a_log_is_bounded_and_its_numbers_go_on, a_log_survives_a_crash, a_deleted_letter_takes_its_log_along,   \
-	        logs_refuse_nonsense, many_jobs_at_one_look
+/* ---- changes of state --------------------------------------------------------------------------------------------- */
+
+static struct queue_changes changes_after(struct queue *q, const char *after)
+{
+	struct err e = {0};
+	struct queue_changes c;
+
+	ck_ok(queue_changes(q, Q, after, &c, &e), &e);
+	return c;
+}
+
+/* The states in a row, as "ready running"; *place goes on behind them. */
+static void changes_are(struct queue *q, char place[QUEUE_CHANGE_ID], const char *wanted, bool gap)
+{
+	struct queue_changes c = changes_after(q, place);
+	struct buf got = {0};
+
+	for (size_t i = 0; i < c.n; i++) {
+		buf_addf(&got, "%s%s", i ? " " : "", job_state_name(c.items[i].state));
+		ck_assert_str_eq(c.items[i].kind, KIND);
+		ck_assert_int_le(c.items[i].at, c.now);
+	}
+	ck_assert_str_eq(buf_text(&got), wanted);
+	ck_assert_int_eq(c.gap, gap);
+	memcpy(place, c.n ? c.items[c.n - 1].entry : c.after, QUEUE_CHANGE_ID);
+	buf_close(&got);
+	queue_changes_close(&c);
+}
+
+START_TEST(changes_are_told_to_who_listens)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w:1:1");
+	struct queue_submission s = {.priority = 5, .max_attempts = 2, .backoff_ms = 200, .backoff_cap_ms = 200},
+	                        late = {.delay_ms = 600000}, held = {.held = true};
+	struct err e = {0};
+	char place[QUEUE_CHANGE_ID] = "", from_the_start[QUEUE_CHANGE_ID], id[JOB_ID];
+
+	submit_plain(q, id);
+	cancel(q, id); /* nobody listens yet */
+	changes_are(q, place, "", false);
+	memcpy(from_the_start, place, sizeof(place));
+	submit_new(q, &s);
+	submit_new(q, &late);
+	submit_new(q, &held);
+	changes_are(q, place, "ready scheduled waiting", false);
+	claim_and_ack(l, s.id, ACK_ERROR, ERR_TIMEOUT);
+	changes_are(q, place, "running retrying", false);
+	clock_sleep_ms(250);
+	claim_and_ack(l, s.id, ACK_DONE, ERR_NONE);
+	changes_are(q, place, "ready running succeeded", false);
+	ck_assert_int_eq(queue_release(q, held.id, &e), 1);
+	cancel(q, held.id);
+	cancel(q, late.id);
+	ck_assert_int_eq(queue_replay(q, late.id, &e), 1);
+	changes_are(q, place, "ready cancelled cancelled ready", false);
+	changes_are(q, place, "", false);
+	changes_are(q, from_the_start, "ready scheduled waiting running retrying ready running succeeded ready cancelled cancelled ready",
+	        false);
+	ck_assert(!queue_changes(q, Q, "1-2-3", &(struct queue_changes){0}, &e));
+	ck_assert(!queue_changes(q, Q, "(1-2", &(struct queue_changes){0}, &e));
+	ck_assert(!queue_changes(q, "NO", "", &(struct queue_changes){0}, &e));
+	close_both(&q, &l);
+}
+END_TEST
+
+/* More than is kept: the reader is told, and goes on with what is there. */
+START_TEST(changes_that_were_missed_are_told)
+{
+	struct queue *q = open_queue(NULL);
+	char place[QUEUE_CHANGE_ID] = "", old[QUEUE_CHANGE_ID] = "1000-0";
+	char id[JOB_ID];
+
+	changes_are(q, place, "", false);
+	changes_are(q, old, "", true); /* nobody listened then */
+	for (int i = 0; i < 800; i++) {
+		submit_plain(q, id);
+		cancel(q, id);
+	}
+	struct queue_changes c = changes_after(q, place);
+	ck_assert(c.gap && c.n > 0 && c.more);
+	ck_assert_str_ne(c.after, place);
+	memcpy(place, c.items[c.n - 1].entry, sizeof(place));
+	int64_t seen = (int64_t)c.n;
+	for (bool more = true; more;) {
+		queue_changes_close(&c);
+		c = changes_after(q, place);
+		ck_assert(!c.gap);
+		seen += (int64_t)c.n;
+		more = c.more;
+		if (c.n)
+			memcpy(place, c.items[c.n - 1].entry, sizeof(place));
+	}
+	ck_assert_int_ge(seen, 900);
+	ck_assert_int_le(seen, 1200);
+	queue_changes_close(&c);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(revisions_at_one_look)
+{
+	struct queue *q = open_queue(NULL);
+	char ids[3][JOB_ID] = {"", "q-000000000000000000000", ""};
+	int64_t revs[3];
+	struct err e = {0};
+
+	submit_plain(q, ids[0]);
+	submit_plain(q, ids[2]);
+	cancel(q, ids[2]);
+	ck_ok(queue_revisions(q, ids, 3, revs, &e), &e);
+	ck_assert_int_eq(revs[0], 1);
+	ck_assert_int_eq(revs[1], 0);
+	ck_assert_int_eq(revs[2], 2);
+	queue_close(&q);
+}
+END_TEST
+
+#define SEEING_SUITE                                                                                                             \
+	a_timeline_tells_the_unusual, a_timeline_that_begins_late, a_timeline_is_bounded, a_log_is_read_while_it_grows,          \
+	        a_log_is_bounded_and_its_numbers_go_on, a_log_survives_a_crash, a_deleted_letter_takes_its_log_along,            \
+	        logs_refuse_nonsense, many_jobs_at_one_look, changes_are_told_to_who_listens, changes_that_were_missed_are_told, \
+	        revisions_at_one_look
 
 #endif

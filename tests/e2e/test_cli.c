@@ -104,6 +104,24 @@ START_TEST(jobs_from_submit_to_result)
 	time_print_date(day, clock_now_ms());
 	expect(&out, day); /* times are for people */
 	mem_free(&out);
+	char url[64], log[600];
+	snprintf(url, sizeof(url), "BARQUE_URL=http://127.0.0.1:%d", s.api_port);
+	const char *follow[] = {test_program("barque"), "jobs", "--follow", "--count", "1", "--state", "succeeded", "--kind", "noop", NULL};
+	const char *env[] = {url, NULL};
+	pid_t follower = test_spawn("follower", follow, env);
+	int status = -1;
+	for (int i = 0; i < 20 && !test_wait(follower, 500, &status); i++) {
+		ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--wait", "--json"), 0); /* until it listens */
+		mem_free(&out);
+	}
+	ck_assert_int_eq(status, 0);
+	snprintf(log, sizeof(log), "%s/follower.log", test_dir());
+	out = test_read_file(log, NULL);
+	expect(&out, "noop             succeeded");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "jobs", "--follow", "--state", "nice"), 1);
+	expect(&out, "HTTP status 422");
+	mem_free(&out);
 	char talker[48], many[24] = "line 300 of 300";
 	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "say=300", "--json"), 0);
 	job = parsed(out);
