@@ -21,10 +21,11 @@
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
 --   T:L:<id>          list    what a job said while it ran: its log
+--   T:load            string  ready and running jobs together
 --   T:ev              stream  changes of state, while somebody listens
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
 --   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
---                             t ge mt rt times, ct when the next schedule ticks, at op places, ev until when somebody listens, es since when
+--                             t ge mt rt times, ct when the next schedule ticks, at op places, ev until when somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
 -- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts, h timeline. What has its
@@ -106,8 +107,19 @@ local function set(name, value)
 	sets[#sets + 1] = value
 end
 
+-- What waits and runs, as one number for autoscalers. Whoever has just read the counters writes it anew, so that it heals.
+local function keep_load()
+	local by = (deltas.r or 0) + (deltas.run or 0)
+	if by ~= 0 and known.r and known.run then
+		call('SET', T .. ':load', string.format('%.0f', known.r + known.run + by))
+	elseif by ~= 0 then
+		call('INCRBY', T .. ':load', by)
+	end
+end
+
 -- Counters that were read in this call are written with all else that is set, the others by themselves.
 local function leave()
+	keep_load()
 	for name, by in pairs(deltas) do
 		if known[name] then
 			set(name, known[name] + by)

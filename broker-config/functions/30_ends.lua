@@ -51,6 +51,7 @@ local function crash(id, key, job, why)
 	local counts = plan.errors .. ' ' .. crashes
 	set_flag(job, 'a')
 	timeline.note(key, job, 'crashed', why)
+	count('crs', 1)
 	remarks.say(id, job, 'crashed: ' .. why)
 	if has_flag(job, 'c') then
 		return finish(id, key, job, CANCELLED, 'a', counts)
@@ -103,6 +104,7 @@ function ACKS.E(id, key, job, a, text)
 	end
 	local due = now + (after ~= '0' and tonumber(after) or backoff(plan, errors, tonumber(chance) / 65536))
 	timeline.note(key, job, 'error', string.format('%s: %s; again in %.1f s', code, string.sub(text, 1, 250), (due - now) / 1000))
+	count('ret', 1)
 	move(key, job, RETRYING, 'a', counts, 'E', why, 'd', due)
 	call('ZADD', T .. ':d', due, id)
 end

@@ -82,11 +82,11 @@ local function lay_ghost(key, job, priority)
 	return true
 end
 
--- It is ours: into the answer and the leases. counts, trace: false when there are none.
-local function hand_over(c, id, fence, kind, params, counts, trace)
+-- It is ours: into the answer and the leases. counts, trace: false when there are none. since: when it was due.
+local function hand_over(c, id, fence, kind, params, counts, trace, since)
 	local leases, claims = c.leases, c.claims
 	c.bytes = c.bytes + (params and #params or 2)
-	claims[#claims + 1] = { id, fence, kind, params, counts, trace }
+	claims[#claims + 1] = { id, fence, kind, params, counts, trace, since }
 	leases[#leases + 1] = c.until_ms
 	leases[#leases + 1] = id
 end
@@ -94,11 +94,11 @@ end
 -- One job becomes ours. False: the id was a ghost, or what is left of a job that has vanished.
 local function take(c, id, lane)
 	local key = J .. id
-	local h = call('HMGET', key, 's', 'k', 'p')
+	local h = call('HMGET', key, 's', 'k', 'p', 'c', 'd')
 	if h[1] == FRESH then
 		local fence = fence_text(c)
 		call('HSET', key, 's', CLAIMED .. fence, 'w', c.worker, 'b', now_text)
-		hand_over(c, id, fence, h[2], h[3], false, false)
+		hand_over(c, id, fence, h[2], h[3], false, false, h[4])
 		if changes.on then
 			changes.note(key, RUNNING, kind_of(h[2]))
 		end
@@ -115,7 +115,7 @@ local function take(c, id, lane)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	hand_over(c, id, job.fence, h[2], h[3], counts, trace)
+	hand_over(c, id, job.fence, h[2], h[3], counts, trace, h[5] or h[4])
 	return true
 end
 

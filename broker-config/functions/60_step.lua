@@ -37,11 +37,25 @@ local function trim_old()
 	set('op', #ids < 64 and 0 or from + 64 - gone)
 end
 
+-- Jobs ended per second, lately: a moving average over some 20 s.
+local function measure_drain()
+	local h = call('HMGET', T .. ':n', 'hd', 'ht', 'hr')
+	local done = known.done + (deltas.done or 0)
+	set('hd', string.format('%.0f', done))
+	set('ht', now_text)
+	if h[1] and now > tonumber(h[2]) then
+		local ms = now - tonumber(h[2])
+		local old = math.exp(-ms / 20000)
+		set('hr', string.format('%.6f', tonumber(h[3] or 0) * old + (done - tonumber(h[1])) * 1000 / ms * (1 - old)))
+	end
+end
+
 local function keep_house(last)
 	if last and now - tonumber(last) < 1000 then
 		return
 	end
 	set('mt', now_text)
+	measure_drain()
 	trim_ends(':x', opt.dead_ttl)
 	trim_ends(':f', opt.dead_ttl)
 	trim_ends(':k', opt.result_ttl)

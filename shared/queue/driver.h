@@ -78,6 +78,7 @@ struct queue_driver {
 	int (*log)(struct queue *q, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
 	bool (*show_many)(struct queue *q, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
 	bool (*revisions)(struct queue *q, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e);
+	bool (*backlog)(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e);
 	bool (*changes)(struct queue *q, const char *queue, const char *after, struct queue_changes *out, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
 

@@ -184,7 +184,9 @@ struct queue_ack {
 };
 
 struct queue_claim {
-	struct job job; /* id, kind, kind_version, params, attempt, crashes, fence, trace, cancel_asked are filled; job_close it */
+	/* id, kind, kind_version, params, attempt, crashes, fence, trace, cancel_asked and run_at (when it was due) are filled; job_close it. Its
+	 * fence is the server's time in us, or a little more. */
+	struct job job;
 };
 
 /* A line for the log of a job that runs. */

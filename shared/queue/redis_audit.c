@@ -280,17 +280,24 @@ static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 {
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	int64_t ready = 0, running = 0;
+	int64_t ready = 0, running = 0, load = -1;
+	struct redis_reply *n = NULL;
 	bool ok;
 
 	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
 	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
-	buf_close(&key);
 	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
 		ok = redis_bad_reply(e, "HMGET");
 	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
 		ok = redis_bad_reply(e, "HMGET");
-	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING];
+	buf_clear(&key);
+	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":load");
+	ok = ok && command(a, (const char *const[]){"GET", key.data, NULL}, &n, e);
+	buf_close(&key);
+	if (ok && redis_reply_text(n, NULL) && !redis_reply_int(n, &load))
+		ok = redis_bad_reply(e, "GET");
+	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING] && (load < 0 || load == ready + running);
+	redis_reply_close(&n);
 	redis_reply_close(&r);
 	return ok;
 }

@@ -373,6 +373,7 @@ const struct queue_driver redis_driver = {
         .show_many = redis_show_many,
         .revisions = redis_revisions,
         .changes = redis_changes,
+        .backlog = redis_backlog,
         .audit = redis_audit,
         .schedule_put = redis_schedule_put,
         .schedule_show = redis_schedule_show,

@@ -252,7 +252,8 @@ bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job
 	out->state = JOB_RUNNING;
 	if (!kind || !read_id(out, redis_reply_at(r, 0), queue) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
 	        !read_kind(out, kind, len) || !read_optional(out, redis_reply_at(r, 3), read_params) ||
-	        !read_optional(out, redis_reply_at(r, 4), read_counts) || !read_optional(out, redis_reply_at(r, 5), read_trace)) {
+	        !read_optional(out, redis_reply_at(r, 4), read_counts) || !read_optional(out, redis_reply_at(r, 5), read_trace) ||
+	        !read_optional(out, redis_reply_at(r, 6), read_due)) {
 		job_close(out);
 		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);
 	}

@@ -1,4 +1,4 @@
-/* redis_see.c -- what goes on in Redis' queues: the logs of jobs, many jobs at one look. */
+/* redis_see.c -- what goes on in Redis' queues: the logs of jobs, many jobs at one look, the backlog. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -120,5 +120,46 @@ bool redis_show_many(struct queue *base, const char (*ids)[JOB_ID], size_t n, st
 	redis_reply_close(&r);
 	for (size_t i = 0; !ok && i < n; i++)
 		job_close(&jobs[i]);
+	return ok;
+}
+
+/* ---- backlog ------------------------------------------------------------------------------------------------------- */
+
+#define RATE_LASTS_MS 10000   /* a rate that no step has measured for so long is none */
+#define RATE_LEAST    0.001   /* jobs a second: below, the age of the oldest says more */
+#define RATE_UNIT     1000000 /* it comes as a whole number */
+
+/* {now, ready, running, oldest since, rate, measured at, retries, crashes, recovered} */
+static bool read_backlog(const struct redis_reply *r, struct queue_backlog *out)
+{
+	int64_t now, since, rate, measured;
+	int64_t *const fields[] = {
+	        &now, &out->ready, &out->running, &since, &rate, &measured, &out->retries, &out->crashes, &out->recovered};
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (!redis_reply_int(redis_reply_at(r, i), fields[i]))
+			return false;
+	out->oldest_ms = since && now > since ? now - since : 0;
+	out->drain_rate = now - measured < RATE_LASTS_MS ? (double)rate / RATE_UNIT : 0;
+	if (out->drain_rate < RATE_LEAST)
+		out->drain_rate = 0;
+	if (out->ready > 0)
+		out->seconds = out->drain_rate > 0 ? (double)out->ready / out->drain_rate : (double)out->oldest_ms / 1000;
+	return true;
+}
+
+bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	redis_fcall(&cmd, &q->head.options, "backlog", queue, 0);
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok && !read_backlog(r, out))
+		ok = redis_bad_reply(e, "backlog");
+	redis_reply_close(&r);
 	return ok;
 }

@@ -78,6 +78,14 @@ void queue_changes_close(struct queue_changes *c)
 	memset(c, 0, sizeof(*c));
 }
 
+bool queue_backlog(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e)
+{
+	memset(out, 0, sizeof(*out));
+	if (!job_queue_ok(queue))
+		return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
+	return q->driver->backlog(q, queue, out, e);
+}
+
 int queue_names(struct queue *q, char (*out)[JOB_NAME], int max, struct err *e)
 {
 	return q->driver->names(q, out, max, e);

@@ -60,6 +60,17 @@ void queue_changes_close(struct queue_changes *c);
 /* The queues that exist: how many were filled in; -1. */
 int queue_names(struct queue *q, char (*out)[JOB_NAME], int max, struct err *e) MUST_CHECK;
 
+/* ---- backlog ---------------------------------------------------------------------------------------------------- */
+
+struct queue_backlog {
+	int64_t ready, running; /* together: the load */
+	int64_t oldest_ms;      /* for how long the oldest ready job has been due; 0: none is ready. Of the 256 lanes served next */
+	double drain_rate;      /* jobs that ended per second, a moving average over 20 s; 0: none lately, or no worker is heard */
+	double seconds;         /* what it will take: ready / drain_rate; without a drain rate, the age of the oldest */
+	int64_t retries, crashes, recovered; /* so far: errors tried again, crashes, leases taken back from workers */
+};
+bool queue_backlog(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e) MUST_CHECK;
+
 /* ---- many jobs ------------------------------------------------------------------------------------------------- */
 
 /* Look at n <= QUEUE_BATCH_MAX jobs of one queue. jobs[i] is filled (job_close it), or has an empty id when there is no ids[i]. */
