@@ -5,8 +5,8 @@ backlog.LANES = 256 -- looked at in one call
 backlog.IDS = 4 -- of each lane, since the first ones may be ghosts
 
 -- When the first job of a lane that is really ready became so for the first time, as far as its record tells; nil: none was found.
-function backlog.head(kind, lane)
-	for _, id in ipairs(call('LRANGE', T .. ':r:' .. kind .. ':' .. lane, 0, backlog.IDS - 1)) do
+function backlog.head(route, lane)
+	for _, id in ipairs(call('LRANGE', T .. ':r:' .. route .. ':' .. lane, 0, backlog.IDS - 1)) do
 		local h = call('HMGET', J .. id, 's', 'c', 'd')
 		if h[1] and string.sub(h[1], 1, 1) == READY then
 			return tonumber(h[3] or h[2])
@@ -19,10 +19,10 @@ end
 function backlog.oldest()
 	local h, oldest, left = call('HGETALL', T .. ':n'), nil, backlog.LANES
 	for i = 1, #h, 2 do
-		local kind = string.match(h[i], '^r:(.+)$')
-		local lanes = kind and tonumber(h[i + 1]) > 0 and left > 0 and call('ZRANGE', T .. ':g:' .. kind, 0, left - 1) or {}
+		local route = string.match(h[i], '^r:(.+)$')
+		local lanes = route and tonumber(h[i + 1]) > 0 and left > 0 and call('ZRANGE', T .. ':g:' .. route, 0, left - 1) or {}
 		for _, lane in ipairs(lanes) do
-			local since = backlog.head(kind, lane)
+			local since = backlog.head(route, lane)
 			if since and (not oldest or since < oldest) then
 				oldest = since
 			end
