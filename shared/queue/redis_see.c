@@ -132,7 +132,7 @@ bool redis_show_many(struct queue *base, const char (*ids)[JOB_ID], size_t n, st
 /* {now, ready, running, oldest since, rate, measured at, retries, crashes, recovered} */
 static bool read_backlog(const struct redis_reply *r, struct queue_backlog *out)
 {
-	int64_t now, since, rate, measured;
+	int64_t now = 0, since = 0, rate = 0, measured = 0;
 	int64_t *const fields[] = {
 	        &now, &out->ready, &out->running, &since, &rate, &measured, &out->retries, &out->crashes, &out->recovered};
 

@@ -84,26 +84,12 @@ START_TEST(help_and_mistakes)
 }
 END_TEST
 
-START_TEST(jobs_from_submit_to_result)
+START_TEST(jobs_and_logs_are_followed)
 {
 	struct test_system s;
 	char *out;
 	test_system_start(&s, sim, 1);
 
-	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "sleep_ms=1", "--wait", "--json"), 0);
-	struct json *job = parsed(out);
-	ck_assert_str_eq(json_get_text(job, "state", ""), "succeeded");
-	char id[48];
-	ck_assert(str_copy(id, sizeof(id), json_get_text(job, "id", "")));
-	json_close(&job);
-	mem_free(&out);
-
-	ck_assert_int_eq(BARQUE(&s, &out, "show", id), 0);
-	expect(&out, "succeeded");
-	char day[TIME_TEXT];
-	time_print_date(day, clock_now_ms());
-	expect(&out, day); /* times are for people */
-	mem_free(&out);
 	char url[64], log[600];
 	snprintf(url, sizeof(url), "BARQUE_URL=http://127.0.0.1:%d", s.api_port);
 	const char *follow[] = {test_program("barque"), "jobs", "--follow", "--count", "1", "--state", "succeeded", "--kind", "noop", NULL};
@@ -124,7 +110,7 @@ START_TEST(jobs_from_submit_to_result)
 	mem_free(&out);
 	char talker[48], many[24] = "line 300 of 300";
 	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "say=300", "--json"), 0);
-	job = parsed(out);
+	struct json *job = parsed(out);
 	ck_assert(str_copy(talker, sizeof(talker), json_get_text(job, "id", "")));
 	json_close(&job);
 	mem_free(&out);
@@ -139,6 +125,30 @@ START_TEST(jobs_from_submit_to_result)
 	ck_assert_ptr_null(strstr(out, "line 1 of"));
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "logs", talker, "--tail", "0"), 2);
+	mem_free(&out);
+	test_system_stop(&s);
+}
+END_TEST
+
+START_TEST(jobs_from_submit_to_result)
+{
+	struct test_system s;
+	char *out;
+	test_system_start(&s, sim, 1);
+
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "sleep_ms=1", "--wait", "--json"), 0);
+	struct json *job = parsed(out);
+	ck_assert_str_eq(json_get_text(job, "state", ""), "succeeded");
+	char id[48];
+	ck_assert(str_copy(id, sizeof(id), json_get_text(job, "id", "")));
+	json_close(&job);
+	mem_free(&out);
+
+	ck_assert_int_eq(BARQUE(&s, &out, "show", id), 0);
+	expect(&out, "succeeded");
+	char day[TIME_TEXT];
+	time_print_date(day, clock_now_ms());
+	expect(&out, day); /* times are for people */
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "show", id, "--timeline"), 0);
 	expect(&out, "created");
@@ -378,6 +388,6 @@ START_TEST(candles_events_and_a_backtest)
 }
 END_TEST
 
-static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, operators_steer_queues, a_key_is_one_job,
-        bars_never_wrap, output_that_cannot_be_written_is_an_error, cancel_a_running_job, candles_events_and_a_backtest};
+static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, jobs_and_logs_are_followed, operators_steer_queues,
+        a_key_is_one_job, bars_never_wrap, output_that_cannot_be_written_is_an_error, cancel_a_running_job, candles_events_and_a_backtest};
 TEST_MAIN("cli", tests)
