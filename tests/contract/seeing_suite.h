@@ -473,10 +473,70 @@ START_TEST(revisions_at_one_look)
 }
 END_TEST
 
+/* ---- backlog ------------------------------------------------------------------------------------------------------- */
+
+static struct queue_backlog backlog_of(struct queue *q)
+{
+	struct queue_backlog b;
+	struct err e = {0};
+
+	ck_ok(queue_backlog(q, Q, &b, &e), &e);
+	return b;
+}
+
+START_TEST(a_backlog_in_jobs_and_in_seconds)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w:1:1");
+	struct queue_submission first = {.priority = 7, .lane = "x"}, later = {.delay_ms = 600000, .priority = 5};
+	struct queue_backlog b = backlog_of(q);
+	struct err e = {0};
+	char ids[3][JOB_ID];
+
+	ck_assert(b.ready + b.running + b.oldest_ms == 0 && b.seconds == 0);
+	submit_new(q, &first);
+	clock_sleep_ms(300);
+	for (int i = 0; i < 3; i++)
+		submit_plain(q, ids[i]);
+	submit_new(q, &later);
+	b = backlog_of(q);
+	ck_assert_int_eq(b.ready, 4);
+	ck_assert_int_ge(b.oldest_ms, 290);                /* in whichever lane it stands */
+	ck_assert(b.drain_rate == 0 && b.seconds >= 0.29); /* nobody works: only its age is known */
+	struct queue_claim c = claim_one(l);
+	b = backlog_of(q);
+	ck_assert_int_eq(b.ready, 3);
+	ck_assert_int_eq(b.running, 1);
+	ck_assert_int_le(c.job.run_at, c.job.fence / 1000);
+	ck_assert_int_gt(c.job.run_at, c.job.fence / 1000 - 60000);
+	ack(l, c.job.id, c.job.fence, ACK_DONE, ERR_NONE);
+	job_close(&c.job);
+	cancel(q, first.id);
+	b = backlog_of(q);
+	ck_assert_int_eq(b.ready, 2);
+	ck_assert_int_lt(b.oldest_ms, 60000);
+	check_sound(q);               /* which compares the number for autoscalers */
+	for (int i = 0; i < 3; i++) { /* the rate is measured once a second */
+		clock_sleep_ms(1050);
+		step_nothing(l);
+	}
+	b = backlog_of(q);
+	ck_assert_msg(b.drain_rate > 0.001 && b.drain_rate < 10, "%f", b.drain_rate);
+	ck_assert(b.seconds > 0.19 && b.seconds < 3000);
+	ck_assert(b.retries == 0 && b.crashes == 0);
+	c = claim_one(l);
+	ack(l, c.job.id, c.job.fence, ACK_CRASHED, ERR_CRASHED);
+	job_close(&c.job);
+	ck_assert_int_eq(backlog_of(q).crashes, 1);
+	ck_assert(!queue_backlog(q, "NO", &b, &e));
+	close_both(&q, &l);
+}
+END_TEST
+
 #define SEEING_SUITE                                                                                                             \
 	a_timeline_tells_the_unusual, a_timeline_that_begins_late, a_timeline_is_bounded, a_log_is_read_while_it_grows,          \
 	        a_log_is_bounded_and_its_numbers_go_on, a_log_survives_a_crash, a_deleted_letter_takes_its_log_along,            \
 	        logs_refuse_nonsense, many_jobs_at_one_look, changes_are_told_to_who_listens, changes_that_were_missed_are_told, \
-	        revisions_at_one_look
+	        revisions_at_one_look, a_backlog_in_jobs_and_in_seconds
 
 #endif

@@ -13,6 +13,7 @@
 #include "queue/queue.h"
 #include "queue/seeing.h"
 #include "tests/flow/worker_rig.h"
+#include "tests/lib/prometheus.h"
 #include "tests/lib/test.h"
 
 START_TEST(jobs_run_and_their_results_come_back)
@@ -567,6 +568,11 @@ START_TEST(readiness_means_that_a_step_succeeded)
 	ck_assert_int_eq(get(&r, w.port, "/livez", &answer), 200);
 	ck_assert_int_eq(get(&r, w.port, "/metrics", &answer), 200);
 	ck_assert_ptr_nonnull(strstr(buf_text(&answer.body), "barque_worker_jobs_total{outcome=\"done\"} 1"));
+	ck_prometheus(buf_text(&answer.body));
+	ck_assert(prometheus_value(buf_text(&answer.body), "barque_worker_ends_total{kind=\"noop\",outcome=\"done\"}") == 1);
+	ck_assert(prometheus_value(buf_text(&answer.body), "barque_worker_run_seconds_count{kind=\"noop\"}") == 1);
+	ck_assert(prometheus_value(buf_text(&answer.body), "barque_worker_wait_seconds_count{kind=\"noop\"}") == 1);
+	ck_assert(prometheus_value(buf_text(&answer.body), "barque_worker_wait_seconds_sum{kind=\"noop\"}") < 60);
 	ck_assert_int_eq(get(&r, w.port, "/nothing", &answer), 404);
 	http_answer_close(&answer);
 	test_redis_kill(&r.redis);
