@@ -10,6 +10,7 @@
 
 #include "api/live_private.h"
 #include "base/str.h"
+#include "kinds/kind.h"
 
 #define RING      65536
 #define OUT_BYTES (64 * 1024)
@@ -186,14 +187,17 @@ static void source_add(struct live_changes *c, const char *queue)
 		c->sources[c->n_sources++].after[0] = '\0';
 }
 
-/* The queues that exist, and those that are asked for by name though they do not exist yet. */
+/* The queues that exist or that a kind uses, and those that are asked for by name though they do not exist yet. */
 static bool find_sources(struct live *l, struct err *e)
 {
 	char names[LIVE_QUEUES][JOB_NAME];
 	int n = queue_names(l->queue, names, LIVE_QUEUES, e);
+	const struct kind *k;
 
 	for (int i = 0; i < n; i++)
 		source_add(l->changes, names[i]);
+	for (size_t i = 0; (k = kind_at(i)) != NULL; i++)
+		source_add(l->changes, k->queue);
 	pthread_mutex_lock(&l->lock);
 	for (const struct live_listener *x = l->first; x; x = x->next)
 		if (x->what == LIVE_CHANGES && *x->filter.queue)

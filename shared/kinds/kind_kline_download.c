@@ -294,7 +294,10 @@ static void tally_failed(struct tally *t, const struct download *d, const char *
 	json_put_text(o, "message", e->text);
 	json_push(t->failed, o);
 	t->unknown += e->code == ERR_NOT_FOUND;
-	kind_log(d->context, "%s: %s", symbol, e->text);
+	if (strncmp(e->text, symbol, strlen(symbol)) == 0)
+		kind_log(d->context, "%s", e->text);
+	else
+		kind_log(d->context, "%s: %s", symbol, e->text);
 	if (!err_is_temporary(e->code)) {
 		t->in_a_row = 0;
 		return;

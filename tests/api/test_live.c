@@ -149,9 +149,9 @@ static const char *path_of(const char *id, const char *what)
 
 static struct queue_link *link_open(struct api_test *t)
 {
-	static const char *const kinds[] = {"noop"};
+	static const char *const kinds[] = {"noop", "noop/1"};
 	struct err e = {0};
-	struct queue_link *l = queue_link_open(t->redis.url, NULL, "default", "test:1:1", kinds, 1, &e);
+	struct queue_link *l = queue_link_open(t->redis.url, NULL, "default", "test:1:1", kinds, ARRAY_LEN(kinds), &e);
 
 	ck_assert_msg(l != NULL, "%s", e.text);
 	return l;
