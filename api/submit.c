@@ -8,6 +8,7 @@
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/metrics.h"
 #include "base/str.h"
 
@@ -110,7 +111,10 @@ static bool submit_to(struct call *c, struct queue *q, struct queue_submission *
 	struct queue_submitted out = {0};
 	struct err e = {0};
 
-	if (!send(q, item, &out, &e)) {
+	FAILPOINT("api_before_submit");
+	bool sent = send(q, item, &out, &e);
+	FAILPOINT("api_after_submit");
+	if (!sent) {
 		metrics_add(METRIC_jobs_refused_total, err_name(e.code), 1);
 		reply_err(c, &e, NULL);
 		return false;
@@ -123,6 +127,7 @@ static bool submit_to(struct call *c, struct queue *q, struct queue_submission *
 	const char *id = *existing_out ? out.existing_id : item->id;
 	if (queue_show(q, id, job_out, &e) <= 0)
 		job_as_submitted(item, id, job_out);
+	FAILPOINT("api_before_reply");
 	return true;
 }
 

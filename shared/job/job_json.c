@@ -101,5 +101,7 @@ void job_to_json(const struct job *j, struct json_writer *w, const char *key)
 	put_text(w, "parent", j->parent);
 	put_text(w, "trace", j->trace);
 	put_tags(w, j->tags);
+	if (j->archived)
+		jw_bool(w, "archived", true);
 	jw_end(w);
 }
