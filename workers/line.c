@@ -375,10 +375,13 @@ int line_renew_take(struct line *l, struct queue_renew_reply *reply, int64_t now
 /* What goes wrong here need not be done again: what is due stays due, and some step will say so. */
 static void line_fire_failed(struct line *l, const struct err *e, int64_t now_ms)
 {
-	if (e->code == ERR_FULL)
-		log_warn("schedules of queue %s make no jobs for now: %s", l->queue, e->text);
-	else
+	if (e->code != ERR_FULL) {
 		line_failed(l, e, now_ms);
+		return;
+	}
+	if (!l->due_refused)
+		log_warn("schedules of queue %s make no jobs for now: %s", l->queue, e->text);
+	l->due_refused = true;
 }
 
 void line_fire(struct line *l, int64_t now_ms)
@@ -409,6 +412,7 @@ void line_fire_take(struct line *l, int64_t now_ms)
 		return;
 	}
 	line_heard(l, now_ms);
+	l->due_refused = false;
 	l->hungry = l->hungry || (reply.jobs > 0 && !l->drained);
 	line_wake_for(l, reply.next_due_ms, now_ms);
 	if (reply.jobs > 0)

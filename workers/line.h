@@ -51,6 +51,7 @@ struct line {
 	struct queue_due *due; /* schedules that a step said are due: we make their jobs */
 	size_t n_due;
 	int64_t due_now_ms; /* the server's clock then */
+	bool due_refused;   /* the server is full and said so; it is told once */
 
 	struct job *pending; /* claimed, not yet sent to a slot */
 	size_t n_pending, pending_cap;

@@ -25,21 +25,24 @@
 --   T:L:<id>          list    what a job said while it ran: its log
 --   T:load            string  ready and running jobs together
 --   T:ev              stream  changes of state, while somebody listens
+--   T:D:<id>          hash    what a job waits for and what that gave, see 78_flow.lua
+--   T:ob, T:om        zset    word for jobs of other shards, and the marker that those pop who carry it
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
 --   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since, v<class> virtual time,
---                             t ge mt rt times, ct when the next schedule ticks, at op places, ev until when somebody listens,
---                             es since when, hd ht hr the drain rate, ret crs rec totals
+--                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted, ev until when
+--                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals
 --
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
 -- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
--- o ghosts, h timeline. What has its usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a
--- usual transition has to read. Its flags: a h i t u it has such a field, L a log, w watched, c cancel asked, Q quarantined, g it has ghosts: its
--- id lies in lanes where it is not to be taken, because it was cancelled there or moved to another (searching a lane would cost its
--- length). Field o names these lanes by their priorities, one digit each, or one letter (a for 0) for a lane of the quarantine. An id lies
--- in a lane at most once, so that where a ready job is meant to be its id is no ghost.
+-- o ghosts, h timeline, S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out. The field s is
+-- <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its flags: a h i t u S D it has such a field,
+-- L a log, w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
+-- there or moved to another (searching a lane would cost its length). Field o names these lanes by their priorities, one digit each, or one
+-- letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no
+-- ghost.
 --
 -- No loop runs more than 256 times for each thing a call does.
 
@@ -52,10 +55,10 @@ local ARROWS = {
 	[READY] = { [RUNNING] = true, [CANCELLED] = true },
 	[RUNNING] = { [READY] = true, [RETRYING] = true, [SUCCEEDED] = true, [FAILED] = true, [CANCELLED] = true, [DEAD] = true },
 	[RETRYING] = { [READY] = true, [CANCELLED] = true },
-	[WAITING] = { [READY] = true, [CANCELLED] = true },
+	[WAITING] = { [READY] = true, [FAILED] = true, [CANCELLED] = true },
 	[SUCCEEDED] = {},
-	[FAILED] = { [READY] = true },
-	[CANCELLED] = { [READY] = true },
+	[FAILED] = { [READY] = true, [WAITING] = true },
+	[CANCELLED] = { [READY] = true, [WAITING] = true },
 	[DEAD] = { [READY] = true },
 }
 local END_INDEX = { [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }

@@ -61,6 +61,7 @@ local function keep_house(last)
 	trim_ends(':k', opt.result_ttl)
 	trim_old()
 	trim_all(64)
+	flow.keep_house()
 end
 
 -- ---- step ------------------------------------------------------------------------------------------------------------

@@ -126,6 +126,16 @@ bool redis_revisions(struct queue *base, const char (*ids)[JOB_ID], size_t n, in
 bool redis_show_many(struct queue *base, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
 
+/* ---- redis_flow.c -------------------------------------------------------------------------------------------- */
+
+bool redis_flow_look(struct queue *base, struct queue_flow_node *nodes, size_t n, struct err *e) MUST_CHECK;
+struct queue_mail *redis_mail_open(const char *url, struct queue *q, const char *const *queues, size_t n, struct err *e) MUST_CHECK;
+void redis_mail_close(struct queue_mail *m);
+int redis_mail_take(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_tell(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_drop(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e) MUST_CHECK;
+
 /* ---- redis_schedule.c ------------------------------------------------------------------------------------------ */
 
 bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
