@@ -632,9 +632,11 @@ START_TEST(a_usual_job_costs_five_commands)
 		close_both(&q, &l);
 	}
 	END_TEST
+}
+END_TEST
 
-	static const TTest *const tests[] = {QUEUE_SUITE, ROUTES_SUITE, SEEING_SUITE, FLOW_TESTS, lost_answers_are_given_again,
-	        an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again, a_server_without_the_library,
-	        another_text_under_our_version, no_memory_left, passwords, nobody_there, lies_are_refused, a_usual_job_costs_five_commands,
-	        orphans_fail};
-	TEST_MAIN("queue_redis", tests)
+static const TTest *const tests[] = {QUEUE_SUITE, ROUTES_SUITE, SEEING_SUITE, FLOW_TESTS, lost_answers_are_given_again,
+        an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again, a_server_without_the_library,
+        another_text_under_our_version, no_memory_left, passwords, nobody_there, lies_are_refused, a_usual_job_costs_five_commands,
+        orphans_fail};
+TEST_MAIN("queue_redis", tests)
