@@ -26,6 +26,9 @@ static void print_queue(struct cli *c, const struct json *queue)
 		printf(" %9lld", (long long)json_get_int(queue, numbers[i], 0));
 	print_backlog(c, json_get_text(queue, "queue", "?"));
 	puts(json_get_bool(queue, "paused", false) ? "  paused" : "");
+	for (const struct json *r = json_first(json_get(queue, "unserved")); r; r = json_next(r))
+		printf("  %lld ready as %s, which no worker serves\n", (long long)json_get_int(r, "ready", 0),
+		        json_get_text(r, "route", "?"));
 }
 
 static int run_queues(struct cli *c)

@@ -1,5 +1,7 @@
 -- backlog: how much stands before the workers, in jobs and in seconds.
 
+do -- nobody else uses these names, and a text may have 200 of them
+
 local backlog = {}
 backlog.LANES = 256 -- looked at in one call
 backlog.IDS = 4 -- of each lane, since the first ones may be ghosts
@@ -42,3 +44,5 @@ function backlog.read(keys, args)
 end
 
 register('backlog', backlog.read, 'no-writes')
+
+end

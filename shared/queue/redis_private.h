@@ -84,7 +84,9 @@ void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char 
 bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
-void redis_library_load(struct redis_cmd *c); /* FUNCTION LOAD, to be sent */
+void redis_library_text(struct buf *out, const struct queue_options *o);
+void redis_library_load(struct redis_cmd *c, const struct queue_options *o);                   /* FUNCTION LOAD, to be sent */
+void redis_function(struct redis_cmd *c, const struct queue_options *o, const char *function); /* FCALL and the name of the function */
 /* An answer that is not what it must be. */
 bool redis_bad_reply(struct err *e, const char *function);
 
@@ -124,6 +126,9 @@ bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *
 bool redis_changes(struct queue *base, const char *queue, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
 bool redis_revisions(struct queue *base, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e) MUST_CHECK;
 bool redis_show_many(struct queue *base, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
+int redis_workers(struct queue *base, const char *queue, struct queue_worker *out, int max, struct err *e) MUST_CHECK;
+int redis_worker_tell(struct queue *base, const char *queue, const char *worker, enum worker_command command, struct err *e) MUST_CHECK;
+int redis_routes(struct queue *base, const char *queue, struct queue_route *out, int max, struct err *e) MUST_CHECK;
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
 
 /* ---- redis_flow.c -------------------------------------------------------------------------------------------- */
