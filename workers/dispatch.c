@@ -1,9 +1,12 @@
 /* dispatch.c -- who may claim how much, and which slot runs what.
  *
- * Free slots go, one by one, to the hungry queue that has the fewest; ties to the one that waited longest. Short kinds may
+ * Free slots go, one by one, to the hungry queue that has the fewest; within it to the shard that has the fewest for what waits there;
+ * ties to the one that waited longest. Short kinds may
  * also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
  * a round trip between two jobs of microseconds. A queue that looks ahead gives way when another is hungry and has less.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "kinds/failpoint.h"
@@ -41,34 +44,57 @@ static bool line_may_claim(const struct dispatcher *d, const struct line *l)
 	return !l->drained && !l->again && line_is_free(l, d->now_ms);
 }
 
-static struct line *line_neediest(struct dispatcher *d, const int *held)
+/* What each line has: slots that it holds, that a step under way may fill, or that it was just granted. */
+struct shares {
+	int line[LINES_MAX];
+	int queue[LINES_MAX]; /* of all shards of a queue together, by family */
+};
+
+static void shares_grant(const struct dispatcher *d, struct shares *s, size_t line, int slots)
+{
+	s->line[line] += slots;
+	s->queue[d->lines[line].family] += slots;
+}
+
+/* Does line a come before line b? What waits in a shard is known from its last step; one that was just woken counts as one job. */
+static bool line_before(const struct dispatcher *d, const struct shares *s, size_t a, size_t b)
+{
+	const struct line *x = &d->lines[a], *y = &d->lines[b];
+	int64_t wait_x = x->backlog > 0 ? x->backlog : 1, wait_y = y->backlog > 0 ? y->backlog : 1;
+	int64_t need_x = wait_y * (s->line[a] + 1), need_y = wait_x * (s->line[b] + 1);
+	if (s->queue[x->family] != s->queue[y->family])
+		return s->queue[x->family] < s->queue[y->family];
+	if (need_x != need_y && x->family == y->family)
+		return need_x < need_y;
+	return x->served < y->served;
+}
+
+static struct line *line_neediest(struct dispatcher *d, const struct shares *s)
 {
 	struct line *best = NULL;
-	int best_has = 0;
 	for (size_t i = 0; i < d->n_lines; i++) {
 		struct line *l = &d->lines[i];
-		int has = held[i] + l->promised + l->grant;
 		if (!l->hungry || !line_may_claim(d, l))
 			continue;
-		if (best == NULL || has < best_has || (has == best_has && l->served < best->served)) {
+		if (best == NULL || line_before(d, s, i, (size_t)(best - d->lines)))
 			best = l;
-			best_has = has;
-		}
 	}
 	return best;
 }
 
 void dispatch_plan(struct dispatcher *d)
 {
-	int held[QUEUES_MAX];
+	struct shares shares;
+	memset(&shares, 0, sizeof(shares));
 	for (size_t i = 0; i < d->n_lines; i++) {
 		d->lines[i].grant = 0;
-		held[i] = line_held(d, &d->lines[i]);
+		shares_grant(d, &shares, i, line_held(d, &d->lines[i]) + d->lines[i].promised);
 	}
 	int left = slots_free(d);
 	struct line *l;
-	for (; left > 0 && (l = line_neediest(d, held)) != NULL; left--) {
+	for (; left > 0 && (l = line_neediest(d, &shares)) != NULL; left--) {
 		l->grant++;
+		shares_grant(d, &shares, (size_t)(l - d->lines), 1);
 		l->served = ++d->served;
 	}
 	/* What no hungry queue wants goes along with those that step anyway: there may be news. */

@@ -27,8 +27,9 @@ struct dispatcher {
 	const struct settings *settings;
 	struct shm *shm;
 	struct slots slots;
-	struct line lines[QUEUES_MAX];
+	struct line lines[LINES_MAX];
 	size_t n_lines;
+	bool lines_full; /* and this was said */
 	struct helpers helpers;
 	int signals; /* signalfd */
 	enum phase phase;

@@ -1,4 +1,4 @@
-/* line.c -- one queue's link: steps, renewals and waits without ever blocking, and patience when the server is away. */
+/* line.c -- the link to one shard of a queue: steps, renewals and waits without ever blocking, and patience when the server is away. */
 #include "workers/line.h"
 
 #include <string.h>
@@ -11,10 +11,11 @@
 #define RETRY_MS     100
 #define RETRY_MAX_MS 1000
 
-bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e)
+bool line_open(struct line *l, const struct settings *s, const char *queue, int shard, struct err *e)
 {
 	memset(l, 0, sizeof(*l));
 	l->settings = s;
+	l->shard = shard;
 	l->hungry = true;
 	l->is_short = true;
 	if (!str_copy(l->queue, sizeof(l->queue), queue))
@@ -119,10 +120,12 @@ static bool line_connect(struct line *l, int64_t now_ms)
 {
 	struct err e;
 	const char *space = setting_text(l->settings, WORKER_NAMESPACE);
-	struct queue_options options = {.namespace_ = *space != '\0' ? space : NULL};
+	struct queue_options options = {
+	        .namespace_ = *space != '\0' ? space : NULL, .shards = (int)setting_number(l->settings, QUEUE_SHARDS)};
 	if (l->link != NULL)
 		return true;
-	l->link = queue_link_open(setting_text(l->settings, QUEUE_URL), &options, l->queue, l->settings->name, l->kinds, l->n_kinds, &e);
+	l->link = queue_link_open_shard(
+	        setting_text(l->settings, QUEUE_URL), &options, l->queue, l->shard, l->settings->name, l->kinds, l->n_kinds, &e);
 	if (l->link == NULL)
 		line_failed(l, &e, now_ms);
 	return l->link != NULL;
@@ -171,6 +174,17 @@ static double average(double old, double now)
 	return old > 0 ? old * 0.8 + now * 0.2 : now;
 }
 
+/* QUEUE_SHARDS only raises the number: who wanted fewer is told. */
+static void line_tell_shards(struct line *l, int shards)
+{
+	int64_t wanted = setting_number(l->settings, QUEUE_SHARDS);
+	if (l->told || wanted == 0 || shards <= wanted)
+		return;
+	l->told = true;
+	log_warn("queue %s has %d shards, not QUEUE_SHARDS=%lld: all of them are served; `barque shards %s N` changes their number",
+	        l->queue, shards, (long long)wanted, l->queue);
+}
+
 int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_ms)
 {
 	struct err e;
@@ -194,6 +208,8 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	for (size_t i = 0; i < reply->n_rejected; i++)
 		log_warn("the end of job %s is not ours to tell any more: its lease was lost", reply->rejected[i]);
 	l->hungry = l->hungry || reply->more;
+	l->backlog = reply->ready;
+	line_tell_shards(l, reply->shards);
 	if (reply->next_due_ms >= 0 && reply->next_due_ms < LINE_TICK_MS)
 		l->stepped_ms = now_ms - LINE_TICK_MS + reply->next_due_ms + 1;
 	return 1;

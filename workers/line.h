@@ -1,4 +1,4 @@
-/* line.h -- the dispatcher's side of one queue: its link, what waits to be told, and how much it may claim.
+/* line.h -- the dispatcher's side of one shard of a queue: its link, what waits to be told, and how much it may claim.
  *
  * One call at a time is under way: a step (tells ends, claims jobs) or a renewal. What ends meanwhile rides in the next step, so
  * the batch grows with the load and a quiet system waits for nothing.
@@ -17,6 +17,8 @@ enum line_call { CALL_NONE, CALL_STEP, CALL_RENEW };
 
 struct line {
 	char queue[JOB_NAME];
+	int shard;
+	size_t family; /* the number of the line that serves shard 0 of the same queue */
 	const struct settings *settings;
 	const char *kinds[LINE_KINDS];
 	size_t n_kinds;
@@ -36,6 +38,8 @@ struct line {
 	int64_t wait_until_ms; /* begin none before this time */
 	bool hungry;           /* there is, or may be, work to claim */
 	bool drained;          /* claim nothing more */
+	bool told;             /* that its queue has more shards than QUEUE_SHARDS says */
+	int64_t backlog;       /* how many were ready after the last step */
 	int64_t stepped_ms, renewed_ms, retry_ms, heard_ms;
 	int64_t ready_ms; /* when a step was last answered; 0: never */
 	int failures;
@@ -49,7 +53,7 @@ struct line {
 	int64_t served; /* order of the last grant: ties go to who waited longest */
 };
 
-bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e) MUST_CHECK; /* connects later */
+bool line_open(struct line *l, const struct settings *s, const char *queue, int shard, struct err *e) MUST_CHECK; /* connects later */
 void line_close(struct line *l);
 
 /* Something ended: it rides in the next step. Takes over result and progress (both may be NULL). */

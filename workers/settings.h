@@ -18,6 +18,7 @@ enum setting_index {
 };
 
 #define QUEUES_MAX 16
+#define LINES_MAX  128 /* shards of all queues together */
 
 struct settings {
 	union setting_value values[SETTINGS_COUNT];

@@ -21,7 +21,8 @@
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
 --   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
---                             t ge mt rt times, at op places
+--                             t ge mt rt times, at op places; in shard 0 also sh sp st: shards served, used, and since when
+--   {ns:i:<queue>:<key>} string where a queue has several shards: the id and fingerprint that an idempotency key was given to
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
 -- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts. What has its

@@ -162,7 +162,7 @@ local function set_markers(c)
 	end
 	for _, kind in ipairs(c.kinds) do
 		if c.ready[kind] > 0 then
-			more = 1
+			more = more + c.ready[kind]
 			call('ZADD', T .. ':m:' .. kind, '0', '1')
 		elseif c.before[kind] > 0 then
 			call('DEL', T .. ':m:' .. kind)

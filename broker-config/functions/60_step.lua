@@ -96,13 +96,13 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'sh', 'r', 'run', 'done' }
 	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
 		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 7, #names do
+	for i = 8, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do
@@ -152,7 +152,7 @@ local function step(keys, args)
 	note_answer(c, seq, fence, rejected, last)
 	keep_house(h[4])
 	leave()
-	return { from_now(due), more, rejected, c.claims }
+	return { from_now(due), more, rejected, c.claims, h[7] or 1 }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each

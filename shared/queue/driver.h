@@ -23,6 +23,7 @@ struct queue_link {
 	const struct queue_driver *driver;
 	struct queue_options options;
 	char queue[JOB_NAME];
+	int shard;
 	char worker[JOB_WORKER];
 	char (*kinds)[JOB_NAME];
 	size_t n_kinds;
@@ -54,6 +55,7 @@ struct queue_driver {
 	int (*budget_take)(
 	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);
+	bool (*shards)(struct queue *q, const char *queue, int wanted, struct queue_shards *out, struct err *e);
 	bool (*ping)(struct queue *q, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
 

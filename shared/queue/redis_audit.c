@@ -22,6 +22,7 @@ struct trace {
 struct audit {
 	struct redis_queue *q;
 	const char *queue;
+	int shard;
 	size_t tag_len;
 	struct trace *traces;
 	size_t n, cap;
@@ -144,7 +145,7 @@ static bool gather(struct audit *a, struct err *e)
 	char cursor[32] = "0";
 	bool ok = true;
 
-	redis_key(&pattern, a->q->head.options.namespace_, a->queue, 0, "");
+	redis_key(&pattern, a->q->head.options.namespace_, a->queue, a->shard, "");
 	a->tag_len = pattern.len;
 	buf_adds(&pattern, ":*");
 	do {
@@ -190,7 +191,7 @@ static char place_of(enum job_state s)
 
 static bool problem(struct audit *a, const char *tail, const char *what)
 {
-	snprintf(a->out->problem, sizeof(a->out->problem), "%s-0%s: %s", a->queue, tail, what);
+	snprintf(a->out->problem, sizeof(a->out->problem), "%s-%d%s: %s", a->queue, a->shard, tail, what);
 	return false;
 }
 
@@ -257,7 +258,7 @@ static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 	int64_t ready = 0, running = 0;
 	bool ok;
 
-	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
+	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":n");
 	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
 	buf_close(&key);
 	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
@@ -269,9 +270,11 @@ static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 	return ok;
 }
 
-int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
+/* 1 sound, 0 not, -1; what it found is added to the sums. */
+static int audit_shard(struct redis_queue *q, const char *queue, int shard, struct queue_audit *sum, struct err *e)
 {
-	struct audit a = {.q = (struct redis_queue *)base, .queue = queue, .out = out};
+	struct queue_audit found = {0};
+	struct audit a = {.q = q, .queue = queue, .shard = shard, .out = &found};
 	bool counters = true, sound = false;
 	bool ok = gather(&a, e);
 
@@ -282,5 +285,22 @@ int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, 
 	if (ok && sound && !counters)
 		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
 	mem_free(&a.traces);
+	sum->jobs += found.jobs;
+	for (size_t i = 0; i < ARRAY_LEN(sum->by_state); i++)
+		sum->by_state[i] += found.by_state[i];
+	memcpy(sum->problem, found.problem, sizeof(sum->problem));
 	return ok ? sound : -1;
+}
+
+int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_shards shards;
+	int sound = 1;
+
+	if (!redis_shards(q, queue, &shards, e))
+		return -1;
+	for (int i = 0; i < shards.serve && sound == 1; i++)
+		sound = audit_shard(q, queue, i, out, e);
+	return sound;
 }

@@ -140,7 +140,7 @@ static bool read_ids(const struct redis_link *l, const struct redis_reply *r, ch
 		size_t len = 0;
 		const char *tail = redis_reply_text(redis_reply_at(r, i), &len);
 
-		if (!tail || !queue_full_id((*out)[i], l->head.queue, 0, tail, len))
+		if (!tail || !queue_full_id((*out)[i], l->head.queue, l->head.shard, tail, len))
 			return false;
 	}
 	return true;
@@ -207,7 +207,7 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	struct redis_cmd *c = &l->call;
 
 	redis_cmd_close(c);
-	redis_fcall(c, &l->head.options, "step", l->head.queue, 0);
+	redis_fcall(c, &l->head.options, "step", l->head.queue, l->head.shard);
 	redis_cmd_adds(c, l->head.worker);
 	redis_cmd_addi(c, l->seq + 1);
 	redis_cmd_addi(c, s->lease_ms);
@@ -259,7 +259,7 @@ static bool read_claims(struct redis_link *l, const struct redis_reply *r, struc
 		return redis_bad_reply(e, "step");
 	out->claims = mem_array(n ? n : 1, sizeof(*out->claims));
 	for (size_t i = 0; i < n; i++) {
-		if (!redis_claim_read(redis_reply_at(r, i), l->head.queue, &out->claims[i].job, e))
+		if (!redis_claim_read(redis_reply_at(r, i), l->head.queue, l->head.shard, &out->claims[i].job, e))
 			return false;
 		out->n_claims++;
 	}
@@ -268,12 +268,14 @@ static bool read_claims(struct redis_link *l, const struct redis_reply *r, struc
 
 static bool read_step(struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
 {
-	int64_t more;
+	int64_t shards = 0;
 
-	if (!redis_reply_int(redis_reply_at(r, 0), &out->next_due_ms) || !redis_reply_int(redis_reply_at(r, 1), &more) ||
+	if (!redis_reply_int(redis_reply_at(r, 0), &out->next_due_ms) || !redis_reply_int(redis_reply_at(r, 1), &out->ready) ||
 	        !read_ids(l, redis_reply_at(r, 2), &out->rejected, &out->n_rejected))
 		return redis_bad_reply(e, "step");
-	out->more = more != 0;
+	out->more = out->ready > 0;
+	if (redis_reply_int(redis_reply_at(r, 4), &shards) && shards >= 1 && shards <= QUEUE_SHARDS_MAX)
+		out->shards = (int)shards;
 	return read_claims(l, redis_reply_at(r, 3), out, e);
 }
 
@@ -310,7 +312,7 @@ bool redis_renew_begin(struct queue_link *base, const struct queue_renewal *item
 	if (!idle(l, e))
 		return false;
 	redis_cmd_close(&l->call);
-	redis_fcall(&l->call, &l->head.options, "renew", l->head.queue, 0);
+	redis_fcall(&l->call, &l->head.options, "renew", l->head.queue, l->head.shard);
 	redis_cmd_adds(&l->call, l->head.worker);
 	redis_cmd_addi(&l->call, lease_ms);
 	redis_cmd_addi(&l->call, (int64_t)n);
@@ -354,7 +356,7 @@ static void write_wait(struct redis_link *l, int64_t max_ms, struct redis_cmd *c
 	redis_cmd_adds(c, "BZPOPMIN");
 	for (size_t i = 0; i < l->head.n_kinds; i++) {
 		buf_clear(&key);
-		redis_key(&key, l->head.options.namespace_, l->head.queue, 0, ":m:");
+		redis_key(&key, l->head.options.namespace_, l->head.queue, l->head.shard, ":m:");
 		buf_adds(&key, l->head.kinds[i]);
 		redis_cmd_add(c, key.data, key.len);
 	}

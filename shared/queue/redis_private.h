@@ -67,11 +67,20 @@ bool redis_reply_fail(const struct redis_reply *r, struct err *e);
 
 #define REDIS_KNOWN_MAX 64
 
+struct redis_shards {
+	char queue[JOB_NAME];
+	struct queue_shards n;
+	int64_t asked_at; /* clock_mono_ms */
+};
+
 struct redis_queue {
 	struct queue head;
 	struct redis_conn *conn;
 	char known[REDIS_KNOWN_MAX][JOB_NAME]; /* queues that we have put into the registry over this connection */
 	size_t n_known;
+	struct redis_shards shards[REDIS_KNOWN_MAX]; /* of queues, as they were lately */
+	size_t n_shards;
+	unsigned turn;      /* the shard of the next jobs that may go anywhere */
 	int64_t sampled_at; /* of Redis' memory, clock_mono_ms; 0: never */
 	bool memory_full;
 };
@@ -80,6 +89,8 @@ struct redis_queue {
 void redis_key(struct buf *out, const char *ns, const char *queue, int shard, const char *suffix);
 /* FCALL of our library on a shard, with the four arguments that each of its functions takes first. */
 void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *queue, int shard);
+/* FCALL on a key of its own. */
+void redis_fcall_key(struct redis_cmd *c, const char *function, const char *key);
 /* One round trip; reconnects; loads the library where it is missing and repeats. again: repeat when the answer was lost. */
 bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
@@ -91,9 +102,9 @@ bool redis_bad_reply(struct err *e, const char *function);
 /* ---- redis_record.c: a job as Redis holds it ----------------------------------------------------------------- */
 
 /* {id, lease end, field, value ...} */
-bool redis_record_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e) MUST_CHECK;
+bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
 /* {id, fence, kind, params, "errors crashes", trace} */
-bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e) MUST_CHECK;
+bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
 /* Which of the fields it has that a transition must know of. */
@@ -106,6 +117,7 @@ int redis_list(struct queue *base, const char *queue, const char *kind, int stat
         char next_out[64], struct err *e) MUST_CHECK;
 /* Put the queue into the registry of those that exist, once for each connection. */
 bool redis_register_queue(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK;
+bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e) MUST_CHECK;
 int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
 int redis_dead_list(struct queue *base, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
         char next_out[64], struct err *e) MUST_CHECK;
@@ -114,6 +126,22 @@ int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct que
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
+
+/* ---- redis_shards.c: the parts of a queue --------------------------------------------------------------------- */
+
+/* How many shards the queue has, asked again every few seconds; raises them to what the options want. */
+bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e) MUST_CHECK;
+void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
+bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
+/* Give it an id, hence a shard, if it has none. */
+bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;
+/* Where a queue has several shards, an idempotency key is reserved before: 1 it is ours (or the id is now the one that it was given to), 0
+ * it is another request's (outcome in out), -1. */
+int redis_reserve(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e) MUST_CHECK;
+/* A cursor through several shards: "S<shard>:" before it, from shard 1 on. */
+bool redis_cursor_split(const char *cursor, int *shard_out, char rest_out[64], struct err *e) MUST_CHECK;
+/* The cursor to give: after this page, or at the beginning of the next of `shards`; "" at the end. */
+bool redis_cursor_join(char out[64], int shard, int shards, const char *rest, struct err *e) MUST_CHECK;
 
 /* ---- redis_watch.c and redis_link.c -------------------------------------------------------------------------- */
 

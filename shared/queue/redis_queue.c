@@ -46,6 +46,17 @@ void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char 
 	redis_cmd_addi(c, o->dead_ttl_ms);
 }
 
+void redis_fcall_key(struct redis_cmd *c, const char *function, const char *key)
+{
+	char name[48];
+
+	snprintf(name, sizeof(name), LIBRARY "_%s", function);
+	redis_cmd_adds(c, "FCALL");
+	redis_cmd_adds(c, name);
+	redis_cmd_adds(c, "1");
+	redis_cmd_adds(c, key);
+}
+
 bool redis_bad_reply(struct err *e, const char *function)
 {
 	return err_set(e, ERR_CORRUPT, "Redis answered %s with something else than it must", function);
@@ -78,7 +89,7 @@ static void drop_if_stale(struct redis_queue *q)
 		redis_conn_drop(q->conn);
 	}
 	if (!redis_conn_up(q->conn))
-		q->n_known = 0;
+		q->n_known = q->n_shards = 0;
 }
 
 static bool exchange(struct redis_queue *q, const struct redis_cmd *cmd, int64_t deadline_ms, struct redis_reply **out, struct err *e)
@@ -228,7 +239,7 @@ static int redis_show(struct queue *base, const char *id, struct job *out, struc
 	char queue[JOB_NAME];
 	int shard, got = -1;
 
-	if (!job_id_parse(id, queue, &shard) || shard)
+	if (!job_id_parse(id, queue, &shard))
 		return 0;
 	if (!call_on_job((struct redis_queue *)base, "show", id, true, &r, e))
 		return -1;
@@ -237,7 +248,7 @@ static int redis_show(struct queue *base, const char *id, struct job *out, struc
 	else if (!redis_reply_count(r))
 		got = 0;
 	else
-		got = redis_record_read(redis_reply_at(r, 0), queue, out, e) ? 1 : -1;
+		got = redis_record_read(redis_reply_at(r, 0), queue, shard, out, e) ? 1 : -1;
 	redis_reply_close(&r);
 	return got;
 }
@@ -307,10 +318,7 @@ static void budget_call(struct redis_cmd *c, const struct redis_queue *q, const 
 	struct buf name = {0};
 
 	buf_addf(&name, "{%s:b:%s}", q->head.options.namespace_, key);
-	redis_cmd_adds(c, "FCALL");
-	redis_cmd_adds(c, function);
-	redis_cmd_adds(c, "1");
-	redis_cmd_add(c, name.data, name.len);
+	redis_fcall_key(c, function, name.data);
 	buf_close(&name);
 }
 
@@ -323,7 +331,7 @@ static int redis_budget_take(
 	int64_t taken = -1;
 	bool ok;
 
-	budget_call(&cmd, q, LIBRARY "_budget_take", key);
+	budget_call(&cmd, q, "budget_take", key);
 	redis_cmd_addi(&cmd, cost);
 	redis_cmd_addi(&cmd, limit);
 	redis_cmd_addi(&cmd, window_ms);
@@ -343,7 +351,7 @@ static bool redis_budget_correct(struct queue *base, const char *key, int64_t us
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	budget_call(&cmd, q, LIBRARY "_budget_correct", key);
+	budget_call(&cmd, q, "budget_correct", key);
 	redis_cmd_addi(&cmd, used);
 	redis_cmd_addi(&cmd, window_ms);
 	redis_cmd_addi(&cmd, stop_ms);
@@ -368,6 +376,7 @@ const struct queue_driver redis_driver = {
         .pause = redis_pause,
         .budget_take = redis_budget_take,
         .budget_correct = redis_budget_correct,
+        .shards = redis_set_shards,
         .ping = redis_ping,
         .audit = redis_audit,
         .watcher_open = redis_watcher_open,
