@@ -25,9 +25,9 @@
 --   {ns:i:<queue>:<key>} string where a queue has several shards: the id and fingerprint that an idempotency key was given to
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
--- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts. What has its
+-- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts, h timeline. What has its
 -- usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its
--- flags: a i t u it has such a field, w watched, c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
+-- flags: a h i t u it has such a field, w watched, c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
 -- because it was cancelled there or moved to another (searching a lane would cost its length). Field o names these lanes by their
 -- priorities, one digit each. An id lies in a lane at most once, so that where a ready job is meant to be its id is no ghost.
 --

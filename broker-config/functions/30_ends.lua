@@ -47,6 +47,7 @@ local function crash(id, key, job, why)
 	local crashes = plan.crashes + 1
 	local counts = plan.errors .. ' ' .. crashes
 	set_flag(job, 'a')
+	timeline.note(key, job, 'crashed', why)
 	if has_flag(job, 'c') then
 		return finish(id, key, job, CANCELLED, 'a', counts)
 	end
@@ -96,6 +97,7 @@ function ACKS.E(id, key, job, a, text)
 		return finish(id, key, job, DEAD, 'a', counts, 'E', why)
 	end
 	local due = now + (after ~= '0' and tonumber(after) or backoff(plan, errors, tonumber(chance) / 65536))
+	timeline.note(key, job, 'error', string.format('%s: %s; again in %.1f s', code, string.sub(text, 1, 250), (due - now) / 1000))
 	move(key, job, RETRYING, 'a', counts, 'E', why, 'd', due)
 	call('ZADD', T .. ':d', due, id)
 end
@@ -109,6 +111,7 @@ function ACKS.G(id, key, job)
 		return finish(id, key, job, CANCELLED)
 	end
 	local plan = plan_of(key)
+	timeline.note(key, job, 'given_back')
 	move(key, job, READY)
 	put(front, plan.kind, plan.lane, id)
 end

@@ -90,6 +90,9 @@ local function take(c, id, lane)
 	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, priority_of(lane))) then
 		return false
 	end
+	if has_flag(job, 'h') then
+		timeline.note(key, job, 'claimed', c.worker)
+	end
 	job.fence = fence_text(c)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
 	c.bytes = c.bytes + (h[3] and #h[3] or 2)

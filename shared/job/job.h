@@ -90,6 +90,7 @@ struct job {
 	char parent[JOB_ID];
 	char trace[JOB_TRACE];
 	char tags[JOB_TAGS]; /* comma separated */
+	char *timeline;      /* what was unusual, as the queue wrote it (timeline.h); NULL: nothing; owned by the job */
 };
 
 void job_close(struct job *j);                                             /* frees what it owns and zeroes it */
