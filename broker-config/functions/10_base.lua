@@ -20,8 +20,10 @@
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
 --   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
---                             t ge mt rt times, at op places; in shard 0 also sh sp st: shards served, used, and since when
+--                             t ge mt rt times, ct when the next schedule ticks, at op places;
+--                             in shard 0 also sh sp st: shards served, used, and since when
 --   {ns:i:<queue>:<key>} string where a queue has several shards: the id and fingerprint that an idempotency key was given to
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
@@ -62,9 +64,14 @@ local KEY_BACKSTOP = 30 * 24 * 3600 * 1000 -- keys of jobs that never end are le
 local CLAIM_BYTES = 4 * 1024 * 1024 -- parameters in one answer
 local LIST_BYTES = 8 * 1024 * 1024
 
+-- The two moves that nearly every job makes, READY -> RUNNING by its first claim and RUNNING -> SUCCEEDED, are written out where they happen,
+-- since they are nearly all that is done here. The field s of such a job is one of these and its fence; whatever has anything unusual about
+-- it has a flag or another revision, and goes through move().
+local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.3.'
+
 -- Set by enter() at each call; a call is alone in the server while it runs.
 -- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
-local call, T, opt, now, now_us, now_text, deltas, sets, known, back, front
+local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
 
 local function enter(keys, args)
 	call = redis.call
@@ -73,6 +80,7 @@ local function enter(keys, args)
 	now = math.floor(now_us / 1000)
 	now_text = string.format('%.0f', now)
 	T = string.sub(keys[1], 1, -3)
+	J = T .. ':j:'
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
 end

@@ -126,19 +126,39 @@ local function drop_leases(worker, ids)
 	end
 end
 
+-- The usual end of the usual job, as ACKS.D and finish() would do it. False: it is another one.
+local function settle(key, s, fence, result)
+	if s ~= CLAIMED .. fence then
+		return false
+	end
+	if result == '' then
+		call('HSET', key, 's', SETTLED .. fence, 'e', now_text)
+	else
+		call('HSET', key, 's', SETTLED .. fence, 'e', now_text, 'R', result)
+	end
+	call('PEXPIRE', key, opt.result_ttl)
+	count('done', 1)
+	return true
+end
+
 -- Five arguments each: id, fence, outcome, a, b. Returns the ids whose fence was stale. A fence is given once, to one worker, so it
 -- says who may acknowledge.
 local function apply_acks(worker, args, at, n)
 	local rejected, over = {}, {}
 	for i = 1, n do
-		local id = args[at]
-		local key = T .. ':j:' .. id
-		local job = read(key)
-		if job and job.state == RUNNING and job.fence == args[at + 1] then
-			ACKS[args[at + 2]](id, key, job, args[at + 3], args[at + 4])
+		local id, fence, outcome = args[at], args[at + 1], args[at + 2]
+		local key = J .. id
+		local s = call('HGET', key, 's')
+		if outcome == 'D' and args[at + 4] == '' and settle(key, s, fence, args[at + 3]) then
 			over[#over + 1] = id
 		else
-			rejected[#rejected + 1] = id
+			local job = parse(s)
+			if job and job.state == RUNNING and job.fence == fence then
+				ACKS[outcome](id, key, job, args[at + 3], args[at + 4])
+				over[#over + 1] = id
+			else
+				rejected[#rejected + 1] = id
+			end
 		end
 		at = at + 5
 	end

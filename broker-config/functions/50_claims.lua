@@ -13,7 +13,7 @@ local function promote()
 	end
 	local ids = call('ZRANGE', T .. ':d', '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256')
 	for _, id in ipairs(ids) do
-		local key = T .. ':j:' .. id
+		local key = J .. id
 		local job = read(key)
 		if job then
 			local h = call('HMGET', key, 'k', 'y')
@@ -82,10 +82,25 @@ local function lay_ghost(key, job, priority)
 	return true
 end
 
+-- It is ours: into the answer and the leases. counts, trace: false when there are none.
+local function hand_over(c, id, fence, kind, params, counts, trace)
+	local leases, claims = c.leases, c.claims
+	c.bytes = c.bytes + (params and #params or 2)
+	claims[#claims + 1] = { id, fence, kind, params, counts, trace }
+	leases[#leases + 1] = c.until_ms
+	leases[#leases + 1] = id
+end
+
 -- One job becomes ours. False: the id was a ghost, or what is left of a job that has vanished.
 local function take(c, id, lane)
-	local key = T .. ':j:' .. id
+	local key = J .. id
 	local h = call('HMGET', key, 's', 'k', 'p')
+	if h[1] == FRESH then
+		local fence = fence_text(c)
+		call('HSET', key, 's', CLAIMED .. fence, 'w', c.worker, 'b', now_text)
+		hand_over(c, id, fence, h[2], h[3], false, false)
+		return true
+	end
 	local job = parse(h[1])
 	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, priority_of(lane))) then
 		return false
@@ -95,10 +110,9 @@ local function take(c, id, lane)
 	end
 	job.fence = fence_text(c)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
-	c.bytes = c.bytes + (h[3] and #h[3] or 2)
-	c.claims[#c.claims + 1] = claim_of(id, key, job, h[2], h[3])
-	c.leases[#c.leases + 1] = c.until_ms
-	c.leases[#c.leases + 1] = id
+	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
+	local trace = has_flag(job, 't') and call('HGET', key, 't')
+	hand_over(c, id, job.fence, h[2], h[3], counts, trace)
 	return true
 end
 

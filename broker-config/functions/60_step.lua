@@ -79,7 +79,7 @@ local function answer_again(worker, last)
 		end
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)
-	return { from_now(first_due()), 1, refused, claims }
+	return { from_now(cron.earlier(first_due(), cron.first())), 1, refused, claims }
 end
 
 local function note_answer(c, seq, fence, rejected, last)
@@ -96,13 +96,13 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'sh', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'sh', 'r', 'run', 'done' }
 	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
 		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 8, #names do
+	for i = 9, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do
@@ -141,7 +141,10 @@ local function step(keys, args)
 		reap_own(worker, lease, silence_end)
 	end
 	reap_dead(worker, silence_end, h[5])
-	local due = promote()
+	local due, offers, tick = promote(), nil, tonumber(h[7])
+	if tick and tick <= now then
+		offers, tick = cron.offers()
+	end
 	flush_lanes()
 	for _, kind in ipairs(c.kinds) do
 		c.ready[kind] = c.ready[kind] + (deltas['r:' .. kind] or 0)
@@ -152,7 +155,7 @@ local function step(keys, args)
 	note_answer(c, seq, fence, rejected, last)
 	keep_house(h[4])
 	leave()
-	return { from_now(due), more, rejected, c.claims, h[7] or 1 }
+	return { from_now(cron.earlier(due, tick)), more, rejected, c.claims, h[8] or 1, offers }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each

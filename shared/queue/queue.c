@@ -189,7 +189,7 @@ static void fill_defaults(struct queue_submission *s)
 	s->backoff_cap_ms = or_default(s->backoff_cap_ms, 5 * TIME_MINUTE);
 }
 
-static bool check_submission(struct queue_submission *s, struct err *e)
+bool queue_submission_check(struct queue_submission *s, struct err *e)
 {
 	char queue[JOB_NAME];
 	int shard;
@@ -214,7 +214,7 @@ bool queue_submit(struct queue *q, struct queue_submission *items, size_t n, str
 	if (n > QUEUE_BATCH_MAX)
 		return err_set(e, ERR_INVALID, "at most %d jobs can be submitted in one call, not %zu", QUEUE_BATCH_MAX, n);
 	for (size_t i = 0; i < n; i++)
-		if (!check_submission(&items[i], e))
+		if (!queue_submission_check(&items[i], e))
 			return false;
 	return q->driver->submit(q, items, n, out, e);
 }

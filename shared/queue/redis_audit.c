@@ -26,7 +26,7 @@ struct audit {
 	size_t tag_len;
 	struct trace *traces;
 	size_t n, cap;
-	int64_t lanes, rings;
+	int64_t lanes, rings, schedules;
 	struct queue_audit *out;
 };
 
@@ -132,6 +132,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 	}
 	if (str_starts(name, ":g:"))
 		return gather_ring(a, key, e);
+	if (str_starts(name, ":cj:"))
+		a->schedules++;
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
@@ -289,6 +291,8 @@ static int audit_shard(struct redis_queue *q, const char *queue, int shard, stru
 	for (size_t i = 0; i < ARRAY_LEN(sum->by_state); i++)
 		sum->by_state[i] += found.by_state[i];
 	memcpy(sum->problem, found.problem, sizeof(sum->problem));
+	if (ok && sound && shard == 0)
+		return redis_audit_schedules(q, queue, a.schedules, sum->problem, sizeof(sum->problem), e);
 	return ok ? sound : -1;
 }
 
