@@ -97,7 +97,7 @@ struct queue_driver {
 	void (*watcher_close)(struct queue_watcher *w);
 
 	/* A link with its own part zero; queue.c then fills in the common head. */
-	struct queue_link *(*link_open)(const char *url, const struct queue_options *options, const char *queue, struct err *e);
+	struct queue_link *(*link_open)(const char *url, const struct queue_options *options, const char *queue, int shard, struct err *e);
 	void (*link_close)(struct queue_link *l);
 	bool (*step_begin)(struct queue_link *l, const struct queue_step *s, struct err *e);
 	int (*step_end)(struct queue_link *l, struct queue_step_reply *out, struct err *e);

@@ -27,7 +27,9 @@ static const struct queue_driver *driver_of(const char *url, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
 		if (str_starts(url, drivers[i].scheme))
 			return drivers[i].driver;
-	err_set(e, ERR_INVALID, "the queue's URL begins with redis:// or redis+unix://, not as %.40s", url);
+	err_set(e, ERR_INVALID,
+	        "the queue's URL begins with redis://, rediss:// (TLS), redis+unix://, redis+sentinel:// or redis+cluster://, not as %.40s",
+	        url);
 	return NULL;
 }
 

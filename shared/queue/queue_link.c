@@ -58,7 +58,7 @@ struct queue_link *queue_link_open_shard(const char *url, const struct queue_opt
 	filled = q->options;
 	filled.namespace_ = mem_strdup(filled.namespace_);
 	queue_close(&q);
-	l = driver->link_open(url, &filled, queue, e);
+	l = driver->link_open(url, &filled, queue, shard, e);
 	if (!l) {
 		mem_free(&filled.namespace_);
 		return NULL;

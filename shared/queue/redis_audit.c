@@ -24,6 +24,7 @@ struct audit {
 	const char *queue;
 	int shard;
 	size_t tag_len;
+	int slot;
 	struct trace *traces;
 	size_t n, cap;
 	int64_t lanes, rings, schedules;
@@ -56,6 +57,7 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 
 	for (; *words; words++)
 		redis_cmd_adds(&cmd, *words);
+	cmd.slot = a->slot + 1;
 	ok = redis_call(a->q, &cmd, true, out, e);
 	redis_cmd_close(&cmd);
 	return ok;
@@ -149,6 +151,7 @@ static bool gather(struct audit *a, struct err *e)
 
 	redis_key(&pattern, a->q->head.options.namespace_, a->queue, a->shard, "");
 	a->tag_len = pattern.len;
+	a->slot = redis_slot(pattern.data, pattern.len);
 	buf_adds(&pattern, ":*");
 	do {
 		struct redis_reply *r = NULL;

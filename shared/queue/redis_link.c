@@ -29,18 +29,21 @@ struct redis_link {
 	int64_t wait_deadline;
 };
 
-struct queue_link *redis_link_open(const char *url, const struct queue_options *o, const char *queue, struct err *e)
+struct queue_link *redis_link_open(const char *url, const struct queue_options *o, const char *queue, int shard, struct err *e)
 {
 	struct redis_link *l;
 	struct redis_url u;
+	struct buf tag = {0};
+	int slot;
 
-	UNUSED(o);
-	UNUSED(queue);
 	if (!redis_url_parse(url, &u, e))
 		return NULL;
+	redis_key(&tag, o->namespace_, queue, shard, "");
+	slot = redis_slot(tag.data, tag.len);
+	buf_close(&tag);
 	l = mem_new(sizeof(*l));
-	l->cmd = redis_conn_new(&u, true);
-	l->wait = redis_conn_new(&u, true);
+	l->cmd = redis_conn_new(&u, true, slot);
+	l->wait = redis_conn_new(&u, true, slot);
 	l->seq = clock_now_ms() * 1000;
 	return &l->head;
 }
@@ -117,6 +120,12 @@ static int receive(struct redis_link *l, struct redis_reply **out, struct err *e
 		}
 		if (!redis_reply_error(*out))
 			return 1;
+		if (redis_conn_moved(l->cmd, *out)) {
+			redis_reply_close(out);
+			if (!send_call(l, l->under_way, e))
+				return -1;
+			continue;
+		}
 		redis_reply_fail(*out, e);
 		redis_reply_close(out);
 		return -1;
@@ -437,7 +446,7 @@ int redis_wait_end(struct queue_link *base, struct err *e)
 		redis_conn_drop(l->wait);
 		got = err_fail(e, ERR_TIMEOUT, "Redis did not end a wait in time");
 	}
-	if (got == 1 && redis_reply_error(r)) {
+	if (got == 1 && redis_reply_error(r) && !redis_conn_moved(l->wait, r)) {
 		redis_reply_fail(r, e);
 		got = -1;
 	}

@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
-#define LIBRARY "barque2"
+#define LIBRARY  "barque2"
+#define PAUSE_MS 50
 
 /* The library, linked in by the Makefile. */
 extern const char _binary_barque_lua_start[], _binary_barque_lua_end[];
@@ -38,8 +39,9 @@ void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char 
 	snprintf(prefix, sizeof(prefix), "%s-%d", queue, shard);
 	redis_cmd_adds(c, "FCALL");
 	redis_cmd_adds(c, name);
-	redis_cmd_adds(c, "1");
+	redis_cmd_adds(c, "2");
 	add_key(c, o->namespace_, queue, shard, ":n");
+	add_key(c, o->namespace_, queue, shard, ":-");
 	redis_cmd_adds(c, o->namespace_);
 	redis_cmd_adds(c, prefix);
 	redis_cmd_addi(c, o->result_ttl_ms);
@@ -78,36 +80,22 @@ void redis_library_load(struct redis_cmd *c)
 
 /* ---- one round trip -------------------------------------------------------------------------------------------- */
 
-/* An idle connection that can be read has been closed by the server: better to learn it before something is sent. */
-static void drop_if_stale(struct redis_queue *q)
+static bool exchange(struct redis_conn *c, const struct redis_cmd *cmd, int64_t deadline_ms, struct redis_reply **out, struct err *e)
 {
-	struct redis_reply *r = NULL;
-	struct err e;
-
-	if (redis_conn_up(q->conn) && redis_conn_next(q->conn, &r, &e) == 1) {
-		redis_reply_close(&r); /* an answer that nobody waits for: we are out of step */
-		redis_conn_drop(q->conn);
-	}
-	if (!redis_conn_up(q->conn))
-		q->n_known = q->n_shards = 0;
-}
-
-static bool exchange(struct redis_queue *q, const struct redis_cmd *cmd, int64_t deadline_ms, struct redis_reply **out, struct err *e)
-{
-	if (!redis_conn_start(q->conn, e))
+	if (!redis_conn_start(c, e))
 		return false;
-	redis_conn_send(q->conn, cmd);
-	return redis_conn_await(q->conn, deadline_ms, out, e) == 1;
+	redis_conn_send(c, cmd);
+	return redis_conn_await(c, deadline_ms, out, e) == 1;
 }
 
-static bool load_library(struct redis_queue *q, int64_t deadline_ms, struct err *e)
+static bool load_library(struct redis_conn *c, int64_t deadline_ms, struct err *e)
 {
 	struct redis_cmd load = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
 
 	redis_library_load(&load);
-	ok = exchange(q, &load, deadline_ms, &r, e);
+	ok = exchange(c, &load, deadline_ms, &r, e);
 	redis_cmd_close(&load);
 	if (ok && redis_reply_error(r) && !strstr(redis_reply_error(r), "already exists"))
 		ok = redis_reply_fail(r, e);
@@ -115,29 +103,76 @@ static bool load_library(struct redis_queue *q, int64_t deadline_ms, struct err 
 	return ok;
 }
 
+enum attempt { ATTEMPT_OK, ATTEMPT_REFUSED, ATTEMPT_LOST, ATTEMPT_MOVED };
+
+/* One try. REFUSED: the server's answer is an error; LOST: there is no answer. */
+static enum attempt attempt(
+        struct redis_queue *q, const struct redis_cmd *cmd, int64_t deadline_ms, struct redis_reply **out, struct err *e)
+{
+	struct redis_conn *c = redis_conn_for(q, cmd, deadline_ms, e);
+	bool moved;
+
+	if (!c || !exchange(c, cmd, deadline_ms, out, e))
+		return ATTEMPT_LOST;
+	if (redis_library_missing(*out)) {
+		redis_reply_close(out);
+		if (!load_library(c, deadline_ms, e) || !exchange(c, cmd, deadline_ms, out, e))
+			return redis_conn_up(c) ? ATTEMPT_REFUSED : ATTEMPT_LOST;
+	}
+	if (!redis_reply_error(*out))
+		return ATTEMPT_OK;
+	moved = redis_follow(q, cmd, c, *out);
+	redis_reply_fail(*out, e);
+	redis_reply_close(out);
+	return moved ? ATTEMPT_MOVED : ATTEMPT_REFUSED;
+}
+
+/* A server that was lost is tried once more at once. Where there are others, they need some time to agree which one takes over, or to
+ * move a slot: while that is so, it is tried again until the call's time is up. */
+static bool try_again(const struct redis_queue *q, enum attempt got, int tries, int64_t deadline_ms, bool again, const struct err *e)
+{
+	bool harmless = got == ATTEMPT_MOVED || e->code == ERR_UNAVAILABLE || (again && e->code == ERR_UNSURE);
+
+	if (!harmless || clock_mono_ms() >= deadline_ms)
+		return false;
+	if (q->url.mode == REDIS_SINGLE)
+		return got == ATTEMPT_LOST && tries == 0;
+	if (tries > 0)
+		clock_sleep_ms(PAUSE_MS);
+	return true;
+}
+
 bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e)
 {
 	int64_t deadline_ms = clock_mono_ms() + q->head.options.timeout_ms;
-	bool ok;
+	enum attempt got;
 
-	drop_if_stale(q);
-	ok = exchange(q, cmd, deadline_ms, out, e);
-	if (!ok && !redis_conn_up(q->conn) && (e->code == ERR_UNAVAILABLE || (again && e->code == ERR_UNSURE)))
-		ok = exchange(q, cmd, deadline_ms, out, e);
-	if (ok && redis_library_missing(*out)) {
-		redis_reply_close(out);
-		ok = load_library(q, deadline_ms, e) && exchange(q, cmd, deadline_ms, out, e);
+	for (int tries = 0;; tries++) {
+		got = attempt(q, cmd, deadline_ms, out, e);
+		if (got == ATTEMPT_OK)
+			return true;
+		if (!try_again(q, got, tries, deadline_ms, again, e))
+			break;
 	}
-	if (ok && redis_reply_error(*out)) {
-		ok = redis_reply_fail(*out, e);
-		redis_reply_close(out);
-	}
-	if (!ok && again && e->code == ERR_UNSURE)
+	if (again && e->code == ERR_UNSURE)
 		e->code = ERR_UNAVAILABLE; /* nothing was changed by what may be asked again */
-	return ok;
+	return false;
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
+
+static bool load_first(struct redis_queue *q, struct err *e)
+{
+	struct redis_cmd load = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	redis_library_load(&load);
+	ok = redis_call(q, &load, true, &r, e) || strstr(e->text, "already exists");
+	redis_cmd_close(&load);
+	redis_reply_close(&r);
+	return ok;
+}
 
 /* The text that a server holds under our version must be ours: else someone changed it and forgot to raise its version. */
 static bool check_library(struct redis_queue *q, struct err *e)
@@ -156,12 +191,13 @@ static bool check_library(struct redis_queue *q, struct err *e)
 	redis_cmd_close(&cmd);
 	if (!ok) {
 		if (e->code == ERR_INTERNAL && strstr(e->text, "unknown command"))
-			err_set(e, ERR_INVALID, "the server has no functions: Barque needs Redis 7.0 or newer, or Valkey");
+			err_set(e, ERR_INVALID,
+			        "the server has no functions: Barque needs Redis 7.0 or newer, or Valkey (a Sentinel's URL begins with redis+sentinel://)");
 		return false;
 	}
 	library = redis_reply_at(r, 0);
 	if (!library)
-		ok = load_library(q, clock_mono_ms() + q->head.options.timeout_ms, e);
+		ok = load_first(q, e);
 	for (size_t i = 0; library && i + 1 < redis_reply_count(library); i += 2) {
 		size_t len = 0;
 		const char *name = redis_reply_text(redis_reply_at(library, i), NULL);
@@ -180,7 +216,7 @@ static void redis_close(struct queue *base)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
 
-	redis_conn_close(&q->conn);
+	redis_nodes_close(q);
 	mem_free(&q);
 }
 
@@ -193,7 +229,11 @@ static struct queue *redis_open(const char *url, const struct queue_options *opt
 		return NULL;
 	q = mem_new(sizeof(*q));
 	q->head.options = *options;
-	q->conn = redis_conn_new(&u, false);
+	q->url = u;
+	if (u.mode == REDIS_CLUSTER)
+		q->owners = mem_new(REDIS_SLOTS);
+	else
+		q->conn = redis_conn_new(&u, false, -1);
 	if (!check_library(q, e)) {
 		redis_close(&q->head);
 		return NULL;

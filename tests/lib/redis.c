@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/lib/test.h"
+#include "tests/lib/test_private.h"
 
 #define OUR_SETTINGS     "broker-config/redis.conf"
 #define START_TIMEOUT_MS 15000
@@ -42,30 +44,46 @@ static bool answers(void *user)
 	return ok && (str_starts(reply, "+PONG") || str_starts(reply, "-NOAUTH"));
 }
 
-static void launch(struct test_redis *r)
+const char *test_redis_server(void)
+{
+	const char *given = getenv("REDIS_SERVER");
+
+	return given && given[0] ? given : "redis-server";
+}
+
+static void launch(struct test_redis *r, const char *const *more)
 {
 	const char *settings = access(OUR_SETTINGS, R_OK) == 0 ? OUR_SETTINGS : "-"; /* "-": from standard input, which is empty */
 	const char *aof = str_eq(r->appendfsync, "no") ? "no" : "yes";
 	char port[16], name[32];
+	const char *argv[64] = {test_redis_server(), settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir, "--daemonize", "no",
+	        "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync};
+	size_t n = 18;
 
 	snprintf(port, sizeof(port), "%d", r->port);
 	snprintf(name, sizeof(name), "redis-%d", r->port);
-	r->pid = test_spawn(name,
-	        (const char *[]){"redis-server", settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir, "--daemonize", "no",
-	                "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync, NULL},
-	        NULL);
+	for (; more && *more; more++) {
+		ck_assert_uint_lt(n + 1, ARRAY_LEN(argv));
+		argv[n++] = *more;
+	}
+	r->pid = test_spawn(name, argv, NULL);
 	ck_assert_msg(test_until(START_TIMEOUT_MS, answers, r), "redis-server on port %d does not answer; see %s/%s.log", r->port,
 	        test_dir(), name);
 }
 
-void test_redis_start(struct test_redis *r, const char *appendfsync)
+void test_redis_start_with(struct test_redis *r, const char *appendfsync, const char *const *more)
 {
 	*r = (struct test_redis){.port = test_port()};
 	snprintf(r->url, sizeof(r->url), "redis://127.0.0.1:%d/0", r->port);
 	snprintf(r->dir, sizeof(r->dir), "%s/redis-%d", test_dir(), r->port);
 	ck_assert_msg(str_copy(r->appendfsync, sizeof(r->appendfsync), appendfsync), "appendfsync cannot be %s", appendfsync);
 	ck_assert_msg(mkdir(r->dir, 0755) == 0, "%s: %s", r->dir, strerror(errno));
-	launch(r);
+	launch(r, more);
+}
+
+void test_redis_start(struct test_redis *r, const char *appendfsync)
+{
+	test_redis_start_with(r, appendfsync, NULL);
 }
 
 void test_redis_kill(struct test_redis *r)
@@ -76,7 +94,7 @@ void test_redis_kill(struct test_redis *r)
 
 void test_redis_again(struct test_redis *r)
 {
-	launch(r);
+	launch(r, NULL);
 }
 
 void test_redis_stop(struct test_redis *r)

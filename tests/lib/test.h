@@ -61,5 +61,27 @@ void test_redis_start(struct test_redis *r, const char *appendfsync); /* "always
 void test_redis_kill(struct test_redis *r);                           /* kill -9 */
 void test_redis_again(struct test_redis *r);                          /* same port, same data */
 void test_redis_stop(struct test_redis *r);
+/* The same with more arguments, NULL-terminated. The program is $REDIS_SERVER, or redis-server: any server that is to be tried. */
+void test_redis_start_with(struct test_redis *r, const char *appendfsync, const char *const *more);
+/* Say a line to the server at this port, by hand; its answer as it came, until the next call. say: it must be no error. */
+const char *test_redis_ask(int port, const char *fmt, ...) PRINTF_LIKE(2, 3);
+const char *test_redis_say(int port, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* A cluster: masters that share the slots, the first of them with a replica for each of `replicas` (node n + i is one of node i). */
+#define TEST_NODES 6
+struct test_cluster {
+	struct test_redis nodes[TEST_NODES];
+	size_t masters, n;
+	char url[256];
+};
+void test_cluster_start(struct test_cluster *c, size_t masters, size_t replicas, const char *const *more);
+void test_cluster_wait(const struct test_cluster *c, size_t node); /* until it says that the cluster is whole */
+
+/* One master with one replica, and three sentinels that watch it as "mymaster". */
+struct test_sentinels {
+	struct test_redis master, replica, sentinels[3];
+	char url[256];
+};
+void test_sentinels_start(struct test_sentinels *s, const char *appendfsync);
 
 #endif
