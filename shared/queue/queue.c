@@ -54,7 +54,8 @@ static bool fill_options(const struct queue_options *in, struct queue_options *o
 		        e, ERR_INVALID, "the namespace of the queue must be 1 to 32 of A-Z a-z 0-9 _ . -, not %.40s", out->namespace_);
 	if (out->shards < 0 || out->shards > QUEUE_SHARDS_MAX)
 		return err_set(e, ERR_INVALID, "a queue has 1 to %d shards, not %d", QUEUE_SHARDS_MAX, out->shards);
-	if (out->timeout_ms < 0 || out->max_length < 0 || out->max_bytes < 0 || out->result_ttl_ms < 0 || out->dead_ttl_ms < 0)
+	if (out->timeout_ms < 0 || out->wait_replicas < 0 || out->max_length < 0 || out->max_bytes < 0 || out->result_ttl_ms < 0 ||
+	        out->dead_ttl_ms < 0)
 		return err_set(e, ERR_INVALID, "an option of the queue is negative");
 	return true;
 }

@@ -31,6 +31,7 @@ struct queue_options {
 	int64_t result_ttl_ms;  /* how long an ended job stays; 0: 24 h */
 	int64_t dead_ttl_ms;    /* the same for DEAD and FAILED; 0: 14 days */
 	const char *namespace_; /* key prefix; NULL: "bq". Tests give each its own */
+	int wait_replicas;      /* a submission is accepted when so many replicas have it too; else ERR_UNSURE. 0: none need to */
 	int shards;             /* a queue that this process uses gets so many shards if it has fewer; 0: as many as it has */
 };
 

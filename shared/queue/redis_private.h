@@ -171,6 +171,9 @@ void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char 
 void redis_fcall_key(struct redis_cmd *c, const char *function, const char *key);
 /* One round trip; reconnects; loads the library where it is missing and repeats. again: repeat when the answer was lost. */
 bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e) MUST_CHECK;
+/* Both over the same connection, the second's answer; not repeated. */
+bool redis_call_two(struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out,
+        struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
 void redis_library_load(struct redis_cmd *c); /* FUNCTION LOAD, to be sent */

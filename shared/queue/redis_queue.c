@@ -146,17 +146,43 @@ bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, 
 {
 	int64_t deadline_ms = clock_mono_ms() + q->head.options.timeout_ms;
 	enum attempt got;
+	struct err before = {0};
 
-	for (int tries = 0;; tries++) {
+	for (int tries = 0;; tries++, before = *e) {
 		got = attempt(q, cmd, deadline_ms, out, e);
 		if (got == ATTEMPT_OK)
 			return true;
+		if (before.code && e->code == ERR_UNAVAILABLE && clock_mono_ms() >= deadline_ms)
+			*e = before; /* that the time was up says less than why it was needed */
 		if (!try_again(q, got, tries, deadline_ms, again, e))
 			break;
 	}
 	if (again && e->code == ERR_UNSURE)
 		e->code = ERR_UNAVAILABLE; /* nothing was changed by what may be asked again */
 	return false;
+}
+
+bool redis_call_two(
+        struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out, struct err *e)
+{
+	int64_t deadline_ms = clock_mono_ms() + q->head.options.timeout_ms;
+	struct redis_conn *c = redis_conn_for(q, first, deadline_ms, e);
+	unsigned number;
+	bool ok = c && exchange(c, first, deadline_ms, out, e);
+
+	if (!ok)
+		return false;
+	number = redis_conn_number(c);
+	ok = !redis_reply_error(*out) || redis_reply_fail(*out, e);
+	redis_reply_close(out);
+	ok = ok && exchange(c, second, deadline_ms, out, e);
+	if (ok && redis_conn_number(c) != number)
+		ok = err_set(e, ERR_UNSURE, "the connection to Redis was lost between two calls that belong together");
+	if (ok && redis_reply_error(*out))
+		ok = redis_reply_fail(*out, e);
+	if (!ok)
+		redis_reply_close(out);
+	return ok;
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */

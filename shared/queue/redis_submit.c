@@ -154,6 +154,38 @@ static bool submit_group(
 	return ok;
 }
 
+/* Have the replicas got it? WAIT asks for all that this connection wrote, so something is written: what was submitted may be known from
+ * before, over another connection. */
+static bool wait_replicas(struct redis_queue *q, const struct group *g, struct err *e)
+{
+	struct redis_cmd mark = {0}, wait = {0};
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	int64_t got = 0, wanted = q->head.options.wait_replicas;
+	bool ok;
+
+	redis_key(&key, q->head.options.namespace_, g->queue, g->shard, ":wr");
+	redis_cmd_adds(&mark, "SET");
+	redis_cmd_add(&mark, key.data, key.len);
+	redis_cmd_adds(&mark, "1");
+	redis_cmd_adds(&wait, "WAIT");
+	redis_cmd_addi(&wait, wanted);
+	redis_cmd_addi(&wait, q->head.options.timeout_ms / 2);
+	ok = redis_call_two(q, &mark, &wait, &r, e) && (redis_reply_int(r, &got) || redis_bad_reply(e, "WAIT"));
+	redis_cmd_close(&mark);
+	redis_cmd_close(&wait);
+	redis_reply_close(&r);
+	buf_close(&key);
+	if (ok && got >= wanted)
+		return true;
+	if (ok)
+		err_set(e, ERR_UNSURE, "only %lld of %lld replicas confirmed within %d ms that they have it", (long long)got,
+		        (long long)wanted, q->head.options.timeout_ms / 2);
+	if (e->code == ERR_UNAVAILABLE)
+		e->code = ERR_UNSURE; /* it is submitted, whatever became of the question */
+	return false;
+}
+
 /* Redis itself says that it is full (between two samples): then so is every item. */
 static bool all_full(const struct group *g, struct queue_submitted *out)
 {
@@ -211,8 +243,11 @@ bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, 
 	if (!sample_memory(q, e) || !place_all(q, items, n, out, placed, e))
 		return false;
 	while (take_group(items, placed, n, &g)) {
-		if (submit_group(q, &g, items, out, e))
+		if (submit_group(q, &g, items, out, e)) {
+			if (q->head.options.wait_replicas > 0 && !wait_replicas(q, &g, e))
+				return false;
 			continue;
+		}
 		if (e->code != ERR_FULL || !all_full(&g, out))
 			return false;
 	}

@@ -6,6 +6,7 @@
 
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
+#include "tests/contract/work.h"
 
 /* One for all tests, started by main() before they fork; each begins with it empty. */
 static struct test_cluster *common(void)
@@ -125,87 +126,6 @@ END_TEST
 
 /* ---- a slot that moves -------------------------------------------------------------------------------------------------- */
 
-/* A client and a dispatcher at work, as long as the other process moves things. */
-struct work {
-	struct queue *q;
-	struct queue_link *l;
-	struct queue_step step;
-	struct queue_ack acks[16];
-	int accepted, done, refused;
-};
-
-static void work_submit(struct work *w)
-{
-	struct queue_submission s = {.kind = KIND, .queue = Q, .priority = 5, .params = "{}"};
-	struct queue_submitted out;
-	struct err e = {0};
-
-	for (int tries = 0; tries < 20; tries++) {
-		if (queue_submit(w->q, &s, 1, &out, &e)) {
-			w->accepted += out.outcome == SUBMIT_NEW || out.outcome == SUBMIT_EXISTING;
-			return;
-		}
-		w->refused++;
-		ck_assert_msg(err_is_temporary(e.code) || e.code == ERR_UNSURE, "%s", e.text);
-	}
-	ck_abort_msg("a job was never taken: %s", e.text);
-}
-
-/* Begun again with the same content until it is answered. */
-static void work_step(struct work *w)
-{
-	struct queue_step_reply r;
-	struct err e = {0};
-	int got = 0;
-
-	for (int tries = 0; tries < 600 && got != 1; tries++) {
-		if (!queue_link_step_begin(w->l, &w->step, &e)) {
-			clock_sleep_ms(20);
-			continue;
-		}
-		while (!(got = queue_link_step_end(w->l, &r, &e)))
-			wait_fd(queue_link_fd(w->l));
-		if (got < 0)
-			clock_sleep_ms(20);
-	}
-	ck_assert_msg(got == 1, "a step was never answered: %s", e.text);
-	ck_assert_uint_eq(r.n_rejected, 0);
-	w->done += (int)w->step.n_acks;
-	w->step.n_acks = r.n_claims;
-	for (size_t i = 0; i < r.n_claims; i++) {
-		w->acks[i] = (struct queue_ack){.fence = r.claims[i].job.fence, .outcome = ACK_DONE};
-		memcpy(w->acks[i].id, r.claims[i].job.id, JOB_ID);
-	}
-	queue_step_reply_close(&r);
-}
-
-static void work_open(struct work *w, const char *url)
-{
-	struct err e = {0};
-	const char *kinds[] = {KIND};
-
-	memset(w, 0, sizeof(*w));
-	w->q = open_url(url, NULL);
-	w->l = queue_link_open(url, NULL, Q, "w1", kinds, 1, &e);
-	ck_assert_msg(w->l != NULL, "%s", e.text);
-	w->step = (struct queue_step){.acks = w->acks, .want = 8, .lease_ms = 60000};
-}
-
-/* Every accepted job ends, once. */
-static void work_close(struct work *w)
-{
-	struct err e = {0};
-	struct queue_audit a;
-
-	for (int i = 0; i < 400 && w->done < w->accepted; i++)
-		work_step(w);
-	ck_assert_int_eq(w->done, w->accepted);
-	ck_assert_msg(queue_audit(w->q, Q, &a, &e) == 1, "%s%s", a.problem, e.text);
-	ck_assert_int_eq(a.by_state[JOB_SUCCEEDED], w->accepted);
-	queue_link_close(&w->l);
-	queue_close(&w->q);
-}
-
 static void node_id(int port, char out[64])
 {
 	ck_assert(str_copy_n(out, 64, strchr(test_redis_say(port, "CLUSTER MYID"), '\n') + 1, 40));
@@ -248,7 +168,7 @@ START_TEST(a_slot_moves_in_mid_work)
 
 	suite_url();
 	test_cluster_start(&c, 3, 0, NULL);
-	work_open(&w, c.url);
+	work_open(&w, c.url, 5000);
 	slot = atoi(test_redis_say(c.nodes[0].port, "CLUSTER KEYSLOT {bq:%s:0}", Q) + 1);
 	from = master_of(&c, 0);
 	for (int i = 0; i < 40; i++)
@@ -276,15 +196,12 @@ END_TEST
 START_TEST(a_master_dies_and_its_replica_takes_over)
 {
 	struct test_cluster c;
-	struct queue_options o = {.timeout_ms = 10000};
 	struct work w;
 	int64_t killed;
 
 	suite_url();
 	test_cluster_start(&c, 3, 3, NULL);
-	work_open(&w, c.url);
-	queue_close(&w.q);
-	w.q = open_url(c.url, &o);
+	work_open(&w, c.url, 15000);
 	for (int i = 0; i < 30; i++)
 		work_submit(&w);
 	work_step(&w);
@@ -303,9 +220,12 @@ END_TEST
 static const TTest *const tests[] = {QUEUE_SUITE, SHARDS_SUITE, shards_stand_on_different_masters, one_node_is_enough_to_begin,
         what_is_no_cluster_is_told, one_of_a_cluster_is_no_server, a_slot_moves_in_mid_work, a_master_dies_and_its_replica_takes_over};
 
+static void before(void)
+{
+	test_cluster_start(common(), 3, 0, NULL);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc < 2 || !str_eq(argv[1], "-l"))
-		test_cluster_start(common(), 3, 0, NULL);
-	return test_main("queue_cluster", tests, ARRAY_LEN(tests), argc, argv);
+	return test_main_before("queue_cluster", tests, ARRAY_LEN(tests), before, argc, argv);
 }

@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "tests/lib/test.h"
 #include "tests/lib/test_private.h"
 
@@ -51,15 +52,31 @@ const char *test_redis_server(void)
 	return given && given[0] ? given : "redis-server";
 }
 
+/* A copy, because sentinels let a server write its settings anew. */
+static void copy_settings(const struct test_redis *r, char *path, size_t size)
+{
+	size_t len = 0;
+	char *text = access(OUR_SETTINGS, R_OK) == 0 ? test_read_file(OUR_SETTINGS, &len) : NULL;
+	FILE *f;
+
+	snprintf(path, size, "%s/redis.conf", r->dir);
+	f = fopen(path, "we");
+	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
+	ck_assert_uint_eq(fwrite(text ? text : "", 1, len, f), len);
+	ck_assert_int_eq(fclose(f), 0);
+	mem_free(&text);
+}
+
 static void launch(struct test_redis *r, const char *const *more)
 {
-	const char *settings = access(OUR_SETTINGS, R_OK) == 0 ? OUR_SETTINGS : "-"; /* "-": from standard input, which is empty */
+	char settings[300];
 	const char *aof = str_eq(r->appendfsync, "no") ? "no" : "yes";
 	char port[16], name[32];
 	const char *argv[64] = {test_redis_server(), settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir, "--daemonize", "no",
 	        "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync};
 	size_t n = 18;
 
+	copy_settings(r, settings, sizeof(settings));
 	snprintf(port, sizeof(port), "%d", r->port);
 	snprintf(name, sizeof(name), "redis-%d", r->port);
 	for (; more && *more; more++) {

@@ -32,6 +32,9 @@ int test_main(const char *suite, const TTest *const *tests, size_t n, int argc, 
 		return test_main(suite, list, sizeof(list) / sizeof((list)[0]), argc, argv); \
 	}
 
+/* As TEST_MAIN, with `before` called once before the tests fork: what it starts lives until the last of them has ended. */
+int test_main_before(const char *suite, const TTest *const *tests, size_t n, void (*before)(void), int argc, char **argv);
+
 /* Fails the test with e's text. */
 #define ck_ok(expr, e) ck_assert_msg((expr), "%s: %s", #expr, (e)->text)
 
