@@ -10,7 +10,7 @@
 #include "workers/settings.h"
 #include "workers/slots.h"
 
-#define LINE_KINDS   64
+#define LINE_ROUTES  64
 #define LINE_TICK_MS 800 /* a line steps at least so often: a worker not heard for 3 s is taken for dead */
 
 enum line_call { CALL_NONE, CALL_STEP, CALL_RENEW, CALL_FIRE };
@@ -20,8 +20,8 @@ struct line {
 	int shard;
 	size_t family; /* the number of the line that serves shard 0 of the same queue */
 	const struct settings *settings;
-	const char *kinds[LINE_KINDS];
-	size_t n_kinds;
+	char routes[LINE_ROUTES][JOB_ROUTE];
+	size_t n_routes;
 	bool is_short;           /* all its kinds are: it may look ahead */
 	struct queue_link *link; /* NULL: not connected yet */
 

@@ -17,7 +17,7 @@ local function promote()
 		local job = read(key)
 		if job then
 			local h = call('HMGET', key, 'k', 'y')
-			line_up(id, key, job, kind_of(h[1]), h[2])
+			line_up(id, key, job, h[1], h[2])
 			move(key, job, READY)
 		end
 	end
@@ -35,13 +35,13 @@ local function by_score(a, b)
 	return a.at < b.at
 end
 
--- The lanes to be served next: those of the most urgent class among the kinds asked for, by virtual time.
+-- The lanes to be served next: those of the most urgent class among the routes asked for, by virtual time.
 local function next_lanes(c)
 	local lanes = {}
-	for _, kind in ipairs(c.kinds) do
-		local z = c.ready[kind] > 0 and call('ZRANGE', T .. ':g:' .. kind, '0', '31', 'WITHSCORES') or {}
+	for _, route in ipairs(c.routes) do
+		local z = c.ready[route] > 0 and call('ZRANGE', T .. ':g:' .. route, '0', '31', 'WITHSCORES') or {}
 		for i = 1, #z, 2 do
-			lanes[#lanes + 1] = { kind = kind, lane = z[i], at = tonumber(z[i + 1]) }
+			lanes[#lanes + 1] = { route = route, lane = z[i], at = tonumber(z[i + 1]) }
 		end
 	end
 	if #lanes > 1 then
@@ -54,11 +54,11 @@ local function next_lanes(c)
 	return lanes
 end
 
--- What a dispatcher needs of a claimed job: id, fence, kind, params, counts of earlier attempts, trace.
-local function claim_of(id, key, job, kind, params)
+-- What a dispatcher needs of a claimed job: id, fence, route, params, counts of earlier attempts, trace.
+local function claim_of(id, key, job, k, params)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	return { id, job.fence, kind, params, counts, trace }
+	return { id, job.fence, route_of(k, job), params, counts, trace }
 end
 
 -- The next fence, as text: the thousands are the same for a whole batch, nearly always.
@@ -71,22 +71,22 @@ local function fence_text(c)
 	return c.high .. string.sub(1000 + low, 2)
 end
 
--- Is this id, just taken from the lane of this priority, a ghost there? Then it is one no longer.
-local function lay_ghost(key, job, priority)
-	if not has_flag(job, 'g') or (job.state == READY and priority_of(call('HGET', key, 'y')) == priority) then
+-- Is this id, just taken from the lane of this mark, a ghost there? Then it is one no longer.
+local function lay_ghost(key, job, mark)
+	if not has_flag(job, 'g') or (job.state == READY and mark_of(job, call('HGET', key, 'y')) == mark) then
 		return job.state ~= READY
 	end
-	if drop_ghost(key, job, priority) then
+	if drop_ghost(key, job, mark) then
 		keep(key, job)
 	end
 	return true
 end
 
 -- It is ours: into the answer and the leases. counts, trace: false when there are none.
-local function hand_over(c, id, fence, kind, params, counts, trace)
+local function hand_over(c, id, fence, route, params, counts, trace)
 	local leases, claims = c.leases, c.claims
 	c.bytes = c.bytes + (params and #params or 2)
-	claims[#claims + 1] = { id, fence, kind, params, counts, trace }
+	claims[#claims + 1] = { id, fence, route, params, counts, trace }
 	leases[#leases + 1] = c.until_ms
 	leases[#leases + 1] = id
 end
@@ -102,7 +102,7 @@ local function take(c, id, lane)
 		return true
 	end
 	local job = parse(h[1])
-	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, priority_of(lane))) then
+	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, lane_mark(lane.route, lane.lane))) then
 		return false
 	end
 	if has_flag(job, 'h') then
@@ -112,18 +112,18 @@ local function take(c, id, lane)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	hand_over(c, id, job.fence, h[2], h[3], counts, trace)
+	hand_over(c, id, job.fence, route_of(h[2], job), h[3], counts, trace)
 	return true
 end
 
 -- Take up to n from a lane; what was popped but would make the answer too long goes back to the front, in its order.
 -- A lane whose last id was taken may stay in its ring until it is looked at again. One that is alone owes nobody anything.
 local function serve(c, lane, n, alone)
-	local list, ring = T .. ':r:' .. lane.kind .. ':' .. lane.lane, T .. ':g:' .. lane.kind
+	local list, ring = T .. ':r:' .. lane.route .. ':' .. lane.lane, T .. ':g:' .. lane.route
 	local ids, taken = call('LPOP', list, n) or {}, 0
 	local last = #ids
 	for i = 1, #ids do
-		taken = taken + (take(c, ids[i], lane.lane) and 1 or 0)
+		taken = taken + (take(c, ids[i], lane) and 1 or 0)
 		if c.bytes >= CLAIM_BYTES then
 			last = i
 			break
@@ -141,9 +141,9 @@ local function serve(c, lane, n, alone)
 	end
 	c.popped = c.popped + math.max(1, last)
 	c.want = c.want - taken
-	c.ready[lane.kind] = c.ready[lane.kind] - taken
+	c.ready[lane.route] = c.ready[lane.route] - taken
 	count('r', -taken)
-	count('r:' .. lane.kind, -taken)
+	count('r:' .. lane.route, -taken)
 end
 
 -- Fair shares: each lane of the class gets an equal part of what is wanted. The virtual time of a lane grows with what it was given,
@@ -171,18 +171,18 @@ local function claim(c)
 	end
 end
 
--- A kind with something left keeps its marker, so that the next waiting dispatcher wakes; one that was emptied loses it.
+-- A route with something left keeps its marker, so that the next waiting dispatcher wakes; one that was emptied loses it.
 local function set_markers(c)
 	local more = 0
 	if c.paused then
 		return more -- resuming sets them all
 	end
-	for _, kind in ipairs(c.kinds) do
-		if c.ready[kind] > 0 then
-			more = more + c.ready[kind]
-			call('ZADD', T .. ':m:' .. kind, '0', '1')
-		elseif c.before[kind] > 0 then
-			call('DEL', T .. ':m:' .. kind)
+	for _, route in ipairs(c.routes) do
+		if c.ready[route] > 0 then
+			more = more + c.ready[route]
+			call('ZADD', T .. ':m:' .. route, '0', '1')
+		elseif c.before[route] > 0 then
+			call('DEL', T .. ':m:' .. route)
 		end
 	end
 	return more

@@ -51,9 +51,9 @@ local function cancel_job(id)
 	end
 	if state == READY then
 		local h = call('HMGET', key, 'k', 'y')
-		add_ghost(key, job, priority_of(h[2]))
+		add_ghost(key, job, mark_of(job, h[2]))
 		count('r', -1)
-		count('r:' .. kind_of(h[1]), -1)
+		count('r:' .. route_of(h[1], job), -1)
 	else
 		call('ZREM', T .. (state == WAITING and ':h' or ':d'), id)
 	end
@@ -71,11 +71,11 @@ local function store_job(item, args, first, last)
 		call('ZADD', T .. ':d', item.due, item.id)
 		-- Who waits must learn when it is due earlier than all others.
 		if call('ZRANGE', T .. ':d', 0, 0)[1] == item.id then
-			call('ZADD', T .. ':m:' .. item.kind, '0', '1')
+			call('ZADD', T .. ':m:' .. item.route, '0', '1')
 		end
 	else
 		call('HSET', key, 's', READY .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
-		put(back, item.kind, item.lane, item.id)
+		put(back, item.route, item.lane, item.id)
 	end
 end
 
@@ -114,7 +114,7 @@ local function submit_one(item, args, first, last, known, room)
 end
 
 local function read_item(args, at)
-	local item = { id = args[at], kind = args[at + 1], lane = args[at + 2], idem = args[at + 3], fingerprint = args[at + 4],
+	local item = { id = args[at], route = args[at + 1], lane = args[at + 2], idem = args[at + 3], fingerprint = args[at + 4],
 		unique = args[at + 5], policy = args[at + 6], held = args[at + 7] == '1', due = tonumber(args[at + 8]),
 		flags = args[at + 10] }
 	local delay = tonumber(args[at + 9])
@@ -141,7 +141,7 @@ local function waiting_count()
 	return tonumber(call('HGET', T .. ':n', 'r') or 0) + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
 end
 
--- max_length, memory full (0, 1), n, then for each item: id, kind, lane, idempotency key, fingerprint, unique key, policy, held,
+-- max_length, memory full (0, 1), n, then for each item: id, route, lane, idempotency key, fingerprint, unique key, policy, held,
 -- due, delay, flags, number of further arguments, fields and values of the record
 local function submit(keys, args)
 	enter(keys, args)

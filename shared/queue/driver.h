@@ -26,8 +26,8 @@ struct queue_link {
 	char queue[JOB_NAME];
 	int shard;
 	char worker[JOB_WORKER];
-	char (*kinds)[JOB_NAME];
-	size_t n_kinds;
+	char (*routes)[JOB_ROUTE];
+	size_t n_routes;
 };
 
 enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH };

@@ -171,7 +171,7 @@ static bool check_numbers(const struct queue_submission *s, struct err *e)
 {
 	if (s->priority < 0 || s->priority > 9)
 		return err_set(e, ERR_INVALID, "the priority of a job is 0 to 9, not %d", s->priority);
-	if (s->kind_version < 0 || s->max_attempts < 1 || s->max_crashes < 1)
+	if (s->kind_version < 0 || s->max_attempts < 1 || s->max_crashes < 1 || s->quarantine_after < 1)
 		return err_set(e, ERR_INVALID, "versions, attempts and crashes of a job are not negative");
 	if (s->backoff_ms < 1 || s->backoff_cap_ms < 1 || s->backoff_cap_ms > 366 * TIME_DAY)
 		return err_set(e, ERR_INVALID, "the pause before another attempt is 1 ms to 366 days");
@@ -188,6 +188,8 @@ static void fill_defaults(struct queue_submission *s)
 		s->max_attempts = 1;
 	if (!s->max_crashes)
 		s->max_crashes = 3;
+	if (!s->quarantine_after)
+		s->quarantine_after = 1;
 	s->backoff_ms = or_default(s->backoff_ms, 1000);
 	s->backoff_cap_ms = or_default(s->backoff_cap_ms, 5 * TIME_MINUTE);
 }

@@ -44,16 +44,17 @@ void queue_close(struct queue **q);
 enum unique_policy { UNIQUE_RETURN, UNIQUE_REJECT, UNIQUE_REPLACE };
 
 struct queue_submission {
-	char id[JOB_ID];          /* filled in by queue_submit when empty; keep it to ask again after ERR_UNSURE */
-	const char *kind, *queue; /* required */
-	const char *params;       /* JSON object text, "{}" when NULL; at most QUEUE_PARAMS_MAX */
-	const char *lane;         /* fairness key (tenant, symbol); NULL: "" */
-	int priority;             /* 0..9 */
-	int kind_version;
+	char id[JOB_ID];                    /* filled in by queue_submit when empty; keep it to ask again after ERR_UNSURE */
+	const char *kind, *queue;           /* required */
+	const char *params;                 /* JSON object text, "{}" when NULL; at most QUEUE_PARAMS_MAX */
+	const char *lane;                   /* fairness key (tenant, symbol); NULL: "" */
+	int priority;                       /* 0..9 */
+	int kind_version;                   /* 0: any worker that knows the kind may take it; else one that knows this version */
 	int64_t run_at_ms;                  /* 0 or past: at once */
 	int64_t delay_ms;                   /* alternative to run_at_ms, counted by the server's clock */
 	int max_attempts;                   /* 0: 1 */
 	int max_crashes;                    /* 0: 3; beyond it the job is DEAD ("poison") */
+	int quarantine_after;               /* crashes after which it runs in quarantine; 0: 1; more than max_crashes: never */
 	int64_t backoff_ms, backoff_cap_ms; /* 0: 1 s, 5 min */
 	const char *idempotency_key;        /* NULL: none */
 	const char *fingerprint;            /* of the request, compared when the key is met again */
@@ -197,7 +198,8 @@ struct queue_ack {
 };
 
 struct queue_claim {
-	struct job job; /* id, kind, kind_version, params, attempt, crashes, fence, trace, cancel_asked are filled; job_close it */
+	struct job
+	        job; /* id, kind, kind_version, params, attempt, crashes, quarantined, fence, trace, cancel_asked are filled; job_close it */
 };
 
 struct queue_step {
@@ -237,17 +239,17 @@ struct queue_renew_reply {
 };
 void queue_renew_reply_close(struct queue_renew_reply *r);
 
-/* A dispatcher's link to one queue: a command connection and a waiting connection. kinds: only these are claimed. */
+/* A dispatcher's link to one queue: a command connection and a waiting connection. Only jobs of these routes (job_route) are claimed. */
 struct queue_link;
 struct queue_link *queue_link_open(const char *url, const struct queue_options *options, const char *queue, const char *worker,
-        const char *const *kinds, size_t n_kinds, struct err *e) MUST_CHECK;
+        const char *const *routes, size_t n_routes, struct err *e) MUST_CHECK;
 /* The same to one of its shards. */
 struct queue_link *queue_link_open_shard(const char *url, const struct queue_options *options, const char *queue, int shard,
-        const char *worker, const char *const *kinds, size_t n_kinds, struct err *e) MUST_CHECK;
+        const char *worker, const char *const *routes, size_t n_routes, struct err *e) MUST_CHECK;
 void queue_link_close(struct queue_link **l); /* leases stay and expire; drain first */
 
 /* A link must call step or renew at least once a second: a worker that was not heard for 3.5 s is taken for dead, and its leases go to
- * others. Leases that it forgets to renew end by themselves. A renewal holds at most QUEUE_BATCH_MAX items, a link at most 64 kinds.
+ * others. Leases that it forgets to renew end by themselves. A renewal holds at most QUEUE_BATCH_MAX items, a link at most 64 routes.
  * At most one call (step, renew or queue_link_fire_*) is under way per link. After -1 the link reconnects at the next begin, and a step that was
  * under way is sent again with its old sequence number before anything else: begin it again with the same content. */
 bool queue_link_step_begin(struct queue_link *l, const struct queue_step *s, struct err *e) MUST_CHECK;
