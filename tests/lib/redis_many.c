@@ -114,8 +114,14 @@ static bool replicates(void *user)
 	const char *answer = test_redis_say(pair[0]->port, "CLUSTER MYID");
 
 	ck_assert(str_copy_n(id, sizeof(id), strchr(answer, '\n') + 1, 40));
-	return test_redis_ask(pair[1]->port, "CLUSTER REPLICATE %s", id)[0] == '+' &&
-	       strstr(test_redis_ask(pair[1]->port, "INFO replication"), "master_link_status:up");
+	return test_redis_ask(pair[1]->port, "CLUSTER REPLICATE %s", id)[0] == '+';
+}
+
+static bool follows(void *user)
+{
+	const struct test_redis *r = user;
+
+	return strstr(test_redis_ask(r->port, "INFO replication"), "master_link_status:up") != NULL;
 }
 
 void test_cluster_start(struct test_cluster *c, size_t masters, size_t replicas, const char *const *more)
@@ -143,6 +149,8 @@ void test_cluster_start(struct test_cluster *c, size_t masters, size_t replicas,
 		ck_assert(test_until(WAIT_MS, knows, &(struct whole){c->nodes[i].port, c->n}));
 	for (size_t i = 0; i < replicas; i++)
 		ck_assert(test_until(WAIT_MS, replicates, (const struct test_redis *[]){&c->nodes[i], &c->nodes[masters + i]}));
+	for (size_t i = masters; i < c->n; i++)
+		ck_assert(test_until(WAIT_MS, follows, &c->nodes[i]));
 	for (size_t i = 0; i < c->n; i++)
 		test_cluster_wait(c, i);
 }
