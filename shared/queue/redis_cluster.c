@@ -35,7 +35,7 @@ static bool is_word(const char *s, size_t len, const char *word)
 /* Where the key stands: FCALL name numkeys key; nearly all others: command key. 0: it has none. */
 static size_t key_place(const char *name, size_t len)
 {
-	static const char *const keyless[] = {"PING", "INFO", "FUNCTION"};
+	static const char *const keyless[] = {"PING", "INFO", "FUNCTION", "TIME"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keyless); i++)
 		if (is_word(name, len, keyless[i]))

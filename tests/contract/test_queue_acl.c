@@ -14,9 +14,12 @@
 static struct test_redis *started(void)
 {
 	static struct test_redis r;
+	char *path = realpath("broker-config/users.acl", NULL); /* the server goes to its own folder */
 
+	ck_assert_ptr_nonnull(path);
 	if (!r.pid)
-		test_redis_start_with(&r, "no", (const char *[]){"--aclfile", "broker-config/users.acl", NULL});
+		test_redis_start_with(&r, "no", (const char *[]){"--aclfile", path, NULL});
+	free(path);
 	return &r;
 }
 

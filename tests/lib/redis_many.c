@@ -192,6 +192,7 @@ void test_sentinels_start(struct test_sentinels *s, const char *appendfsync)
 	test_redis_start(&s->master, appendfsync);
 	snprintf(port, sizeof(port), "%d", s->master.port);
 	test_redis_start_with(&s->replica, appendfsync, (const char *[]){"--replicaof", "127.0.0.1", port, NULL});
+	ck_assert(test_until(WAIT_MS, follows, &s->replica));
 	for (size_t i = 0; i < ARRAY_LEN(s->sentinels); i++)
 		start_sentinel(&s->sentinels[i], s->master.port);
 	for (size_t i = 0; i < ARRAY_LEN(s->sentinels); i++)
