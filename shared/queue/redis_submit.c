@@ -238,7 +238,7 @@ static bool take_group(const struct queue_submission *items, int *placed, size_t
 bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
-	struct group g;
+	struct group g = {.n = 0};
 	int placed[QUEUE_BATCH_MAX];
 
 	if (!sample_memory(q, e) || !place_all(q, items, n, out, placed, e))

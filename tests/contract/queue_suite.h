@@ -1312,7 +1312,7 @@ START_TEST(a_paused_queue_claims_nothing)
 {
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
-	struct queue_submission later = {.delay_ms = 20};
+	struct queue_submission later = {.delay_ms = 20, .priority = 5};
 	struct queue_step_reply r;
 	char first[JOB_ID], second[JOB_ID];
 	struct queue_claim c;
