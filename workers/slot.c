@@ -112,7 +112,7 @@ static int frame_run(struct slot_process *p, struct cursor *items)
 		if (!order_run(p, &o))
 			return -1;
 	}
-	return got == 0 && slot_flush(p) ? 0 : -1;
+	return got == 0 ? 0 : -1;
 }
 
 /* Run every whole frame that has arrived. */
@@ -132,7 +132,7 @@ static int frames_run(struct slot_process *p)
 	}
 	memmove(p->in.data, p->in.data + used, p->in.len - used);
 	p->in.len -= used;
-	return 0;
+	return slot_flush(p) ? 0 : -1; /* nothing more to do at once: nobody shall wait for what is done */
 }
 
 static int slot_loop(struct slot_process *p)
