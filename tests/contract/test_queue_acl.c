@@ -61,14 +61,14 @@ static void check_refused(const char *login, const char *const *lines)
 	for (; *lines; lines++) {
 		const char *answer = as(login, *lines);
 
-		ck_assert_msg(str_starts(answer, "-NOPERM") || strstr(answer, "can't be run as a read-only"), "%s: %s", *lines, answer);
+		ck_assert_msg(str_starts(answer, "-NOPERM") || strstr(answer, "write flag using *_ro"), "%s: %s", *lines, answer);
 	}
 }
 
 START_TEST(a_worker_may_do_no_more_than_it_must)
 {
 	static const char *const lines[] = {"FLUSHALL", "FLUSHDB", "KEYS *", "CONFIG GET *", "CONFIG SET maxmemory 1", "SHUTDOWN",
-	        "DEBUG SLEEP 1", "ACL LIST", "MONITOR", "CLIENT LIST", "SAVE", "BGREWRITEAOF", "REPLICAOF NO ONE", "FUNCTION FLUSH",
+	        "ACL LIST", "MONITOR", "CLIENT LIST", "SAVE", "BGREWRITEAOF", "REPLICAOF NO ONE", "FUNCTION FLUSH",
 	        "FUNCTION DELETE barque2", "EVAL return 0", "SCRIPT FLUSH", "MIGRATE h 1 k 0 1", "RESTORE {bq:q:0}:n 0 x",
 	        "SORT {bq:q:0}:n", "SWAPDB 0 1", "GET foreign", "SET foreign 1", "DEL foreign", "HGET {other:q:0}:n r",
 	        "PUBLISH other:ended x", "SUBSCRIBE other:ended", NULL};

@@ -6,7 +6,7 @@
 
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
-#include "tests/contract/work.h"
+#include "tests/contract/work_suite.h"
 
 /* One for all tests, started by main() before they fork; each begins with it empty. */
 static struct test_cluster *common(void)

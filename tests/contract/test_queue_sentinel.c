@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "tests/contract/queue_suite.h"
-#include "tests/contract/work.h"
+#include "tests/contract/work_suite.h"
 
 static struct test_sentinels *started(void)
 {

@@ -1,6 +1,6 @@
-/* work.h -- a client and a dispatcher that go on whatever happens to the servers, and count. Included after queue_suite.h. */
-#ifndef TESTS_CONTRACT_WORK_H
-#define TESTS_CONTRACT_WORK_H
+/* work_suite.h -- a client and a dispatcher that go on whatever happens to the servers, and count. Included after queue_suite.h. */
+#ifndef TESTS_CONTRACT_WORK_SUITE_H
+#define TESTS_CONTRACT_WORK_SUITE_H
 
 #include "tests/contract/queue_suite.h"
 
