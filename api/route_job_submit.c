@@ -23,47 +23,6 @@ static const struct param envelope[] = {
         {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace", .help = "what to do when one has"},
 };
 
-/* Tags may come as a text with commas or as an array of texts; false: answered. */
-static bool join_tags(struct call *c, struct json *body)
-{
-	const struct json *tags = json_get(body, "tags");
-	struct buf joined = {0};
-	bool ok = true;
-
-	if (!json_is(tags, JSON_ARRAY))
-		return true;
-	for (const struct json *t = json_first(tags); t && ok; t = json_next(t)) {
-		ok = json_is(t, JSON_STRING) && *json_text(t) && !strchr(json_text(t), ',');
-		if (ok)
-			buf_addf(&joined, "%s%s", joined.len ? "," : "", json_text(t));
-	}
-	if (ok)
-		json_put_text(body, "tags", buf_text(&joined));
-	else
-		reply_detail(c, 422, "tags must be texts without commas");
-	buf_close(&joined);
-	return ok;
-}
-
-/* The header is a quoted string by its draft; many clients send it bare. NULL with *ok_out false: answered. */
-static const char *idempotency_key(struct call *c, bool *ok_out)
-{
-	const char *key = http_header(c->r, "Idempotency-Key");
-	size_t len = key ? strlen(key) : 0;
-
-	*ok_out = true;
-	if (!key)
-		return NULL;
-	if (len >= 2 && key[0] == '"' && key[len - 1] == '"')
-		key = arena_strndup(c->arena, key + 1, len -= 2);
-	for (size_t i = 0; i < len; i++)
-		*ok_out = *ok_out && key[i] > ' ' && key[i] < 127;
-	*ok_out = *ok_out && len >= 1 && len < JOB_KEY;
-	if (!*ok_out)
-		reply_detail(c, 400, "the Idempotency-Key must be 1 to %d visible ASCII characters", JOB_KEY - 1);
-	return key;
-}
-
 static enum unique_policy policy_of(const char *name)
 {
 	if (str_eq(name, "reject"))
@@ -115,7 +74,7 @@ static bool fill(struct call *c, const struct json *in, struct submit *s)
 	s->lane = json_get_text(in, "lane", NULL);
 	s->unique_key = json_get_text(in, "unique_key", NULL);
 	s->unique = policy_of(json_get_text(in, "unique", "return"));
-	s->idempotency_key = idempotency_key(c, &ok);
+	s->idempotency_key = submit_idempotency_key(c, &ok);
 	if (!ok || !fill_when(c, in, s) || !fill_kind(c, in, s))
 		return false;
 	if (!s->unique_key && s->kind->unique_key) {
@@ -172,7 +131,7 @@ void route_job_submit(struct call *c)
 	struct err e = {0};
 	bool existing = false;
 
-	if (!body || !join_tags(c, body))
+	if (!body || !submit_join_tags(c, body))
 		goto out;
 	in = params_check(envelope, ARRAY_LEN(envelope), body, false, &e);
 	if (!in) {

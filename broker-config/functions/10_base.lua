@@ -16,13 +16,17 @@
 --   T:h               zset    jobs held for others
 --   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
 --   T:W               zset    workers by the time until which they are taken for alive
+--   T:e, T:hw         list    ids that ended and wait for the history (25_history.lua, which also tells of its fields of T:n), and
+--                     string  who writes it, 5 s
 --   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:D:<id>          hash    what a job waits for and what that gave, see 78_flow.lua
+--   T:ob, T:om        zset    word for jobs of other shards, and the marker that those pop who carry it
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
 --   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since, v<class> virtual time,
---                             t ge mt rt times, ct when the next schedule ticks, at op places;
+--                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted;
 --                             in shard 0 also sh sp st: shards served, used, and since when
 --   {ns:i:<queue>:<key>} string where a queue has several shards: the id and fingerprint that an idempotency key was given to
 --
@@ -31,11 +35,12 @@
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
 -- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
--- o ghosts, h timeline. What has its usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a
--- usual transition has to read. Its flags: a h i t u it has such a field, w watched, c cancel asked, Q quarantined, g it has ghosts: its
--- id lies in lanes where it is not to be taken, because it was cancelled there or moved to another (searching a lane would cost its
--- length). Field o names these lanes by their priorities, one digit each, or one letter (a for 0) for a lane of the quarantine. An id lies
--- in a lane at most once, so that where a ready job is meant to be its id is no ghost.
+-- o ghosts, h timeline, S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out. The field s is
+-- <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its flags: a h i t u S D it has such a field,
+-- w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
+-- there or moved to another (searching a lane would cost its length). Field o names these lanes by their priorities, one digit each, or one
+-- letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no
+-- ghost.
 --
 -- No loop runs more than 256 times for each thing a call does.
 
@@ -48,10 +53,10 @@ local ARROWS = {
 	[READY] = { [RUNNING] = true, [CANCELLED] = true },
 	[RUNNING] = { [READY] = true, [RETRYING] = true, [SUCCEEDED] = true, [FAILED] = true, [CANCELLED] = true, [DEAD] = true },
 	[RETRYING] = { [READY] = true, [CANCELLED] = true },
-	[WAITING] = { [READY] = true, [CANCELLED] = true },
+	[WAITING] = { [READY] = true, [FAILED] = true, [CANCELLED] = true },
 	[SUCCEEDED] = {},
-	[FAILED] = { [READY] = true },
-	[CANCELLED] = { [READY] = true },
+	[FAILED] = { [READY] = true, [WAITING] = true },
+	[CANCELLED] = { [READY] = true, [WAITING] = true },
 	[DEAD] = { [READY] = true },
 }
 local END_INDEX = { [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
@@ -76,8 +81,10 @@ local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.
 -- Set by enter() at each call; a call is alone in the server while it runs.
 -- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
 local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
+local history = {} -- 25_history.lua
 
 local function enter(keys, args)
+	history.ids, history.mode = {}, nil
 	call = redis.call
 	local t = call('TIME')
 	now_us = tonumber(t[1]) * 1000000 + tonumber(t[2])
@@ -100,6 +107,7 @@ end
 
 -- Counters that were read in this call are written with all else that is set, the others by themselves.
 local function leave()
+	history.flush()
 	for name, by in pairs(deltas) do
 		if known[name] then
 			set(name, known[name] + by)

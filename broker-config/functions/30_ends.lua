@@ -7,9 +7,15 @@ local function free_unique(unique, id)
 	end
 end
 
+local flow = {} -- jobs that wait for jobs: filled in by 78_flow.lua
+
 -- The keys are let go, the record stays for its retention.
 local function finish(id, key, job, to, ...)
-	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
+	if has_flag(job, 'S') and flow.again(id, key, job, to, ...) then
+		return
+	end
+	history.note(id, to)
+	local was, ttl = job.state, (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
 	move(key, job, to, 'e', now_text, ...)
 	call('PEXPIRE', key, ttl)
 	if has_flag(job, 'u') then
@@ -25,6 +31,9 @@ local function finish(id, key, job, to, ...)
 		call('PUBLISH', opt.ns .. ':ended', opt.prefix .. id .. ' ' .. to)
 	end
 	count('done', 1)
+	if has_flag(job, 'S') or has_flag(job, 'D') then
+		flow.ended(id, job, to, was, ttl)
+	end
 end
 
 -- What is needed to send a running job back: kind and version, lane, errors, crashes, and its limits.
@@ -131,10 +140,11 @@ local function drop_leases(worker, ids)
 end
 
 -- The usual end of the usual job, as ACKS.D and finish() would do it. False: it is another one.
-local function settle(key, s, fence, result)
+local function settle(id, key, s, fence, result)
 	if s ~= CLAIMED .. fence then
 		return false
 	end
+	history.note(id, SUCCEEDED)
 	if result == '' then
 		call('HSET', key, 's', SETTLED .. fence, 'e', now_text)
 	else
@@ -153,7 +163,7 @@ local function apply_acks(worker, args, at, n)
 		local id, fence, outcome = args[at], args[at + 1], args[at + 2]
 		local key = J .. id
 		local s = call('HGET', key, 's')
-		if outcome == 'D' and args[at + 4] == '' and settle(key, s, fence, args[at + 3]) then
+		if outcome == 'D' and args[at + 4] == '' and settle(id, key, s, fence, args[at + 3]) then
 			over[#over + 1] = id
 		else
 			local job = parse(s)

@@ -47,6 +47,7 @@ local function keep_house(last)
 	trim_ends(':k', opt.result_ttl)
 	trim_old()
 	trim_all(64)
+	flow.keep_house()
 end
 
 -- ---- step ------------------------------------------------------------------------------------------------------------
@@ -101,6 +102,8 @@ local function read_counters(c)
 	for i, route in ipairs(c.routes) do
 		names[fixed + i] = 'r:' .. route
 	end
+	names[#names + 1] = 'hq'
+	names[#names + 1] = 'hm'
 	local h = call('HMGET', T .. ':n', unpack(names))
 	for i = 9, #names do
 		known[names[i]] = tonumber(h[i] or 0)
@@ -110,6 +113,7 @@ local function read_counters(c)
 	end
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
+	history.mode = h[#names] or history.usual
 	return h
 end
 

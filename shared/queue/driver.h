@@ -6,6 +6,8 @@
 #ifndef QUEUE_DRIVER_H
 #define QUEUE_DRIVER_H
 
+#include "queue/flow.h"
+#include "queue/history.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
 
@@ -30,7 +32,11 @@ struct queue_link {
 	size_t n_routes;
 };
 
-enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH };
+struct queue_mail {
+	struct queue *queue;
+};
+
+enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH, ACT_FLOW_CANCEL };
 
 /* An act upon one job. */
 enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN, ACT_WRONG_REV, ACT_TOO_MANY };
@@ -65,6 +71,9 @@ struct queue_driver {
 	bool (*prioritize)(struct queue *q, const char *id, int priority, int64_t rev, enum act_result *result_out,
 	        enum job_state *state_out, struct err *e);
 	int (*counts)(struct queue *q, struct queue_counts *out, int max, struct err *e);
+	int (*history_take)(struct queue *q, const struct history_writer *w, int limit, struct history_batch *out, struct err *e);
+	int (*history_drop)(struct queue *q, const struct history_writer *w, const struct history_batch *b, struct err *e);
+	bool (*history_off)(struct queue *q, const struct history_writer *w, struct err *e);
 	int (*dead_list)(struct queue *q, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
 	        char next_out[64], struct err *e);
 	int (*dead_act)(struct queue *q, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
@@ -77,6 +86,15 @@ struct queue_driver {
 	bool (*shards)(struct queue *q, const char *queue, int wanted, struct queue_shards *out, struct err *e);
 	bool (*ping)(struct queue *q, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
+
+	/* Fill in job and known of nodes whose id is given. */
+	bool (*flow_look)(struct queue *q, struct queue_flow_node *nodes, size_t n, struct err *e);
+	struct queue_mail *(*mail_open)(const char *url, struct queue *q, const char *const *queues, size_t n, struct err *e);
+	void (*mail_close)(struct queue_mail *m);
+	int (*mail_take)(struct queue_mail *m, struct err *e);
+	bool (*mail_tell)(struct queue_mail *m, struct err *e);
+	bool (*mail_drop)(struct queue_mail *m, struct err *e);
+	bool (*mail_wait)(struct queue_mail *m, int64_t max_ms, struct err *e);
 
 	/* Schedules, each in the queue that it names. */
 	bool (*schedule_put)(struct queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,

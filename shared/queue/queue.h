@@ -62,6 +62,7 @@ struct queue_submission {
 	enum unique_policy unique;
 	const char *parent, *trace, *tags; /* NULL: none */
 	bool held;                         /* starts WAITING; queue_release() makes it ready */
+	const char *waits_for, *waited_by; /* filled in by queue_flow_submit (flow.h) */
 };
 
 enum submit_outcome {

@@ -179,6 +179,7 @@ static const struct {
         {"MASTERDOWN", ERR_UNAVAILABLE, "the queue's server has lost its master"},
         {"BUSY", ERR_UNAVAILABLE, "the queue is busy with a long script"},
         {"CLUSTERDOWN", ERR_UNAVAILABLE, "the queue's cluster is down"},
+        {"STALESEQ", ERR_STALE, "another process works under this worker's name, or did so with a later clock"},
         {"MOVED", ERR_INVALID, "this server is one of a cluster: its URL begins with redis+cluster://"},
         {"ASK", ERR_UNAVAILABLE, "this part of the queue is being moved to another server"},
         {"TRYAGAIN", ERR_UNAVAILABLE, "this part of the queue is being moved to another server"},

@@ -9,13 +9,16 @@
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
+#define HISTORY_LOOKS 50
+
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;       /* '!' record; else the place: d schedule, r lane, l lease, h held */
+	char what;       /* '!' record; 'D' what it waits for; else the place: d schedule, r lane, l lease, h held */
 	char state;      /* of a record: its digit */
 	char lane;       /* mark (20_lanes.lua) of the lane that holds it; of a record: where it is meant to be */
 	bool ends;       /* of a record: it has a time to live */
+	bool waits;      /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
 	char ghosts[24]; /* of a record: marks of the lanes where its id is left */
 	char route[JOB_ROUTE];
 };
@@ -32,6 +35,7 @@ struct audit {
 	int shard;
 	size_t tag_len;
 	int slot;
+	bool unwritten_wrong; /* what waits for the history is not as much as is counted */
 	struct trace *traces;
 	size_t n, cap;
 	int64_t lanes, rings, schedules;
@@ -72,6 +76,60 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 	return ok;
 }
 
+/* ---- what waits for the history -------------------------------------------------------------------------------------- */
+
+/* Each text is the time of 13 digits and ids. */
+static bool count_unwritten(const struct redis_reply *r, int64_t *out)
+{
+	*out = 0;
+	for (size_t i = 0; i < redis_reply_count(r); i++) {
+		size_t len = 0;
+
+		if (!redis_reply_text(redis_reply_at(r, i), &len) || len < 13 + QUEUE_TAIL || (len - 13) % QUEUE_TAIL)
+			return false;
+		*out += (int64_t)(len - 13) / QUEUE_TAIL;
+	}
+	return true;
+}
+
+/* What T:n says of the history: ids that wait, ids written of the first text, ids that ever left. */
+static bool read_unwritten(struct audit *a, const char *counters, int64_t out[3], struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = command(a, (const char *const[]){"HMGET", counters, "hq", "ho", "hp", NULL}, &r, e);
+
+	for (size_t i = 0; i < 3; i++) {
+		out[i] = 0;
+		if (ok && redis_reply_text(redis_reply_at(r, i), NULL) && !redis_reply_int(redis_reply_at(r, i), &out[i]))
+			ok = redis_bad_reply(e, "HMGET");
+	}
+	redis_reply_close(&r);
+	return ok;
+}
+
+/* counters: T:n; the list of what waits stands beside it. Looked at again while it changes: workers write the history all the time. */
+static bool gather_unwritten(struct audit *a, const char *counters, struct err *e)
+{
+	struct buf key = {0};
+	int64_t before[3] = {0}, after[3] = {-1, 0, 0}, found = 0;
+	bool ok = true, counted = true;
+
+	buf_add(&key, counters, strlen(counters) - 1);
+	buf_addc(&key, 'e');
+	for (int i = 0; ok && i < HISTORY_LOOKS && memcmp(before, after, sizeof(before)) != 0; i++) {
+		struct redis_reply *r = NULL;
+
+		ok = read_unwritten(a, counters, before, e) &&
+		     command(a, (const char *const[]){"LRANGE", key.data, "0", "-1", NULL}, &r, e) && read_unwritten(a, counters, after, e);
+		counted = ok && count_unwritten(r, &found);
+		redis_reply_close(&r);
+	}
+	if (ok && memcmp(before, after, sizeof(before)) == 0)
+		a->unwritten_wrong = !counted || found != before[0] + before[1];
+	buf_close(&key);
+	return ok;
+}
+
 /* ---- gathering -------------------------------------------------------------------------------------------------------- */
 
 static char lane_mark(const char *lane, bool quarantined)
@@ -91,6 +149,7 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 	t->state = s[0];
 	t->lane = lane_mark(lane ? lane : "5", quarantined);
 	t->ends = ends;
+	t->waits = memchr(s, 'D', flags) != NULL;
 	snprintf(t->route, sizeof(t->route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
 	/* The flag and the field say the same, or the record has no state. */
 	if ((memchr(s, 'g', flags) != NULL) != (ghosts != NULL) || !str_copy(t->ghosts, sizeof(t->ghosts), ghosts ? ghosts : ""))
@@ -159,12 +218,39 @@ static bool gather_ring(struct audit *a, const char *key, struct err *e)
 	return ok;
 }
 
+/* What a job waits for: are there as many as it counts? */
+static bool gather_deps(struct audit *a, const char *key, const char *tail, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	int64_t left = 0, said = -1;
+	bool ok = command(a, (const char *const[]){"HGETALL", key, NULL}, &r, e);
+	struct trace *t = ok && redis_reply_count(r) ? add_trace(a, tail, strlen(tail), 'D') : NULL;
+
+	for (size_t i = 0; t && i + 1 < redis_reply_count(r); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
+
+		left += name && (name[0] == '?' || name[0] == '!');
+		if (str_eq(name, "#") && !redis_reply_int(redis_reply_at(r, i + 1), &said))
+			said = -1;
+	}
+	if (t) {
+		t->waits = left > 0;
+		t->state = left == said ? 0 : '?';
+	}
+	redis_reply_close(&r);
+	return ok;
+}
+
 static bool gather_key(struct audit *a, const char *key, struct err *e)
 {
 	const char *name = key + a->tag_len;
 
+	if (str_eq(name, ":n"))
+		return gather_unwritten(a, key, e);
 	if (str_starts(name, ":j:"))
 		return gather_record(a, key, name + 3, e);
+	if (str_starts(name, ":D:"))
+		return gather_deps(a, key, name + 3, e);
 	if (str_starts(name, ":r:"))
 		return gather_lane(a, key, name + 3, e);
 	if (str_starts(name, ":g:"))
@@ -263,6 +349,22 @@ static bool is_ghost(const struct trace *record, const struct trace *t)
 	return t->what == 'r' && t->lane && strchr(record->ghosts, t->lane);
 }
 
+/* Rules of 78_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. */
+static bool judge_waiting(struct audit *a, const struct trace *t, size_t n, enum job_state s)
+{
+	bool has = n > 1 && t[1].what == 'D';
+
+	if (has && t[1].state)
+		return problem(a, t[0].tail, "does not wait for as many jobs as it counts");
+	if (has && !t[0].waits)
+		return problem(a, t[0].tail, "does not say that it waits for others, but does");
+	if (!has && t[0].waits && s != JOB_SUCCEEDED)
+		return problem(a, t[0].tail, "says that it waits for others, but nothing says for which");
+	if (has && s == JOB_WAITING && !t[1].waits)
+		return problem(a, t[0].tail, "waits for jobs that have all ended");
+	return true;
+}
+
 /* t[0] is what is known first of an id, t[n - 1] what is known last. */
 static bool judge(struct audit *a, const struct trace *t, size_t n)
 {
@@ -282,7 +384,9 @@ static bool judge(struct audit *a, const struct trace *t, size_t n)
 		count_route(a, t[0].route, 1);
 	if (t[0].ends != job_state_is_end(s))
 		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
-	for (size_t i = 1; i < n; i++) {
+	if (!judge_waiting(a, t, n, s))
+		return false;
+	for (size_t i = n > 1 && t[1].what == 'D' ? 2 : 1; i < n; i++) {
 		bool ghost = is_ghost(t, &t[i]);
 
 		ghosts += ghost;
@@ -312,6 +416,8 @@ static bool judge_all(struct audit *a)
 	}
 	if (a->lanes > a->rings) /* a lane that was emptied may stay in its ring for a while */
 		return problem(a, "", "a lane that holds something stands in no ring");
+	if (a->unwritten_wrong)
+		return problem(a, "", "the ends that wait for the history are not as many as is counted");
 	return true;
 }
 

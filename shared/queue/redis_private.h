@@ -203,6 +203,9 @@ bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, stru
 void redis_add_item(struct redis_cmd *c, const struct queue_submission *s);
 int redis_names(struct queue *base, char (*out)[JOB_NAME], int max, struct err *e) MUST_CHECK;
 int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+int redis_history_take(struct queue *base, const struct history_writer *w, int limit, struct history_batch *out, struct err *e) MUST_CHECK;
+int redis_history_drop(struct queue *base, const struct history_writer *w, const struct history_batch *b, struct err *e) MUST_CHECK;
+bool redis_history_off(struct queue *base, const struct history_writer *w, struct err *e) MUST_CHECK;
 int redis_dead_list(struct queue *base, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
         char next_out[64], struct err *e) MUST_CHECK;
 int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
@@ -210,6 +213,16 @@ int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct que
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
+
+/* ---- redis_flow.c -------------------------------------------------------------------------------------------- */
+
+bool redis_flow_look(struct queue *base, struct queue_flow_node *nodes, size_t n, struct err *e) MUST_CHECK;
+struct queue_mail *redis_mail_open(const char *url, struct queue *q, const char *const *queues, size_t n, struct err *e) MUST_CHECK;
+void redis_mail_close(struct queue_mail *m);
+int redis_mail_take(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_tell(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_drop(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e) MUST_CHECK;
 
 /* ---- redis_shards.c: the parts of a queue --------------------------------------------------------------------- */
 

@@ -336,8 +336,11 @@ static bool read_act(const struct redis_reply *r, enum act_result *result_out, e
 static bool redis_act(
         struct queue *base, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e)
 {
-	static const char *const names[] = {
-	        [ACT_CANCEL] = "cancel", [ACT_REPLAY] = "replay", [ACT_RELEASE] = "release", [ACT_WATCH] = "watch"};
+	static const char *const names[] = {[ACT_CANCEL] = "cancel",
+	        [ACT_REPLAY] = "replay",
+	        [ACT_RELEASE] = "release",
+	        [ACT_WATCH] = "watch",
+	        [ACT_FLOW_CANCEL] = "flow_cancel"};
 	struct redis_reply *r = NULL;
 	bool ok;
 
@@ -440,11 +443,21 @@ const struct queue_driver redis_driver = {
         .dead_act = redis_dead_act,
         .purge = redis_purge,
         .pause = redis_pause,
+        .history_take = redis_history_take,
+        .history_drop = redis_history_drop,
+        .history_off = redis_history_off,
         .budget_take = redis_budget_take,
         .budget_correct = redis_budget_correct,
         .shards = redis_set_shards,
         .ping = redis_ping,
         .audit = redis_audit,
+        .flow_look = redis_flow_look,
+        .mail_open = redis_mail_open,
+        .mail_close = redis_mail_close,
+        .mail_take = redis_mail_take,
+        .mail_tell = redis_mail_tell,
+        .mail_drop = redis_mail_drop,
+        .mail_wait = redis_mail_wait,
         .schedule_put = redis_schedule_put,
         .schedule_show = redis_schedule_show,
         .schedule_drop = redis_schedule_drop,

@@ -18,7 +18,7 @@ static struct test_redis *started(void)
 
 	ck_assert_ptr_nonnull(path);
 	if (!r.pid)
-		test_redis_start_with(&r, "no", (const char *[]){"--aclfile", path, NULL});
+		test_redis_start_with(&r, "no", (const char *[]){"--aclfile", path, NULL}, NULL);
 	free(path);
 	return &r;
 }

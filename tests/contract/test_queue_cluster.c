@@ -22,8 +22,8 @@ static const char *suite_url(void)
 	struct test_cluster *c = common();
 
 	for (size_t i = 0; !empty && i < c->n; i++) {
-		test_redis_say(c->nodes[i].port, "FLUSHALL SYNC");
-		test_redis_say(c->nodes[i].port, "FUNCTION FLUSH SYNC");
+		test_redis_tell(c->nodes[i].port, "FLUSHALL SYNC");
+		test_redis_tell(c->nodes[i].port, "FUNCTION FLUSH SYNC");
 	}
 	empty = true;
 	return c->url;
@@ -41,7 +41,7 @@ static struct queue *open_url(const char *url, const struct queue_options *o)
 /* Which of the masters holds a shard of our queue. */
 static size_t master_of(const struct test_cluster *c, int shard)
 {
-	int slot = atoi(test_redis_say(c->nodes[0].port, "CLUSTER KEYSLOT {bq:%s:%d}", Q, shard) + 1);
+	int slot = atoi(test_redis_tell(c->nodes[0].port, "CLUSTER KEYSLOT {bq:%s:%d}", Q, shard) + 1);
 
 	for (size_t i = 0; i < c->masters; i++)
 		if (slot < (int)(16384 * (i + 1) / c->masters))
@@ -128,7 +128,7 @@ END_TEST
 
 static void node_id(int port, char out[64])
 {
-	ck_assert(str_copy_n(out, 64, strchr(test_redis_say(port, "CLUSTER MYID"), '\n') + 1, 40));
+	ck_assert(str_copy_n(out, 64, strchr(test_redis_tell(port, "CLUSTER MYID"), '\n') + 1, 40));
 }
 
 /* As redis-cli --cluster reshard does it: a few keys at a time, the slot being in both places meanwhile. While the keys of a shard stand
@@ -139,10 +139,10 @@ static void move_slot(int slot, int from, int to, int pause_ms)
 
 	node_id(from, from_id);
 	node_id(to, to_id);
-	test_redis_say(to, "CLUSTER SETSLOT %d IMPORTING %s", slot, from_id);
-	test_redis_say(from, "CLUSTER SETSLOT %d MIGRATING %s", slot, to_id);
+	test_redis_tell(to, "CLUSTER SETSLOT %d IMPORTING %s", slot, from_id);
+	test_redis_tell(from, "CLUSTER SETSLOT %d MIGRATING %s", slot, to_id);
 	for (;;) {
-		char key[400], *text = strdup(test_redis_say(from, "CLUSTER GETKEYSINSLOT %d 1", slot)), *at = strchr(text, '$');
+		char key[400], *text = strdup(test_redis_tell(from, "CLUSTER GETKEYSINSLOT %d 1", slot)), *at = strchr(text, '$');
 
 		if (!at) {
 			free(text);
@@ -151,11 +151,11 @@ static void move_slot(int slot, int from, int to, int pause_ms)
 		at = strchr(at, '\n') + 1;
 		ck_assert(str_copy_n(key, sizeof(key), at, strcspn(at, "\r")));
 		free(text);
-		test_redis_say(from, "MIGRATE 127.0.0.1 %d \"%s\" 0 5000", to, key);
+		test_redis_tell(from, "MIGRATE 127.0.0.1 %d \"%s\" 0 5000", to, key);
 		clock_sleep_ms(pause_ms);
 	}
-	test_redis_say(to, "CLUSTER SETSLOT %d NODE %s", slot, to_id);
-	test_redis_say(from, "CLUSTER SETSLOT %d NODE %s", slot, to_id);
+	test_redis_tell(to, "CLUSTER SETSLOT %d NODE %s", slot, to_id);
+	test_redis_tell(from, "CLUSTER SETSLOT %d NODE %s", slot, to_id);
 }
 
 START_TEST(a_slot_moves_in_mid_work)
@@ -169,7 +169,7 @@ START_TEST(a_slot_moves_in_mid_work)
 	suite_url();
 	test_cluster_start(&c, 3, 0, NULL);
 	work_open(&w, c.url, 5000);
-	slot = atoi(test_redis_say(c.nodes[0].port, "CLUSTER KEYSLOT {bq:%s:0}", Q) + 1);
+	slot = atoi(test_redis_tell(c.nodes[0].port, "CLUSTER KEYSLOT {bq:%s:0}", Q) + 1);
 	from = master_of(&c, 0);
 	for (int i = 0; i < 40; i++)
 		work_submit(&w);

@@ -45,10 +45,10 @@ static bool replica_has_all(void *user)
 {
 	const struct test_sentinels *s = user;
 	char offset[64];
-	const char *at = strstr(test_redis_say(s->master.port, "INFO replication"), "master_repl_offset:");
+	const char *at = strstr(test_redis_tell(s->master.port, "INFO replication"), "master_repl_offset:");
 
 	ck_assert(at && str_copy_n(offset, sizeof(offset), at, strcspn(at, "\r")));
-	return strstr(test_redis_say(s->replica.port, "INFO replication"), offset) != NULL;
+	return strstr(test_redis_tell(s->replica.port, "INFO replication"), offset) != NULL;
 }
 
 /* SIGKILL to the master in mid-work: the replica takes over, and every job that it had ends once. */
@@ -87,7 +87,7 @@ START_TEST(the_roles_are_changed)
 		work_submit(&w);
 	work_step(&w);
 	ck_assert(test_until(20000, replica_has_all, s));
-	test_redis_say(s->sentinels[0].port, "SENTINEL FAILOVER mymaster");
+	test_redis_tell(s->sentinels[0].port, "SENTINEL FAILOVER mymaster");
 	for (int i = 0; i < 100; i++) {
 		work_submit(&w);
 		work_step(&w);

@@ -64,7 +64,8 @@ static void start(struct tls_server *s, const char *certificate, const char *cli
 	snprintf(port, sizeof(port), "%d", s->port);
 	test_redis_start_with(&s->redis, "no",
 	        (const char *[]){"--tls-port", port, "--tls-cert-file", file(certificate, "pem"), "--tls-key-file",
-	                file(certificate, "key"), "--tls-ca-cert-file", file("ca", "pem"), "--tls-auth-clients", clients, NULL});
+	                file(certificate, "key"), "--tls-ca-cert-file", file("ca", "pem"), "--tls-auth-clients", clients, NULL},
+	        NULL);
 	snprintf(s->url, sizeof(s->url), "rediss://127.0.0.1:%d/0?ca=%s", s->port, file("ca", "pem"));
 }
 
@@ -81,8 +82,8 @@ static const char *suite_url(void)
 	static bool empty;
 
 	if (!empty) {
-		test_redis_say(common()->redis.port, "FLUSHALL SYNC");
-		test_redis_say(common()->redis.port, "FUNCTION FLUSH SYNC");
+		test_redis_tell(common()->redis.port, "FLUSHALL SYNC");
+		test_redis_tell(common()->redis.port, "FUNCTION FLUSH SYNC");
 	}
 	empty = true;
 	return common()->url;
@@ -198,7 +199,7 @@ START_TEST(a_server_that_dies_is_found_again)
 	q = queue_open(s.url, NULL, &e);
 	ck_assert_msg(q != NULL, "%s", e.text);
 	for (int i = 0; i < 5; i++) {
-		test_redis_say(s.redis.port, "CLIENT KILL TYPE normal");
+		test_redis_tell(s.redis.port, "CLIENT KILL TYPE normal");
 		ck_ok(queue_ping(q, &e), &e);
 	}
 	kill(s.redis.pid, SIGSTOP);

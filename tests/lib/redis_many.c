@@ -49,7 +49,7 @@ const char *test_redis_ask(int port, const char *fmt, ...)
 	return answer;
 }
 
-const char *test_redis_say(int port, const char *fmt, ...)
+const char *test_redis_tell(int port, const char *fmt, ...)
 {
 	va_list ap;
 	const char *answer;
@@ -95,7 +95,7 @@ static void start_node(struct test_redis *r, int bus, const char *const *more)
 	snprintf(port, sizeof(port), "%d", bus);
 	for (; more && *more; more++)
 		argv[n++] = *more;
-	test_redis_start_with(r, "no", argv);
+	test_redis_start_with(r, "no", argv, NULL);
 }
 
 static bool knows(void *user)
@@ -111,7 +111,7 @@ static bool replicates(void *user)
 {
 	const struct test_redis *const *pair = user;
 	char id[64];
-	const char *answer = test_redis_say(pair[0]->port, "CLUSTER MYID");
+	const char *answer = test_redis_tell(pair[0]->port, "CLUSTER MYID");
 
 	ck_assert(str_copy_n(id, sizeof(id), strchr(answer, '\n') + 1, 40));
 	return test_redis_ask(pair[1]->port, "CLUSTER REPLICATE %s", id)[0] == '+';
@@ -136,12 +136,12 @@ void test_cluster_start(struct test_cluster *c, size_t masters, size_t replicas,
 		start_node(&c->nodes[i], bus[i], more);
 		buf_addf(&url, "%s127.0.0.1:%d", i ? "," : "", c->nodes[i].port);
 		if (i < masters)
-			test_redis_say(
+			test_redis_tell(
 			        c->nodes[i].port, "CLUSTER ADDSLOTSRANGE %zu %zu", 16384 * i / masters, 16384 * (i + 1) / masters - 1);
 		if (i < masters)
-			test_redis_say(c->nodes[i].port, "CLUSTER SET-CONFIG-EPOCH %zu", i + 1);
+			test_redis_tell(c->nodes[i].port, "CLUSTER SET-CONFIG-EPOCH %zu", i + 1);
 		if (i)
-			test_redis_say(c->nodes[0].port, "CLUSTER MEET 127.0.0.1 %d %d", c->nodes[i].port, bus[i]);
+			test_redis_tell(c->nodes[0].port, "CLUSTER MEET 127.0.0.1 %d %d", c->nodes[i].port, bus[i]);
 	}
 	ck_assert(str_copy(c->url, sizeof(c->url), url.data));
 	buf_close(&url);
@@ -191,7 +191,7 @@ void test_sentinels_start(struct test_sentinels *s, const char *appendfsync)
 	memset(s, 0, sizeof(*s));
 	test_redis_start(&s->master, appendfsync);
 	snprintf(port, sizeof(port), "%d", s->master.port);
-	test_redis_start_with(&s->replica, appendfsync, (const char *[]){"--replicaof", "127.0.0.1", port, NULL});
+	test_redis_start_with(&s->replica, appendfsync, (const char *[]){"--replicaof", "127.0.0.1", port, NULL}, NULL);
 	ck_assert(test_until(WAIT_MS, follows, &s->replica));
 	for (size_t i = 0; i < ARRAY_LEN(s->sentinels); i++)
 		start_sentinel(&s->sentinels[i], s->master.port);

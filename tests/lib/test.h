@@ -59,16 +59,18 @@ struct test_redis {
 	char url[128];
 	char dir[256];
 	char appendfsync[12];
+	const char *env[4]; /* more of its environment and arguments, NULL-terminated; the texts live as long as the server */
+	const char *more[16];
 };
 void test_redis_start(struct test_redis *r, const char *appendfsync); /* "always", "everysec", "no" (AOF off) */
-void test_redis_kill(struct test_redis *r);                           /* kill -9 */
-void test_redis_again(struct test_redis *r);                          /* same port, same data */
+/* The same with more arguments, which come last, and environment; either may be NULL. */
+void test_redis_start_with(struct test_redis *r, const char *appendfsync, const char *const *more, const char *const *env);
+void test_redis_kill(struct test_redis *r);  /* kill -9 */
+void test_redis_again(struct test_redis *r); /* same port, same data */
 void test_redis_stop(struct test_redis *r);
-/* The same with more arguments, NULL-terminated. The program is $REDIS_SERVER, or redis-server: any server that is to be tried. */
-void test_redis_start_with(struct test_redis *r, const char *appendfsync, const char *const *more);
-/* Say a line to the server at this port, by hand; its answer as it came, until the next call. say: it must be no error. */
+/* Say a line to the server at this port, by hand; its answer as it came, until the next call. tell: it must be no error. */
 const char *test_redis_ask(int port, const char *fmt, ...) PRINTF_LIKE(2, 3);
-const char *test_redis_say(int port, const char *fmt, ...) PRINTF_LIKE(2, 3);
+const char *test_redis_tell(int port, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* A cluster: masters that share the slots, the first of them with a replica for each of `replicas` (node n + i is one of node i). */
 #define TEST_NODES 6
@@ -86,5 +88,7 @@ struct test_sentinels {
 	char url[256];
 };
 void test_sentinels_start(struct test_sentinels *s, const char *appendfsync);
+/* One command to any Redis of 127.0.0.1, words without spaces in them; the beginning of its answer. False: no answer. */
+bool test_redis_say(int port, const char *command, char *answer_out, size_t size);
 
 #endif
