@@ -6,11 +6,33 @@
 #include "base/param.h"
 #include "base/str.h"
 #include "kinds/kind.h"
+#include "queue/workers.h"
 
 #define QUEUES_MAX 64
+#define ROUTES_MAX 64
 
-static void counts_write(const struct queue_counts *n, struct json_writer *w)
+/* Jobs are ready there, but no worker knows their kind in this version, or serves the quarantine. */
+static void unserved_write(const struct queue_route *routes, int n, struct json_writer *w)
 {
+	jw_array(w, "unserved");
+	for (int i = 0; i < n; i++) {
+		if (routes[i].served)
+			continue;
+		jw_object(w, NULL);
+		jw_text(w, "route", routes[i].route);
+		jw_int(w, "ready", routes[i].ready);
+		jw_end(w);
+	}
+	jw_end(w);
+}
+
+static bool counts_write(struct queue *q, const struct queue_counts *n, struct json_writer *w, struct err *e)
+{
+	struct queue_route routes[ROUTES_MAX];
+	int n_routes = queue_routes(q, n->queue, routes, ROUTES_MAX, e);
+
+	if (n_routes < 0)
+		return false;
 	jw_object(w, NULL);
 	jw_text(w, "queue", n->queue);
 	jw_int(w, "ready", n->ready);
@@ -26,7 +48,19 @@ static void counts_write(const struct queue_counts *n, struct json_writer *w)
 	else
 		jw_null(w, "paused_at");
 	jw_int(w, "shards", n->shards);
+	unserved_write(routes, n_routes, w);
 	jw_end(w);
+	return true;
+}
+
+static void reply_written(struct call *c, bool ok, struct buf *body, const struct err *e)
+{
+	if (ok) {
+		reply_json(c, 200, body);
+		return;
+	}
+	buf_close(body);
+	reply_err(c, e, NULL);
 }
 
 void route_queues(struct call *c)
@@ -46,11 +80,12 @@ void route_queues(struct call *c)
 	struct json_writer w = json_writer_on(&body);
 	jw_object(&w, NULL);
 	jw_array(&w, "queues");
-	for (int i = 0; i < n; i++)
-		counts_write(&counts[i], &w);
+	bool ok = true;
+	for (int i = 0; ok && i < n; i++)
+		ok = counts_write(q, &counts[i], &w, &e);
 	jw_end(&w);
 	jw_end(&w);
-	reply_json(c, 200, &body);
+	reply_written(c, ok, &body, &e);
 }
 
 static bool kinds_use(const char *queue)
@@ -109,8 +144,8 @@ static void pause_or_resume(struct call *c, bool (*act)(struct queue *q, const c
 	}
 	struct buf body = {0};
 	struct json_writer w = json_writer_on(&body);
-	counts_write(&counts, &w);
-	reply_json(c, 200, &body);
+	bool ok = counts_write(q, &counts, &w, &e);
+	reply_written(c, ok, &body, &e);
 }
 
 void route_queue_pause(struct call *c)
@@ -159,8 +194,8 @@ void route_queue_change(struct call *c)
 	}
 	struct buf body = {0};
 	struct json_writer w = json_writer_on(&body);
-	counts_write(&counts, &w);
-	reply_json(c, 200, &body);
+	bool ok = counts_write(q, &counts, &w, &e);
+	reply_written(c, ok, &body, &e);
 }
 
 /* Which jobs are meant; false: answered. */

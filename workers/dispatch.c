@@ -1,8 +1,7 @@
 /* dispatch.c -- who may claim how much, and which slot runs what.
  *
- * Free slots go, one by one, to the hungry queue that has the fewest; within it to the shard that has the fewest for what waits there;
- * ties to the one that waited longest. Short kinds may
- * also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
+ * Free slots go, one by one, to the queue that shares.c names, and in it to the shard that has the fewest for what waits there.
+ * Short kinds may also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
  * a round trip between two jobs of microseconds. A queue that looks ahead gives way when another is hungry and has less.
  * A quarantined job is alone in its slot: it waits for an idle one, and nothing waits behind it.
  */
@@ -32,12 +31,13 @@ static int slots_free(const struct dispatcher *d)
 	return idle > 0 ? idle : 0;
 }
 
-static int line_held(const struct dispatcher *d, const struct line *l)
+/* How many slots hold jobs of each line. */
+static void lines_held(const struct dispatcher *d, int *held)
 {
-	int held = 0;
+	memset(held, 0, LINES_MAX * sizeof(*held));
 	for (int i = 0; i < d->slots.n; i++)
-		held += d->slots.all[i].n > 0 && d->slots.all[i].line == l;
-	return held;
+		if (d->slots.all[i].n > 0)
+			held[d->slots.all[i].line - d->lines]++;
 }
 
 static bool line_may_claim(const struct dispatcher *d, const struct line *l)
@@ -45,57 +45,17 @@ static bool line_may_claim(const struct dispatcher *d, const struct line *l)
 	return !l->drained && !l->again && line_is_free(l, d->now_ms);
 }
 
-/* What each line has: slots that it holds, that a step under way may fill, or that it was just granted. */
-struct shares {
-	int line[LINES_MAX];
-	int queue[LINES_MAX]; /* of all shards of a queue together, by family */
-};
-
-static void shares_grant(const struct dispatcher *d, struct shares *s, size_t line, int slots)
-{
-	s->line[line] += slots;
-	s->queue[d->lines[line].family] += slots;
-}
-
-/* Does line a come before line b? What waits in a shard is known from its last step; one that was just woken counts as one job. */
-static bool line_before(const struct dispatcher *d, const struct shares *s, size_t a, size_t b)
-{
-	const struct line *x = &d->lines[a], *y = &d->lines[b];
-	int64_t wait_x = x->backlog > 0 ? x->backlog : 1, wait_y = y->backlog > 0 ? y->backlog : 1;
-	int64_t need_x = wait_y * (s->line[a] + 1), need_y = wait_x * (s->line[b] + 1);
-	if (s->queue[x->family] != s->queue[y->family])
-		return s->queue[x->family] < s->queue[y->family];
-	if (need_x != need_y && x->family == y->family)
-		return need_x < need_y;
-	return x->served < y->served;
-}
-
-static struct line *line_neediest(struct dispatcher *d, const struct shares *s)
-{
-	struct line *best = NULL;
-	for (size_t i = 0; i < d->n_lines; i++) {
-		struct line *l = &d->lines[i];
-		if (!l->hungry || !line_may_claim(d, l))
-			continue;
-		if (best == NULL || line_before(d, s, i, (size_t)(best - d->lines)))
-			best = l;
-	}
-	return best;
-}
-
 void dispatch_plan(struct dispatcher *d)
 {
-	struct shares shares;
-	memset(&shares, 0, sizeof(shares));
-	for (size_t i = 0; i < d->n_lines; i++) {
-		d->lines[i].grant = 0;
-		shares_grant(d, &shares, i, line_held(d, &d->lines[i]) + d->lines[i].promised);
-	}
+	int held[LINES_MAX];
+	lines_held(d, held);
+	shares_account(d, held);
 	int left = slots_free(d);
 	struct line *l;
-	for (; left > 0 && (l = line_neediest(d, &shares)) != NULL; left--) {
+	for (; left > 0 && (l = shares_next(d, line_may_claim)) != NULL; left--) {
 		l->grant++;
-		shares_grant(d, &shares, (size_t)(l - d->lines), 1);
+		l->has++;
+		d->lines[l->family].family_has++;
 		l->served = ++d->served;
 	}
 	/* What no hungry queue wants goes along with those that step anyway: there may be news. */
@@ -108,28 +68,15 @@ void dispatch_plan(struct dispatcher *d)
 	}
 }
 
-/* How many of its slots a queue may fill up again by looking ahead. */
-static int refills(const struct dispatcher *d, const struct line *l, int held)
-{
-	int hungry = 1;
-	bool contested = false;
-	for (size_t i = 0; i < d->n_lines; i++) {
-		const struct line *other = &d->lines[i];
-		if (other == l || !other->hungry || other->drained || other->failures > 0)
-			continue;
-		hungry++;
-		contested = contested || line_held(d, other) + other->promised < held;
-	}
-	return contested ? d->slots.n / hungry : held;
-}
-
 int dispatch_want(const struct dispatcher *d, const struct line *l)
 {
 	if (l->drained)
 		return 0;
-	int ahead = line_ahead(l, d->now_ms);
+	int ahead = line_ahead(l, d->now_ms), held[LINES_MAX];
 	int want = l->grant * (1 + ahead) - (int)l->n_pending;
-	int may = ahead > 0 ? refills(d, l, line_held(d, l)) : 0;
+	if (ahead > 0)
+		lines_held(d, held);
+	int may = ahead > 0 ? shares_refills(d, l, held) : 0;
 	for (int i = 0; i < d->slots.n && may > 0; i++) {
 		const struct slot *s = &d->slots.all[i];
 		if (s->line != l || !slot_may_look_ahead(s))
@@ -204,7 +151,7 @@ void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_rep
 		HISTORY("claim", j->id, j->fence, j->attempt);
 		if (j->cancel_asked)
 			line_ack(l, j->id, j->fence, ACK_CANCELLED, NULL, NULL);
-		else if (d->phase != PHASE_WORK)
+		else if (l->drained)
 			line_ack(l, j->id, j->fence, ACK_GIVE_BACK, NULL, NULL);
 		else
 			line_pending_add(l, j);

@@ -97,7 +97,7 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'sh', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'c:' .. c.worker, 'sh', 'r', 'run', 'done' }
 	local fixed = #names
 	for i, route in ipairs(c.routes) do
 		names[fixed + i] = 'r:' .. route
@@ -105,7 +105,7 @@ local function read_counters(c)
 	names[#names + 1] = 'hq'
 	names[#names + 1] = 'hm'
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 9, #names do
+	for i = 10, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, route in ipairs(c.routes) do
@@ -117,7 +117,7 @@ local function read_counters(c)
 	return h
 end
 
--- worker, seq, lease, want, number of routes, routes, number of acks, acks
+-- worker, seq, lease, want, number of routes, routes, number of acks, acks, and when there is a report its word and its text
 local function step(keys, args)
 	enter(keys, args)
 	local worker, seq, lease, n_routes = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
@@ -138,7 +138,12 @@ local function step(keys, args)
 	if h[6] then
 		c.paused, c.want = true, 0
 	end
-	local rejected = apply_acks(worker, args, 11 + n_routes, tonumber(args[10 + n_routes]))
+	local n_acks = tonumber(args[10 + n_routes])
+	local rejected = apply_acks(worker, args, 11 + n_routes, n_acks)
+	local command, word = h[8], args[11 + n_routes + 5 * n_acks]
+	if word then
+		command = workers.hear(worker, c.routes, word, args[12 + n_routes + 5 * n_acks], command)
+	end
 	local silence_end = keep_time(h[2], h[3])
 	-- Often enough as often as it is noted that we live.
 	if not last or now - last.alive >= ALIVE_NOTED then
@@ -157,9 +162,12 @@ local function step(keys, args)
 	claim(c)
 	local more = set_markers(c)
 	note_answer(c, seq, fence, rejected, last)
+	if word == 'bye' then
+		workers.bye(worker)
+	end
 	keep_house(h[4])
 	leave()
-	return { from_now(cron.earlier(due, tick)), more, rejected, c.claims, h[8] or 1, offers }
+	return { from_now(cron.earlier(due, tick)), more, rejected, c.claims, offers or false, command or false, h[9] or 1 }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each

@@ -18,7 +18,8 @@
 #include "base/err.h"
 #include "job/job.h"
 
-#define QUEUE_BATCH_MAX  256 /* items in one call */
+#define QUEUE_BATCH_MAX  256       /* items in one call */
+#define QUEUE_LIBRARY    "barque2" /* functions/10_base.lua says the same in its first line and in register() */
 #define QUEUE_PARAMS_MAX (256 * 1024)
 #define QUEUE_RESULT_MAX (1024 * 1024)
 
@@ -33,6 +34,7 @@ struct queue_options {
 	const char *namespace_; /* key prefix; NULL: "bq". Tests give each its own */
 	int wait_replicas;      /* a submission is accepted when so many replicas have it too; else ERR_UNSURE. 0: none need to */
 	int shards;             /* a queue that this process uses gets so many shards if it has fewer; 0: as many as it has */
+	char library[24];       /* of functions; "": that of this version. Only for trying two side by side */
 };
 
 /* options may be NULL. Loads the function library where it is missing. NULL with e: what is wrong with url or server. */
@@ -208,6 +210,8 @@ struct queue_step {
 	size_t n_acks; /* <= QUEUE_BATCH_MAX */
 	int want;      /* claims wanted, 0..QUEUE_BATCH_MAX */
 	int64_t lease_ms;
+	const char *report; /* JSON text about the dispatcher, for whoever looks at its queue; NULL: none this time */
+	bool last;          /* it will step no more: with this it is gone, and its report and what it was told with it */
 };
 
 struct queue_due;
@@ -223,6 +227,7 @@ struct queue_step_reply {
 	bool more;      /* jobs are still ready */
 	int64_t ready;  /* how many, of the kinds of this link; 1 when it is not known */
 	int shards;     /* of the queue; 0: this was not said (only shard 0 knows) */
+	int command;    /* what this worker was told to do: an enum worker_command of workers.h */
 };
 void queue_step_reply_close(struct queue_step_reply *r);
 

@@ -184,7 +184,7 @@ static bool reserve(struct redis_queue *q, const struct queue_submission *s, con
 	bool ok;
 
 	buf_addf(&key, "{%s:i:%s:%s}", q->head.options.namespace_, s->queue, s->idempotency_key);
-	redis_fcall_key(&cmd, "reserve", key.data);
+	redis_fcall_key(&cmd, &q->head.options, "reserve", key.data);
 	redis_cmd_adds(&cmd, s->id);
 	redis_cmd_adds(&cmd, fingerprint);
 	redis_cmd_addi(&cmd, q->head.options.result_ttl_ms + TIME_DAY + (s->delay_ms > 0 ? s->delay_ms : 0));
