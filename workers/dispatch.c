@@ -52,12 +52,8 @@ void dispatch_plan(struct dispatcher *d)
 	shares_account(d, held);
 	int left = slots_free(d);
 	struct line *l;
-	for (; left > 0 && (l = shares_next(d, line_may_claim)) != NULL; left--) {
-		l->grant++;
-		l->has++;
-		d->lines[l->family].family_has++;
-		l->served = ++d->served;
-	}
+	for (; left > 0 && (l = shares_next(d, line_may_claim)) != NULL; left--)
+		shares_grant(d, l);
 	/* What no hungry queue wants goes along with those that step anyway: there may be news. */
 	for (size_t i = 0; left > 0 && i < d->n_lines; i++) {
 		l = &d->lines[i];
@@ -136,6 +132,7 @@ void dispatch_pending(struct dispatcher *d, struct line *l)
 			break;
 		idle_left -= s->n == 0;
 		slot_put(s, l, k, j, d->now_ms);
+		ends_claimed(d, k, j);
 	}
 	line_pending_drop(l, sent);
 	for (int i = 0; sent > 0 && i < d->slots.n; i++)

@@ -57,6 +57,7 @@ void control_take(struct dispatcher *d, struct line *l, enum worker_command told
 
 /* shares.c: order between queues. held: of each line, how many slots hold its jobs */
 void shares_account(struct dispatcher *d, const int *held);
+void shares_grant(struct dispatcher *d, struct line *l); /* one slot */
 int shares_whole(const struct dispatcher *d, const struct line *l);
 struct line *shares_next(struct dispatcher *d, bool (*may_claim)(const struct dispatcher *d, const struct line *l));
 int shares_refills(const struct dispatcher *d, const struct line *l, const int *held);
@@ -69,6 +70,8 @@ void dispatch_pending(struct dispatcher *d, struct line *l);
 void dispatch_give_back(struct dispatcher *d, struct line *l); /* all that has not started */
 
 /* ends.c: from a slot's word, or its death, to what the queue is told */
+void ends_claimed(struct dispatcher *d, const struct kind *k, const struct job *j); /* for the figures: how long it waited */
+void ends_said(void *dispatcher, struct flight *f, const char *text);               /* a line of a job's log */
 void ends_take(void *dispatcher, const struct flight *f, enum back how, const struct answer *answer, const char *why);
 
 /* limits.c: time, memory, cancellation, leases */

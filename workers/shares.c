@@ -123,6 +123,14 @@ struct line *shares_next(struct dispatcher *d, bool (*may_claim)(const struct di
 	return best;
 }
 
+void shares_grant(struct dispatcher *d, struct line *l)
+{
+	l->grant++;
+	l->has++;
+	head_of(d, l)->family_has++;
+	l->served = ++d->served;
+}
+
 static int held_by_queue(const struct dispatcher *d, const struct line *l, const int *held)
 {
 	int sum = 0;
