@@ -461,7 +461,7 @@ static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
 		ok = redis_bad_reply(e, "HMGET");
 	buf_clear(&key);
-	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":load");
+	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":load");
 	ok = ok && command(a, (const char *const[]){"GET", key.data, NULL}, &n, e);
 	buf_close(&key);
 	if (ok && redis_reply_text(n, NULL) && !redis_reply_int(n, &load))
