@@ -20,13 +20,21 @@
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:cc              hash    how many jobs of a concurrency key run
+--   T:q:<place>       zset    parked jobs, by priority and age: ready, but what they share is used up. A place is c<concurrency key> or
+--                             r<window>:<rate key>
+--   T:qd              zset    the places where jobs are parked, by when to look there again (c: never, an end brings them back)
+--   T:b:<window>:<key> string  a rate: start of the window and what was used in it
+--   T:wt              hash    weights of lanes that have not the usual one, by fairness key
 --   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
+--                             q parked, qd when to look at places again, nw how many weights, by bytes of parameters that wait,
 --                             t ge mt rt times, at op places
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
--- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts. What has its
+-- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts, l "max key" of
+-- concurrency, r "limit window cost key" of a rate, x time to live after success, z "reason until what" it waited on last. What has its
 -- usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its
--- flags: a i t u it has such a field, w watched, c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
+-- flags: a i l r t u x it has such a field, q it is parked, v it was parked and came back to its lane, w watched, c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
 -- because it was cancelled there or moved to another (searching a lane would cost its length). Field o names these lanes by their
 -- priorities, one digit each. An id lies in a lane at most once, so that where a ready job is meant to be its id is no ghost.
 --
@@ -35,23 +43,25 @@
 local SCHEDULED, READY, RUNNING, RETRYING, WAITING = '0', '1', '2', '3', '4'
 local SUCCEEDED, FAILED, CANCELLED, DEAD = '5', '6', '7', '8'
 
--- From, to: the arrows of job.h; job_move() there says the same.
+-- From, to: the arrows of job.h; job_move() there says the same. The number says whether the job's parameters then wait (1), wait no
+-- longer (-1), or neither; a claim reads them anyway and counts by itself.
 local ARROWS = {
-	[SCHEDULED] = { [READY] = true, [CANCELLED] = true },
-	[READY] = { [RUNNING] = true, [CANCELLED] = true },
-	[RUNNING] = { [READY] = true, [RETRYING] = true, [SUCCEEDED] = true, [FAILED] = true, [CANCELLED] = true, [DEAD] = true },
-	[RETRYING] = { [READY] = true, [CANCELLED] = true },
-	[WAITING] = { [READY] = true, [CANCELLED] = true },
+	[SCHEDULED] = { [READY] = 0, [CANCELLED] = -1 },
+	[READY] = { [RUNNING] = 0, [CANCELLED] = -1 },
+	[RUNNING] = { [READY] = 1, [RETRYING] = 1, [SCHEDULED] = 1, [SUCCEEDED] = 0, [FAILED] = 0, [CANCELLED] = 0, [DEAD] = 0 },
+	[RETRYING] = { [READY] = 0, [CANCELLED] = -1 },
+	[WAITING] = { [READY] = 0, [CANCELLED] = -1 },
 	[SUCCEEDED] = {},
-	[FAILED] = { [READY] = true },
-	[CANCELLED] = { [READY] = true },
-	[DEAD] = { [READY] = true },
+	[FAILED] = { [READY] = 1 },
+	[CANCELLED] = { [READY] = 1 },
+	[DEAD] = { [READY] = 1 },
 }
 local END_INDEX = { [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
 local LIST_INDEX = { [SCHEDULED] = ':d', [RETRYING] = ':d', [WAITING] = ':h', [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
 
 local BATCH = 256
 local CLASS = 2 ^ 48 -- scores in a ring: class * CLASS + virtual time
+local UNIT = 64 -- by which the virtual time of a lane with the usual weight grows for each job: years at full speed fit a class
 local ALIVE = 3500 -- a worker unheard for so long is dead
 local ALIVE_NOTED = 500 -- and is noted as alive so often at most
 local SILENCE = 3000 -- nobody was heard for so long: the server itself was away, nobody is to blame
@@ -65,6 +75,8 @@ local LIST_BYTES = 8 * 1024 * 1024
 -- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
 local call, T, opt, now, now_us, now_text, deltas, sets, known, back, front
 
+local limits = {} -- filled in by 25_limits.lua
+
 local function enter(keys, args)
 	call = redis.call
 	local t = call('TIME')
@@ -74,6 +86,7 @@ local function enter(keys, args)
 	T = string.sub(keys[1], 1, -3)
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
+	limits.due, limits.seq = nil, 0
 end
 
 local function count(name, by)
@@ -130,8 +143,15 @@ end
 
 -- The only place where the state of an existing job changes.
 local function move(key, job, to, ...)
-	if not ARROWS[job.state][to] then
+	local bytes = ARROWS[job.state][to]
+	if not bytes then
 		error('a job in state ' .. job.state .. ' cannot move to ' .. to)
+	end
+	if bytes ~= 0 then
+		count('by', bytes * call('HSTRLEN', key, 'p'))
+	end
+	if job.flags ~= '' then
+		limits.before_move(key, job, to)
 	end
 	job.state = to
 	save(key, job, ...)

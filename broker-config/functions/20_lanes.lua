@@ -63,10 +63,10 @@ local function drop_ghost(key, job, priority)
 	return true
 end
 
--- A job that is ready takes its place in the lane: where its id lies, if it does, else at the end. To be saved after this.
-local function line_up(id, key, job, kind, lane)
+-- A job that is ready takes its place in the lane: where its id lies, if it does, else at the end (or in the front). To be saved after this.
+local function line_up(id, key, job, kind, lane, lanes)
 	if not drop_ghost(key, job, priority_of(lane)) then
-		put(back, kind, lane, id)
+		put(lanes or back, kind, lane, id)
 		return
 	end
 	count('r', 1)

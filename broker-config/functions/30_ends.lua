@@ -10,6 +10,9 @@ end
 -- The keys are let go, the record stays for its retention.
 local function finish(id, key, job, to, ...)
 	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
+	if to == SUCCEEDED and has_flag(job, 'x') then
+		ttl = call('HGET', key, 'x')
+	end
 	move(key, job, to, 'e', now_text, ...)
 	call('PEXPIRE', key, ttl)
 	if has_flag(job, 'u') then
@@ -105,12 +108,25 @@ function ACKS.C(id, key, job, _, text)
 end
 
 function ACKS.G(id, key, job)
+	if has_flag(job, 'r') then
+		limits.refund(key)
+	end
 	if has_flag(job, 'c') then
 		return finish(id, key, job, CANCELLED)
 	end
 	local plan = plan_of(key)
 	move(key, job, READY)
 	put(front, plan.kind, plan.lane, id)
+end
+
+-- Not now: what it needs is used up or stopped. Neither an error nor a crash. a: for how many ms; b: why.
+function ACKS.L(id, key, job, wait, text)
+	if has_flag(job, 'c') then
+		return finish(id, key, job, CANCELLED)
+	end
+	local due = now + tonumber(wait)
+	move(key, job, SCHEDULED, 'd', due, 'z', string.format('later %.0f %s', due, text))
+	call('ZADD', T .. ':d', due, id)
 end
 
 function ACKS.X(id, key, job)

@@ -25,8 +25,10 @@ local function promote()
 	return first_due()
 end
 
-local function from_now(due)
-	return due and math.max(0, due - now) or -1
+-- From now to the first of two times; nil stands for never.
+local function from_now(due, other)
+	due = math.min(due or math.huge, other or math.huge)
+	return due < math.huge and math.max(0, due - now) or -1
 end
 
 -- ---- claims ----------------------------------------------------------------------------------------------------------
@@ -52,6 +54,21 @@ local function next_lanes(c)
 		end
 	end
 	return lanes
+end
+
+-- How much of what is wanted goes to each of these lanes, and how fast their virtual time grows: by UNIT / weight for each job. Returns
+-- the sum of the weights.
+local function weigh(c, lanes)
+	local keys, sum = {}, 0
+	for i, lane in ipairs(lanes) do
+		keys[i] = string.sub(lane.lane, 2)
+	end
+	local weights = c.weighted and #lanes > 1 and call('HMGET', T .. ':wt', unpack(keys)) or {}
+	for i, lane in ipairs(lanes) do
+		lane.weight = tonumber(weights[i] or 1)
+		sum = sum + lane.weight
+	end
+	return sum
 end
 
 -- What a dispatcher needs of a claimed job: id, fence, kind, params, counts of earlier attempts, trace.
@@ -82,17 +99,37 @@ local function lay_ghost(key, job, priority)
 	return true
 end
 
--- One job becomes ours. False: the id was a ghost, or what is left of a job that has vanished.
+-- A job of this lane that is not to be claimed now: a ghost, what is left of one that has vanished, or one that must be parked.
+local function is_passed_over(c, id, key, job, lane)
+	if not job then
+		return true
+	end
+	if job.state == READY and job.flags == '' then
+		return false
+	end
+	if lay_ghost(key, job, priority_of(lane.lane)) then
+		return true
+	end
+	if (has_flag(job, 'l') or has_flag(job, 'r')) and not limits.admit(id, key, job, lane.lane) then
+		c.parked = c.parked + 1
+		return true
+	end
+	return false
+end
+
+-- One job becomes ours. False: it was passed over.
 local function take(c, id, lane)
 	local key = T .. ':j:' .. id
 	local h = call('HMGET', key, 's', 'k', 'p')
 	local job = parse(h[1])
-	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, priority_of(lane))) then
+	if is_passed_over(c, id, key, job, lane) then
 		return false
 	end
 	job.fence = fence_text(c)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
-	c.bytes = c.bytes + (h[3] and #h[3] or 2)
+	local bytes = h[3] and #h[3] or 0
+	count('by', -bytes)
+	c.bytes = c.bytes + bytes + 2
 	c.claims[#c.claims + 1] = claim_of(id, key, job, h[2], h[3])
 	c.leases[#c.leases + 1] = c.until_ms
 	c.leases[#c.leases + 1] = id
@@ -105,8 +142,9 @@ local function serve(c, lane, n, alone)
 	local list, ring = T .. ':r:' .. lane.kind .. ':' .. lane.lane, T .. ':g:' .. lane.kind
 	local ids, taken = call('LPOP', list, n) or {}, 0
 	local last = #ids
+	c.parked = 0
 	for i = 1, #ids do
-		taken = taken + (take(c, ids[i], lane.lane) and 1 or 0)
+		taken = taken + (take(c, ids[i], lane) and 1 or 0)
 		if c.bytes >= CLAIM_BYTES then
 			last = i
 			break
@@ -118,28 +156,32 @@ local function serve(c, lane, n, alone)
 	if #ids < n and last == #ids then
 		call('ZREM', ring, lane.lane)
 	elseif not alone then
-		call('ZADD', ring, lane.at + taken, lane.lane)
+		-- Rounded up as often as the fraction says, so that small parts are not lost.
+		local grown = math.floor(taken * UNIT / lane.weight + c.fence % 997 / 997)
+		call('ZADD', ring, lane.at + grown, lane.lane)
 		local class = math.floor(lane.at / CLASS)
 		c.service['v' .. class] = math.max(c.service['v' .. class] or 0, lane.at - class * CLASS)
 	end
 	c.popped = c.popped + math.max(1, last)
 	c.want = c.want - taken
-	c.ready[lane.kind] = c.ready[lane.kind] - taken
-	count('r', -taken)
-	count('r:' .. lane.kind, -taken)
+	local gone = taken + c.parked
+	c.ready[lane.kind] = c.ready[lane.kind] - gone
+	count('r', -gone)
+	count('r:' .. lane.kind, -gone)
 end
 
--- Fair shares: each lane of the class gets an equal part of what is wanted. The virtual time of a lane grows with what it was given,
--- so that one that got nothing this time stands first the next; a weight would divide that growth.
+-- Fair shares: each lane of the class gets a part of what is wanted that is as large as its weight. The virtual time of a lane grows
+-- with what it was given, by less when its weight is more, so that one that got too little this time stands first the next.
 local function claim(c)
 	while c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES do
 		local lanes = next_lanes(c)
 		if #lanes == 0 then
 			break
 		end
-		local part = math.ceil(c.want / #lanes)
+		local want, sum = c.want, weigh(c, lanes)
 		for _, lane in ipairs(lanes) do
 			if c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES then
+				local part = math.ceil(want * lane.weight / sum)
 				serve(c, lane, math.min(part, c.want, BATCH - c.popped), #lanes == 1)
 			end
 		end
@@ -151,6 +193,17 @@ local function claim(c)
 		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
 		count('run', #c.claims)
 		set('f', c.claims[#c.claims][2])
+	end
+end
+
+-- What came back from where it was parked is in its lane for the next claim.
+local function take_back(c)
+	if not next(front) and not next(back) then
+		return
+	end
+	flush_lanes()
+	for _, kind in ipairs(c.kinds) do
+		c.ready[kind] = known['r:' .. kind] + (deltas['r:' .. kind] or 0)
 	end
 end
 

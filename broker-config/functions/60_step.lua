@@ -96,18 +96,20 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'qd', 'nw', 'r', 'run', 'done', 'by' }
 	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
 		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 7, #names do
+	for i = 9, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do
 		c.ready[kind] = known['r:' .. kind]
 	end
+	limits.due = h[7] and h[7] ~= '0' and tonumber(h[7]) or nil
+	c.weighted = h[8] and h[8] ~= '0'
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
 	return h
@@ -142,17 +144,21 @@ local function step(keys, args)
 	end
 	reap_dead(worker, silence_end, h[5])
 	local due = promote()
+	if limits.due and limits.due <= now then
+		limits.turn()
+	end
 	flush_lanes()
 	for _, kind in ipairs(c.kinds) do
 		c.ready[kind] = c.ready[kind] + (deltas['r:' .. kind] or 0)
 		c.before[kind] = c.ready[kind]
 	end
 	claim(c)
+	take_back(c)
 	local more = set_markers(c)
 	note_answer(c, seq, fence, rejected, last)
 	keep_house(h[4])
 	leave()
-	return { from_now(due), more, rejected, c.claims }
+	return { from_now(due, limits.due), more, rejected, c.claims }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each

@@ -3,6 +3,7 @@
 local function cancel(keys, args)
 	enter(keys, args)
 	local reply = cancel_job(args[5])
+	flush_lanes()
 	leave()
 	return reply
 end
@@ -29,7 +30,7 @@ local function replay_job(id, key, job)
 	end
 	local h = call('HMGET', key, 'k', 'y')
 	call('ZREM', T .. END_INDEX[job.state], id)
-	clear_flags(job, 'ac')
+	clear_flags(job, 'acv')
 	line_up(id, key, job, kind_of(h[1]), h[2])
 	move(key, job, READY)
 	call('PERSIST', key)
@@ -98,7 +99,9 @@ local function prioritize(keys, args)
 	if from == priority then
 		return { 1, tonumber(job.state) }
 	end
-	if job.state == READY then
+	if has_flag(job, 'q') then
+		call('ZADD', T .. ':q:' .. limits.place_of(key), 'XX', limits.score(priority), id)
+	elseif job.state == READY then
 		add_ghost(key, job, from)
 		line_up(id, key, job, kind, lane)
 		count('r', -1) -- it was counted where it was

@@ -52,6 +52,27 @@ local function purge_kind(kind, limit)
 	return popped, cancelled
 end
 
+local function purge_place(place, limit)
+	local ids = call('ZRANGE', T .. ':q:' .. place, 0, limit - 1)
+	for _, id in ipairs(ids) do
+		local key = T .. ':j:' .. id
+		local job = read(key)
+		limits.unpark(id, job, place)
+		finish(id, key, job, CANCELLED)
+	end
+	return #ids
+end
+
+local function purge_parked(limit)
+	local cancelled = 0
+	for _, place in ipairs(limit > 0 and call('ZRANGE', T .. ':qd', 0, limit - 1) or {}) do
+		if cancelled < limit then
+			cancelled = cancelled + purge_place(place, limit - cancelled)
+		end
+	end
+	return cancelled
+end
+
 local function purge_ready(limit)
 	local h, popped, cancelled = call('HGETALL', T .. ':n'), 0, 0
 	for i = 1, #h, 2 do
@@ -61,7 +82,7 @@ local function purge_ready(limit)
 			popped, cancelled = popped + p, cancelled + n
 		end
 	end
-	return cancelled
+	return cancelled + purge_parked(limit - popped)
 end
 
 local function purge_index(index, limit)
@@ -90,8 +111,13 @@ local function purge(keys, args)
 	else
 		cancelled, left = purge_index(LIST_INDEX[state], limit)
 	end
+	flush_lanes()
 	leave()
-	return { cancelled, left or tonumber(call('HGET', T .. ':n', 'r') or 0) }
+	if not left then
+		local h = call('HMGET', T .. ':n', 'r', 'q')
+		left = tonumber(h[1] or 0) + tonumber(h[2] or 0)
+	end
+	return { cancelled, left }
 end
 
 register('pause', pause, 'allow-oom')

@@ -12,11 +12,13 @@
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;       /* '!' record; else the place: d schedule, r lane, l lease, h held */
+	char what;       /* '!' record; else the place: d schedule, r lane, l lease, h held, q parked */
 	char state;      /* of a record: its digit */
 	char lane;       /* priority: of the lane that holds it; of a record: where it is meant to be */
 	bool ends;       /* of a record: it has a time to live */
+	bool parked;     /* of a record */
 	char ghosts[12]; /* of a record: priorities of the lanes where its id is left */
+	uint64_t at[2];  /* of a record: places where it may be parked; of such a place: its own in at[0] */
 };
 
 struct audit {
@@ -26,6 +28,7 @@ struct audit {
 	struct trace *traces;
 	size_t n, cap;
 	int64_t lanes, rings;
+	struct audit_limits limits;
 	struct queue_audit *out;
 };
 
@@ -64,18 +67,22 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 
 static bool gather_record(struct audit *a, const char *key, const char *tail, struct err *e)
 {
-	struct redis_reply *fields = NULL, *ttl = NULL;
+	struct redis_reply *fields = NULL, *ttl = NULL, *bytes = NULL;
 	struct trace *t;
 	const char *s, *lane, *ghosts;
-	int64_t left = -2;
-	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "y", "o", NULL}, &fields, e) &&
-	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e);
+	int64_t left = -2, len = 0;
+	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "y", "o", "l", "r", NULL}, &fields, e) &&
+	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e) &&
+	          command(a, (const char *const[]){"HSTRLEN", key, "p", NULL}, &bytes, e);
 
 	s = redis_reply_text(redis_reply_at(fields, 0), NULL);
 	lane = redis_reply_text(redis_reply_at(fields, 1), NULL);
 	ghosts = redis_reply_text(redis_reply_at(fields, 2), NULL);
 	t = ok && s ? add_trace(a, tail, strlen(tail), '!') : NULL;
-	if (t && redis_reply_int(ttl, &left)) {
+	if (t && redis_reply_int(ttl, &left) && redis_reply_int(bytes, &len)) {
+		audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(fields, 3), NULL),
+		        redis_reply_text(redis_reply_at(fields, 4), NULL), len, t->at);
+		t->parked = memchr(s, 'q', strcspn(s, ".")) != NULL;
 		t->state = s[0];
 		t->lane = lane ? lane[0] : '5';
 		t->ends = left >= 0;
@@ -86,6 +93,7 @@ static bool gather_record(struct audit *a, const char *key, const char *tail, st
 	}
 	redis_reply_close(&fields);
 	redis_reply_close(&ttl);
+	redis_reply_close(&bytes);
 	return ok; /* a record that vanished between the two looks is none */
 }
 
@@ -119,6 +127,33 @@ static bool gather_ring(struct audit *a, const char *key, struct err *e)
 	return ok;
 }
 
+/* Those parked in a place, whose name follows in the key. */
+static bool gather_parked(struct audit *a, const char *key, const char *place, struct err *e)
+{
+	size_t before = a->n;
+	bool ok = gather_ids(a, "ZRANGE", key, 'q', 0, e);
+
+	for (size_t i = before; i < a->n; i++)
+		a->traces[i].at[0] = audit_place_hash(place);
+	audit_limits_parked(&a->limits, place, a->n - before);
+	return ok;
+}
+
+static bool gather_limits(struct audit *a, const char *key, const char *name, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = true;
+
+	if (str_eq(name, ":cc") && (ok = command(a, (const char *const[]){"HGETALL", key, NULL}, &r, e)))
+		audit_limits_counted(&a->limits, r);
+	if (str_eq(name, ":qd") && (ok = command(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL}, &r, e)))
+		audit_limits_listed(&a->limits, r);
+	if (str_eq(name, ":wt") && (ok = command(a, (const char *const[]){"HLEN", key, NULL}, &r, e)))
+		ok = redis_reply_int(r, &a->limits.weights) || redis_bad_reply(e, "HLEN");
+	redis_reply_close(&r);
+	return ok;
+}
+
 static bool gather_key(struct audit *a, const char *key, struct err *e)
 {
 	const char *name = key + a->tag_len;
@@ -133,9 +168,11 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		return gather_ring(a, key, e);
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
+	if (str_starts(name, ":q:"))
+		return gather_parked(a, key, name + 3, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
 		return gather_ids(a, "ZRANGE", key, name[1], 0, e);
-	return true;
+	return gather_limits(a, key, name, e);
 }
 
 static bool gather(struct audit *a, struct err *e)
@@ -200,6 +237,14 @@ static bool is_ghost(const struct trace *record, const struct trace *t)
 	return t->what == 'r' && t->lane && strchr(record->ghosts, t->lane);
 }
 
+/* Does it stand where its state says? */
+static bool is_in_place(const struct trace *record, const struct trace *t, char place)
+{
+	if (record->parked)
+		return place == 'r' && t->what == 'q' && (t->at[0] == record->at[0] || t->at[0] == record->at[1]);
+	return t->what == place && (place != 'r' || t->lane == record->lane);
+}
+
 /* t[0] is what is known first of an id, t[n - 1] what is known last. */
 static bool judge(struct audit *a, const struct trace *t, size_t n)
 {
@@ -222,7 +267,7 @@ static bool judge(struct audit *a, const struct trace *t, size_t n)
 
 		ghosts += ghost;
 		real += !ghost;
-		if (!ghost && (t[i].what != place || (place == 'r' && t[i].lane != t[0].lane)))
+		if (!ghost && !is_in_place(t, &t[i], place))
 			return problem(
 			        a, t[0].tail, place ? "stands in another place than its state says" : "has ended but stands somewhere");
 	}
@@ -250,37 +295,52 @@ static bool judge_all(struct audit *a)
 	return true;
 }
 
-static bool judge_counters(struct audit *a, bool *sound, struct err *e)
+enum counter { COUNTER_READY, COUNTER_RUNNING, COUNTER_PARKED, COUNTER_BYTES, COUNTER_WEIGHTS, COUNTERS };
+
+static bool read_counters(struct audit *a, int64_t out[COUNTERS], struct err *e)
 {
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	int64_t ready = 0, running = 0;
 	bool ok;
 
 	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
-	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
+	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", "q", "by", "nw", NULL}, &r, e);
 	buf_close(&key);
-	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
-		ok = redis_bad_reply(e, "HMGET");
-	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
-		ok = redis_bad_reply(e, "HMGET");
-	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING];
+	for (size_t i = 0; ok && i < COUNTERS; i++) {
+		out[i] = 0;
+		if (redis_reply_text(redis_reply_at(r, i), NULL) && !redis_reply_int(redis_reply_at(r, i), &out[i]))
+			ok = redis_bad_reply(e, "HMGET");
+	}
 	redis_reply_close(&r);
 	return ok;
+}
+
+static bool judge_counters(struct audit *a, bool *sound, struct err *e)
+{
+	int64_t n[COUNTERS];
+	const char *wrong;
+
+	if (!read_counters(a, n, e))
+		return false;
+	wrong = audit_limits_judge(&a->limits, n + COUNTER_PARKED);
+	if (!wrong && (n[COUNTER_READY] + n[COUNTER_PARKED] != a->out->by_state[JOB_READY] ||
+	                      n[COUNTER_RUNNING] != a->out->by_state[JOB_RUNNING]))
+		wrong = "the counters of ready and running jobs are wrong";
+	*sound = !wrong || problem(a, "", wrong);
+	return true;
 }
 
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
 {
 	struct audit a = {.q = (struct redis_queue *)base, .queue = queue, .out = out};
-	bool counters = true, sound = false;
+	bool sound = false;
 	bool ok = gather(&a, e);
 
 	if (ok)
 		sound = judge_all(&a);
 	if (ok && sound)
-		ok = judge_counters(&a, &counters, e);
-	if (ok && sound && !counters)
-		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
+		ok = judge_counters(&a, &sound, e);
+	audit_limits_close(&a.limits);
 	mem_free(&a.traces);
 	return ok ? sound : -1;
 }

@@ -5,8 +5,8 @@
 
 static bool count_one(struct redis_queue *q, const char *queue, struct queue_counts *out, struct err *e)
 {
-	int64_t *const fields[] = {
-	        &out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers, &out->paused_at};
+	int64_t *const fields[] = {&out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers,
+	        &out->paused_at, &out->parked, &out->bytes};
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok = str_copy(out->queue, sizeof(out->queue), queue);

@@ -1,0 +1,83 @@
+-- weights: the share of a lane, and what stands in the lanes.
+
+local weights = {}
+
+-- lane, weight; 1 is usual and not kept
+function weights.set(keys, args)
+	enter(keys, args)
+	if args[6] == '1' then
+		call('HDEL', T .. ':wt', args[5])
+	else
+		call('HSET', T .. ':wt', args[5], args[6])
+	end
+	set('nw', call('HLEN', T .. ':wt'))
+	leave()
+	return 1
+end
+
+-- The kinds that ever had a job here, in the order of their names.
+function weights.kinds()
+	local h, kinds = call('HGETALL', T .. ':n'), {}
+	for i = 1, #h, 2 do
+		kinds[#kinds + 1] = string.match(h[i], '^r:(.+)$')
+	end
+	table.sort(kinds)
+	return kinds
+end
+
+-- lane: {weight, how many are ready there}
+function weights.get(keys, args)
+	enter(keys, args)
+	local ready = 0
+	for _, kind in ipairs(weights.kinds()) do
+		for class = 0, 9 do
+			ready = ready + call('LLEN', T .. ':r:' .. kind .. ':' .. class .. args[5])
+		end
+	end
+	return { tonumber(call('HGET', T .. ':wt', args[5]) or 1), ready }
+end
+
+function weights.add_lanes(kind, lanes, out)
+	for i = 1, #lanes, 2 do
+		local ready = call('LLEN', T .. ':r:' .. kind .. ':' .. lanes[i])
+		local key = string.sub(lanes[i], 2)
+		if ready > 0 then
+			out[#out + 1] = { key, tonumber(call('HGET', T .. ':wt', key) or 1), kind, tonumber(string.sub(lanes[i], 1, 1)), ready }
+		end
+	end
+end
+
+function weights.add_weights(h, out)
+	for i = 1, #h, 2 do
+		out[#out + 1] = { h[i], tonumber(h[i + 1]) }
+	end
+end
+
+-- cursor: {next cursor, lanes}. First the lanes of each kind that hold something, {key, weight, kind, priority, ready}; then the weights
+-- that were set, {key, weight}. A cursor is <kind>:<place in its ring>, or :<place among the weights>. While lanes come and go a lane may
+-- come twice; one that stays is not left out.
+function weights.list(keys, args)
+	enter(keys, args)
+	local from, place, out = string.match(args[5], '^([^:]*):(%d+)$')
+	out = {}
+	local kinds = weights.kinds()
+	for i, kind in ipairs(from == '' and {} or kinds) do
+		if not from or kind >= from then
+			local page = call('ZSCAN', T .. ':g:' .. kind, kind == from and place or '0', 'COUNT', BATCH)
+			weights.add_lanes(kind, page[2], out)
+			if page[1] ~= '0' then
+				return { kind .. ':' .. page[1], out }
+			end
+			if #out >= BATCH then
+				return { (kinds[i + 1] or '') .. ':0', out }
+			end
+		end
+	end
+	local page = call('HSCAN', T .. ':wt', from == '' and place or '0', 'COUNT', BATCH)
+	weights.add_weights(page[2], out)
+	return { page[1] ~= '0' and ':' .. page[1] or '', out }
+end
+
+register('weight_set', weights.set, 'allow-oom')
+register('weight_get', weights.get, 'no-writes')
+register('lanes', weights.list, 'no-writes')
