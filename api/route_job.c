@@ -4,40 +4,12 @@
 
 #include "api/context.h"
 #include "api/input.h"
+#include "api/one_job.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "api/submit.h"
 #include "api/waiter.h"
 #include "base/str.h"
-
-/* The id in the path, or NULL after 404: what is no id of ours was never a job. */
-static const char *job_id(struct call *c)
-{
-	const char *id = call_param(c, "id");
-	char queue[JOB_NAME];
-	int shard;
-
-	if (job_id_parse(id, queue, &shard))
-		return id;
-	reply_detail(c, 404, "there is no job '%s'", reply_excerpt(c, id));
-	return NULL;
-}
-
-/* 1: *out is filled; else answered. */
-static bool show(struct call *c, const char *id, struct job *out)
-{
-	struct err e = {0};
-	struct queue *q = call_queue(c);
-	int got = q ? queue_show(q, id, out, &e) : 0;
-
-	if (!q || got > 0)
-		return q != NULL;
-	if (got < 0)
-		reply_err(c, &e, NULL);
-	else
-		reply_detail(c, 404, "there is no job '%s': it never was, or it ended long ago and is no longer kept", id);
-	return false;
-}
 
 /* Does If-None-Match name this revision? Weak tags count too (RFC 9110 §13.1.2). */
 static bool etag_matches(struct call *c, int64_t rev)
@@ -70,11 +42,11 @@ static void shown(struct call *c, const struct job *job, enum wait_end end, cons
 
 void route_job_show(struct call *c)
 {
-	const char *id = job_id(c);
+	const char *id = call_job_id(c);
 	struct job job = {0};
 	int64_t wait_s;
 
-	if (!id || !input_query_int(c, "wait", 0, 86400, 0, &wait_s) || !show(c, id, &job))
+	if (!id || !input_query_int(c, "wait", 0, 86400, 0, &wait_s) || !call_job(c, id, &job))
 		return;
 	bool same = etag_matches(c, job.rev), asks_change = http_header(c->r, "If-None-Match") != NULL;
 	if (wait_s == 0 || job_state_is_end(job.state) || (asks_change && !same))
@@ -86,10 +58,10 @@ void route_job_show(struct call *c)
 
 void route_job_result(struct call *c)
 {
-	const char *id = job_id(c);
+	const char *id = call_job_id(c);
 	struct job job = {0};
 
-	if (!id || !show(c, id, &job))
+	if (!id || !call_job(c, id, &job))
 		return;
 	if (job.state == JOB_SUCCEEDED) {
 		reply_text(c, 200, "application/json", job.result ? job.result : "null");
@@ -108,7 +80,7 @@ static void reply_changed(struct call *c, const char *id, int status)
 {
 	struct job job = {0};
 
-	if (!show(c, id, &job))
+	if (!call_job(c, id, &job))
 		return;
 	if (status == 202)
 		reply_accepted(c, &job);
@@ -119,7 +91,7 @@ static void reply_changed(struct call *c, const char *id, int status)
 
 void route_job_cancel(struct call *c)
 {
-	const char *id = job_id(c);
+	const char *id = call_job_id(c);
 	struct queue *q = id ? call_queue(c) : NULL;
 	enum job_state state = JOB_CANCELLED;
 	struct err e = {0};
@@ -157,7 +129,7 @@ static bool rev_asked(struct call *c, const char *id, int64_t *rev_out)
 	*rev_out = 0;
 	if (!given || str_eq(given, "*"))
 		return true;
-	if (!show(c, id, &job))
+	if (!call_job(c, id, &job))
 		return false;
 	*rev_out = job.rev;
 	job_close(&job);
@@ -190,7 +162,7 @@ static bool priority_asked(struct call *c, int *out)
 
 void route_job_change(struct call *c)
 {
-	const char *id = job_id(c);
+	const char *id = call_job_id(c);
 	struct err e = {0};
 	int64_t rev = 0;
 	int priority = 0;
@@ -213,7 +185,7 @@ void route_job_change(struct call *c)
 
 void route_job_replay(struct call *c)
 {
-	const char *id = job_id(c);
+	const char *id = call_job_id(c);
 	struct queue *q = id ? call_queue(c) : NULL;
 	struct err e = {0};
 

@@ -1,6 +1,7 @@
 /* bench_worker.c -- the whole product measured: real barque-worker programs on a real Redis, every job with a state to be asked for.
  *
  *     bench_worker                     the table, with the AOF off and with appendfsync always
+ *     bench_worker drain off|always    2 slots, that line alone
  *     bench_worker peers off|always    one line "name value" for each figure that bench/peers/ compares
  *
  * BENCH_JOBS (100000) jobs a drain, BENCH_WAITING (200000) more that wait behind them, BENCH_RUNS (3) runs of which the median counts.
@@ -143,16 +144,27 @@ static struct queue_counts counts_of(struct queue *q)
 /* ---- drains */
 
 struct drain {
-	double rate, cpu_us;
+	double rate, cpu_us, dispatcher_us, slots_us; /* the last three: CPU time a job */
 	struct worker_memory memory;
 };
 
+/* CPU time of the dispatcher, and of its slots. */
+static void worker_cpu(const struct worker *w, double *dispatcher_us, double *slots_us)
+{
+	pid_t pids[1100];
+	int n = rig_children(w->pid, pids, (int)ARRAY_LEN(pids));
+	*dispatcher_us = rig_cpu_us(w->pid);
+	*slots_us = 0;
+	for (int i = 0; i < n; i++)
+		*slots_us += is_slot(pids[i]) ? rig_cpu_us(pids[i]) : 0;
+}
+
 /* Until so many jobs ended; the worker starts now. */
-static struct drain drain_watch(const struct rig_redis *r, struct queue *q, int n)
+static struct drain drain_watch(const struct rig_redis *r, const struct worker *w, struct queue *q, int n)
 {
 	struct drain d = {0};
 	int64_t before = counts_of(q).done_total, began = 0, first = 0, now = 0, asked = clock_mono_ms();
-	double cpu = 0;
+	double cpu = 0, dispatcher = 0, slots = 0;
 	while (now - before < n) {
 		clock_sleep_ms(LOOK_MS);
 		now = counts_of(q).done_total;
@@ -163,11 +175,15 @@ static struct drain drain_watch(const struct rig_redis *r, struct queue *q, int 
 		began = clock_mono_us();
 		first = now;
 		cpu = rig_redis_cpu_us(r);
+		worker_cpu(w, &dispatcher, &slots);
 	}
 	if (now <= first)
 		rig_die("a drain was over before it was seen: raise BENCH_JOBS");
 	d.rate = (double)(now - first) / ((double)(clock_mono_us() - began) / 1e6);
 	d.cpu_us = (rig_redis_cpu_us(r) - cpu) / (double)(now - first);
+	worker_cpu(w, &d.dispatcher_us, &d.slots_us);
+	d.dispatcher_us = (d.dispatcher_us - dispatcher) / (double)(now - first);
+	d.slots_us = (d.slots_us - slots) / (double)(now - first);
 	return d;
 }
 
@@ -230,7 +246,7 @@ static struct drain drain_once(const char *fsync, const struct drain_plan *p)
 	}
 	submit_jobs(q, p->jobs + p->waiting, QUEUE_BATCH_MAX);
 	worker_start(&w, &r, p->slots);
-	struct drain d = drain_watch(&r, q, p->jobs);
+	struct drain d = drain_watch(&r, &w, q, p->jobs);
 	if (p->waiting == 0)
 		clock_sleep_ms(500);
 	d.memory = worker_memory(&w);
@@ -466,8 +482,9 @@ static void drain_print(const char *fsync, const struct drain_plan *p, int runs)
 		snprintf(more, sizeof(more), "beside %d in flight", p->in_flight);
 	if (p->waiting > 0)
 		snprintf(more, sizeof(more), "with %d more waiting", p->waiting);
-	printf("drain  %2d slots  %8.0f jobs/s  Redis CPU %5.1f us/job  dispatcher %4.1f MB  a slot's own %4.2f MB  %s\n", p->slots, d.rate,
-	        d.cpu_us, d.memory.dispatcher_mb, d.memory.slot_own_mb, more);
+	printf("drain  %2d slots  %8.0f jobs/s  CPU us/job: Redis %5.1f dispatcher %5.1f slots %5.1f  dispatcher %4.1f MB  a slot's own %4.2f MB  "
+	       "%s\n",
+	        p->slots, d.rate, d.cpu_us, d.dispatcher_us, d.slots_us, d.memory.dispatcher_mb, d.memory.slot_own_mb, more);
 }
 
 static void measure_all(const char *fsync, int jobs, int waiting, int runs)
@@ -515,8 +532,12 @@ int main(int argc, char **argv)
 		measure_for_peers(argv[2], jobs);
 		return 0;
 	}
+	if (argc == 3 && str_eq(argv[1], "drain")) {
+		drain_print(argv[2], &(struct drain_plan){.slots = 2, .jobs = jobs}, runs);
+		return 0;
+	}
 	if (argc > 1)
-		rig_die("usage: bench_worker [peers off|always]");
+		rig_die("usage: bench_worker [peers|drain off|always]");
 	printf("noop jobs, %d bytes of parameters, %d a drain, median of %d\n", PARAMS_BYTES, jobs, runs);
 	measure_all("off", jobs, waiting, runs);
 	measure_all("always", jobs, waiting, runs);

@@ -31,10 +31,11 @@
 --                             t ge mt rt times, at op places
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
--- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts, l "max key" of
--- concurrency, r "limit window cost key" of a rate, x time to live after success, z "reason until what" it waited on last. What has its
--- usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its
--- flags: a i l r t u x it has such a field, q it is parked, v it was parked and came back to its lane, w watched, c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
+-- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts, h timeline,
+-- l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success, z "reason until what" it waited on last.
+-- What has its usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to
+-- read. Its flags: a h i l r t u x it has such a field, q it is parked, v it was parked and came back to its lane, w watched,
+-- c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
 -- because it was cancelled there or moved to another (searching a lane would cost its length). Field o names these lanes by their
 -- priorities, one digit each. An id lies in a lane at most once, so that where a ready job is meant to be its id is no ghost.
 --
@@ -71,9 +72,14 @@ local KEY_BACKSTOP = 30 * 24 * 3600 * 1000 -- keys of jobs that never end are le
 local CLAIM_BYTES = 4 * 1024 * 1024 -- parameters in one answer
 local LIST_BYTES = 8 * 1024 * 1024
 
+-- The two moves that nearly every job makes, READY -> RUNNING by its first claim and RUNNING -> SUCCEEDED, are written out where they happen,
+-- since they are nearly all that is done here. The field s of such a job is one of these and its fence; whatever has anything unusual about
+-- it has a flag or another revision, and goes through move().
+local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.3.'
+
 -- Set by enter() at each call; a call is alone in the server while it runs.
 -- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
-local call, T, opt, now, now_us, now_text, deltas, sets, known, back, front
+local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
 
 local limits = {} -- filled in by 25_limits.lua
 
@@ -84,6 +90,7 @@ local function enter(keys, args)
 	now = math.floor(now_us / 1000)
 	now_text = string.format('%.0f', now)
 	T = string.sub(keys[1], 1, -3)
+	J = T .. ':j:'
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
 	limits.due, limits.seq = nil, 0

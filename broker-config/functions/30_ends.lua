@@ -50,6 +50,7 @@ local function crash(id, key, job, why)
 	local crashes = plan.crashes + 1
 	local counts = plan.errors .. ' ' .. crashes
 	set_flag(job, 'a')
+	timeline.note(key, job, 'crashed', why)
 	if has_flag(job, 'c') then
 		return finish(id, key, job, CANCELLED, 'a', counts)
 	end
@@ -99,6 +100,7 @@ function ACKS.E(id, key, job, a, text)
 		return finish(id, key, job, DEAD, 'a', counts, 'E', why)
 	end
 	local due = now + (after ~= '0' and tonumber(after) or backoff(plan, errors, tonumber(chance) / 65536))
+	timeline.note(key, job, 'error', string.format('%s: %s; again in %.1f s', code, string.sub(text, 1, 250), (due - now) / 1000))
 	move(key, job, RETRYING, 'a', counts, 'E', why, 'd', due)
 	call('ZADD', T .. ':d', due, id)
 end
@@ -115,6 +117,7 @@ function ACKS.G(id, key, job)
 		return finish(id, key, job, CANCELLED)
 	end
 	local plan = plan_of(key)
+	timeline.note(key, job, 'given_back')
 	move(key, job, READY)
 	put(front, plan.kind, plan.lane, id)
 end
@@ -139,19 +142,39 @@ local function drop_leases(worker, ids)
 	end
 end
 
+-- The usual end of the usual job, as ACKS.D and finish() would do it. False: it is another one.
+local function settle(key, s, fence, result)
+	if s ~= CLAIMED .. fence then
+		return false
+	end
+	if result == '' then
+		call('HSET', key, 's', SETTLED .. fence, 'e', now_text)
+	else
+		call('HSET', key, 's', SETTLED .. fence, 'e', now_text, 'R', result)
+	end
+	call('PEXPIRE', key, opt.result_ttl)
+	count('done', 1)
+	return true
+end
+
 -- Five arguments each: id, fence, outcome, a, b. Returns the ids whose fence was stale. A fence is given once, to one worker, so it
 -- says who may acknowledge.
 local function apply_acks(worker, args, at, n)
 	local rejected, over = {}, {}
 	for i = 1, n do
-		local id = args[at]
-		local key = T .. ':j:' .. id
-		local job = read(key)
-		if job and job.state == RUNNING and job.fence == args[at + 1] then
-			ACKS[args[at + 2]](id, key, job, args[at + 3], args[at + 4])
+		local id, fence, outcome = args[at], args[at + 1], args[at + 2]
+		local key = J .. id
+		local s = call('HGET', key, 's')
+		if outcome == 'D' and args[at + 4] == '' and settle(key, s, fence, args[at + 3]) then
 			over[#over + 1] = id
 		else
-			rejected[#rejected + 1] = id
+			local job = parse(s)
+			if job and job.state == RUNNING and job.fence == fence then
+				ACKS[outcome](id, key, job, args[at + 3], args[at + 4])
+				over[#over + 1] = id
+			else
+				rejected[#rejected + 1] = id
+			end
 		end
 		at = at + 5
 	end

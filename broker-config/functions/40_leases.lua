@@ -2,7 +2,7 @@
 
 local function reap_leases(worker, ids, why)
 	for _, id in ipairs(ids) do
-		local key = T .. ':j:' .. id
+		local key = J .. id
 		local job = read(key)
 		if job and job.state == RUNNING then
 			crash(id, key, job, why)

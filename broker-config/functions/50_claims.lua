@@ -13,7 +13,7 @@ local function promote()
 	end
 	local ids = call('ZRANGE', T .. ':d', '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256')
 	for _, id in ipairs(ids) do
-		local key = T .. ':j:' .. id
+		local key = J .. id
 		local job = read(key)
 		if job then
 			local h = call('HMGET', key, 'k', 'y')
@@ -117,22 +117,37 @@ local function is_passed_over(c, id, key, job, lane)
 	return false
 end
 
+-- It is ours: into the answer and the leases. counts, trace: false when there are none.
+local function hand_over(c, id, fence, kind, params, counts, trace)
+	local leases, claims = c.leases, c.claims
+	c.bytes = c.bytes + (params and #params or 0)
+	claims[#claims + 1] = { id, fence, kind, params, counts, trace }
+	leases[#leases + 1] = c.until_ms
+	leases[#leases + 1] = id
+end
+
 -- One job becomes ours. False: it was passed over.
 local function take(c, id, lane)
-	local key = T .. ':j:' .. id
+	local key = J .. id
 	local h = call('HMGET', key, 's', 'k', 'p')
+	if h[1] == FRESH then
+		local fence = fence_text(c)
+		call('HSET', key, 's', CLAIMED .. fence, 'w', c.worker, 'b', now_text)
+		hand_over(c, id, fence, h[2], h[3], false, false)
+		return true
+	end
 	local job = parse(h[1])
 	if is_passed_over(c, id, key, job, lane) then
 		return false
 	end
+	if has_flag(job, 'h') then
+		timeline.note(key, job, 'claimed', c.worker)
+	end
 	job.fence = fence_text(c)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
-	local bytes = h[3] and #h[3] or 0
-	count('by', -bytes)
-	c.bytes = c.bytes + bytes + 2
-	c.claims[#c.claims + 1] = claim_of(id, key, job, h[2], h[3])
-	c.leases[#c.leases + 1] = c.until_ms
-	c.leases[#c.leases + 1] = id
+	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
+	local trace = has_flag(job, 't') and call('HGET', key, 't')
+	hand_over(c, id, job.fence, h[2], h[3], counts, trace)
 	return true
 end
 
@@ -190,6 +205,7 @@ local function claim(c)
 		set(name, at)
 	end
 	if #c.claims > 0 then
+		count('by', -c.bytes)
 		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
 		count('run', #c.claims)
 		set('f', c.claims[#c.claims][2])

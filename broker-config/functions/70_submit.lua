@@ -49,6 +49,7 @@ local function cancel_job(id)
 	end
 	if state == RUNNING then
 		set_flag(job, 'c')
+		timeline.note(key, job, 'cancel_asked')
 		save(key, job)
 		return { 1, tonumber(state) }
 	end

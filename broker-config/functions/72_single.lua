@@ -30,6 +30,7 @@ local function replay_job(id, key, job)
 	end
 	local h = call('HMGET', key, 'k', 'y')
 	call('ZREM', T .. END_INDEX[job.state], id)
+	timeline.note_anew(key, job, 'replayed')
 	clear_flags(job, 'acv')
 	line_up(id, key, job, kind_of(h[1]), h[2])
 	move(key, job, READY)
@@ -71,6 +72,7 @@ local function release(keys, args)
 	end
 	local h = call('HMGET', key, 'k', 'y')
 	line_up(id, key, job, kind_of(h[1]), h[2])
+	timeline.note(key, job, 'released')
 	move(key, job, READY)
 	call('ZREM', T .. ':h', id)
 	flush_lanes()
@@ -107,6 +109,7 @@ local function prioritize(keys, args)
 		count('r', -1) -- it was counted where it was
 		count('r:' .. kind, -1)
 	end
+	timeline.note(key, job, 'priority', from .. ' to ' .. priority)
 	save(key, job, 'y', lane)
 	flush_lanes()
 	leave()

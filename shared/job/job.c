@@ -69,6 +69,7 @@ void job_close(struct job *j)
 {
 	mem_free(&j->params);
 	mem_free(&j->result);
+	mem_free(&j->timeline);
 	memset(j, 0, sizeof(*j));
 }
 

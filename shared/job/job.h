@@ -105,6 +105,7 @@ struct job {
 	char parent[JOB_ID];
 	char trace[JOB_TRACE];
 	char tags[JOB_TAGS]; /* comma separated */
+	char *timeline;      /* what was unusual, as the queue wrote it (timeline.h); NULL: nothing; owned by the job */
 	int max_crashes;
 	int64_t backoff_ms, backoff_cap_ms;
 	char concurrency_key[JOB_KEY + 1]; /* "": none */

@@ -14,7 +14,7 @@
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	char rev[24];
-	size_t flags = len > 1 ? strspn(s + 1, "acgilqrtuvwx") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "acghilqrtuvwx") : 0;
 	const char *at = s + 1 + flags;
 	size_t digits;
 
@@ -197,6 +197,13 @@ TEXT_FIELD(read_unique, unique_key)
 TEXT_FIELD(read_trace, trace)
 TEXT_FIELD(read_tags, tags)
 
+static bool read_timeline(struct job *j, const char *s, size_t len)
+{
+	mem_free(&j->timeline);
+	j->timeline = mem_strndup(s, len);
+	return true;
+}
+
 static const struct {
 	char name;
 	bool (*read)(struct job *j, const char *s, size_t len);
@@ -222,6 +229,7 @@ static const struct {
         {'P', read_parent},
         {'t', read_trace},
         {'g', read_tags},
+        {'h', read_timeline},
         {'l', read_concurrency},
         {'r', read_rate},
         {'x', read_ttl},

@@ -104,6 +104,11 @@ START_TEST(jobs_from_submit_to_result)
 	time_print_date(day, clock_now_ms());
 	expect(&out, day); /* times are for people */
 	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "show", id, "--timeline"), 0);
+	expect(&out, "created");
+	expect(&out, "claimed");
+	expect(&out, "succeeded; queued ");
+	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "jobs", "--kind", "noop"), 0);
 	expect(&out, id);
 	expect(&out, day);
