@@ -150,6 +150,7 @@ static void line_take(struct dispatcher *d, struct line *l)
 		limits_renewed(d, l, &renew);
 		queue_renew_reply_close(&renew);
 	}
+	line_fire_take(l, d->now_ms);
 	if (l->n_pending > 0)
 		dispatch_pending(d, l);
 }
@@ -160,6 +161,10 @@ static void line_begin(struct dispatcher *d, struct line *l)
 		return;
 	if (l->again) { /* before anything else, with the same content */
 		line_step(l, l->want, d->now_ms);
+		return;
+	}
+	if (l->n_due > 0) {
+		line_fire(l, d->now_ms);
 		return;
 	}
 	size_t renewals = limits_renewals(d, l);

@@ -42,6 +42,13 @@ static void acks_drop(struct line *l, size_t n)
 	l->n_acks -= n;
 }
 
+static void line_due_drop(struct line *l)
+{
+	queue_due_close(l->due, l->n_due);
+	l->due = NULL;
+	l->n_due = 0;
+}
+
 void line_close(struct line *l)
 {
 	if (l->link != NULL)
@@ -50,6 +57,7 @@ void line_close(struct line *l)
 	line_pending_drop(l, l->n_pending);
 	mem_free(&l->acks);
 	mem_free(&l->pending);
+	line_due_drop(l);
 	buf_close(&l->progress);
 }
 
@@ -171,6 +179,23 @@ static double average(double old, double now)
 	return old > 0 ? old * 0.8 + now * 0.2 : now;
 }
 
+/* Step again when the next job or tick is due. */
+static void line_wake_for(struct line *l, int64_t next_due_ms, int64_t now_ms)
+{
+	if (next_due_ms >= 0 && next_due_ms < LINE_TICK_MS)
+		l->stepped_ms = now_ms - LINE_TICK_MS + next_due_ms + 1;
+}
+
+static void line_due_take(struct line *l, struct queue_step_reply *reply)
+{
+	line_due_drop(l);
+	l->due = reply->due;
+	l->n_due = reply->n_due;
+	l->due_now_ms = reply->now_ms;
+	reply->due = NULL;
+	reply->n_due = 0;
+}
+
 int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_ms)
 {
 	struct err e;
@@ -194,8 +219,8 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	for (size_t i = 0; i < reply->n_rejected; i++)
 		log_warn("the end of job %s is not ours to tell any more: its lease was lost", reply->rejected[i]);
 	l->hungry = l->hungry || reply->more;
-	if (reply->next_due_ms >= 0 && reply->next_due_ms < LINE_TICK_MS)
-		l->stepped_ms = now_ms - LINE_TICK_MS + reply->next_due_ms + 1;
+	line_wake_for(l, reply->next_due_ms, now_ms);
+	line_due_take(l, reply);
 	return 1;
 }
 
@@ -229,6 +254,51 @@ int line_renew_take(struct line *l, struct queue_renew_reply *reply, int64_t now
 	}
 	line_heard(l, now_ms);
 	return 1;
+}
+
+/* ---- schedules */
+
+/* What goes wrong here need not be done again: what is due stays due, and some step will say so. */
+static void line_fire_failed(struct line *l, const struct err *e, int64_t now_ms)
+{
+	if (e->code == ERR_FULL)
+		log_warn("schedules of queue %s make no jobs for now: %s", l->queue, e->text);
+	else
+		line_failed(l, e, now_ms);
+}
+
+void line_fire(struct line *l, int64_t now_ms)
+{
+	struct err e;
+	FAILPOINT("fire_before_send");
+	bool sent = line_connect(l, now_ms) && queue_link_fire_begin(l->link, l->due, l->n_due, l->due_now_ms, &e);
+	if (sent)
+		l->call = CALL_FIRE;
+	else if (l->link != NULL)
+		line_fire_failed(l, &e, now_ms);
+	line_due_drop(l);
+	FAILPOINT("fire_after_send");
+}
+
+void line_fire_take(struct line *l, int64_t now_ms)
+{
+	struct err e;
+	struct queue_fire_reply reply;
+	if (l->call != CALL_FIRE)
+		return;
+	int got = queue_link_fire_end(l->link, &reply, &e);
+	if (got == 0)
+		return;
+	l->call = CALL_NONE;
+	if (got < 0) {
+		line_fire_failed(l, &e, now_ms);
+		return;
+	}
+	line_heard(l, now_ms);
+	l->hungry = l->hungry || (reply.jobs > 0 && !l->drained);
+	line_wake_for(l, reply.next_due_ms, now_ms);
+	if (reply.jobs > 0)
+		log_debug("%lld jobs of schedules made in queue %s", (long long)reply.jobs, l->queue);
 }
 
 /* ---- waiting for work */

@@ -1,19 +1,19 @@
 /* line.h -- the dispatcher's side of one queue: its link, what waits to be told, and how much it may claim.
  *
- * One call at a time is under way: a step (tells ends, claims jobs) or a renewal. What ends meanwhile rides in the next step, so
+ * One call at a time is under way: a step (tells ends, claims jobs), a renewal, or the ticks of schedules. What ends meanwhile rides in the next step, so
  * the batch grows with the load and a quiet system waits for nothing.
  */
 #ifndef WORKERS_LINE_H
 #define WORKERS_LINE_H
 
-#include "queue/queue.h"
+#include "queue/schedule.h"
 #include "workers/settings.h"
 #include "workers/slots.h"
 
 #define LINE_KINDS   64
 #define LINE_TICK_MS 800 /* a line steps at least so often: a worker not heard for 3 s is taken for dead */
 
-enum line_call { CALL_NONE, CALL_STEP, CALL_RENEW };
+enum line_call { CALL_NONE, CALL_STEP, CALL_RENEW, CALL_FIRE };
 
 struct line {
 	char queue[JOB_NAME];
@@ -42,6 +42,10 @@ struct line {
 	double rtt_us, run_us;     /* moving averages; 0: not known */
 	int64_t no_ahead_until_ms; /* looking ahead went wrong lately */
 
+	struct queue_due *due; /* schedules that a step said are due: we make their jobs */
+	size_t n_due;
+	int64_t due_now_ms; /* the server's clock then */
+
 	struct job *pending; /* claimed, not yet sent to a slot */
 	size_t n_pending, pending_cap;
 	int promised;   /* free slots that the step under way may fill */
@@ -62,11 +66,13 @@ bool line_has_to_step(const struct line *l, int64_t now_ms);
 /* Begin a step that claims up to want, or a renewal of n jobs already in l->renewals. */
 void line_step(struct line *l, int want, int64_t now_ms);
 void line_renew(struct line *l, size_t n, int64_t now_ms);
+void line_fire(struct line *l, int64_t now_ms); /* the jobs of schedules that are due */
 void line_wait(struct line *l, int64_t now_ms);
 
 /* See whether the answers have come. 1: *reply filled (close it), 0: nothing, and trouble is handled inside. */
 int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_ms);
 int line_renew_take(struct line *l, struct queue_renew_reply *reply, int64_t now_ms);
+void line_fire_take(struct line *l, int64_t now_ms);
 void line_wait_take(struct line *l, int64_t now_ms);
 
 /* How many short jobs each slot may hold beyond the running one. */

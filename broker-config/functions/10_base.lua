@@ -26,9 +26,10 @@
 --   T:qd              zset    the places where jobs are parked, by when to look there again (c: never, an end brings them back)
 --   T:b:<window>:<key> string  a rate: start of the window and what was used in it
 --   T:wt              hash    weights of lanes that have not the usual one, by fairness key
+--   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
 --   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
 --                             q parked, qd when to look at places again, nw how many weights, by bytes of parameters that wait,
---                             t ge mt rt times, at op places
+--                             t ge mt rt times, ct when the next schedule ticks, at op places
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
 -- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts, h timeline,

@@ -79,7 +79,7 @@ local function answer_again(worker, last)
 		end
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)
-	return { from_now(first_due()), 1, refused, claims }
+	return { from_now(cron.earlier(first_due(), cron.first())), 1, refused, claims }
 end
 
 local function note_answer(c, seq, fence, rejected, last)
@@ -96,20 +96,20 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'qd', 'nw', 'r', 'run', 'done', 'by' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'qd', 'nw', 'r', 'run', 'done', 'by' }
 	local fixed = #names
 	for i, kind in ipairs(c.kinds) do
 		names[fixed + i] = 'r:' .. kind
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 9, #names do
+	for i = 10, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, kind in ipairs(c.kinds) do
 		c.ready[kind] = known['r:' .. kind]
 	end
-	limits.due = h[7] and h[7] ~= '0' and tonumber(h[7]) or nil
-	c.weighted = h[8] and h[8] ~= '0'
+	limits.due = h[8] and h[8] ~= '0' and tonumber(h[8]) or nil
+	c.weighted = h[9] and h[9] ~= '0'
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
 	return h
@@ -143,9 +143,12 @@ local function step(keys, args)
 		reap_own(worker, lease, silence_end)
 	end
 	reap_dead(worker, silence_end, h[5])
-	local due = promote()
+	local due, offers, tick = promote(), nil, tonumber(h[7])
 	if limits.due and limits.due <= now then
 		limits.turn()
+	end
+	if tick and tick <= now then
+		offers, tick = cron.offers()
 	end
 	flush_lanes()
 	for _, kind in ipairs(c.kinds) do
@@ -158,7 +161,7 @@ local function step(keys, args)
 	note_answer(c, seq, fence, rejected, last)
 	keep_house(h[4])
 	leave()
-	return { from_now(due, limits.due), more, rejected, c.claims }
+	return { from_now(cron.earlier(due, tick), limits.due), more, rejected, c.claims, offers }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each

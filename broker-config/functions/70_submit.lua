@@ -175,14 +175,20 @@ local function any_known(args, at, n)
 	return twice or call('EXISTS', unpack(keys)) > 0
 end
 
+-- Asked before anything is changed: what it reads is then known.
+local function waiting_count()
+	local names = { 'r', 'q', 'by' }
+	local h = call('HMGET', T .. ':n', unpack(names))
+	for i, name in ipairs(names) do
+		known[name] = tonumber(h[i] or 0)
+	end
+	return known.r + known.q + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
+end
+
 -- limits: "jobs bytes lane", 0 where there is none.
 local function room_of(text, memory_full)
 	local jobs, bytes, lane = string.match(text, '^(%d+) (%d+) (%d+)$')
-	local h = call('HMGET', T .. ':n', 'r', 'q', 'by')
-	for i, name in ipairs({ 'r', 'q', 'by' }) do
-		known[name] = tonumber(h[i] or 0)
-	end
-	local waiting = known.r + known.q + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
+	local waiting = waiting_count()
 	return { jobs = memory_full and 0 or tonumber(jobs) - waiting, lane = tonumber(lane), lanes = {},
 		bytes = bytes == '0' and math.huge or tonumber(bytes) - known.by }
 end

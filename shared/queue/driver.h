@@ -7,6 +7,7 @@
 #define QUEUE_DRIVER_H
 
 #include "queue/queue.h"
+#include "queue/schedule.h"
 
 #define QUEUE_TAIL 20 /* digits of an id after queue and shard: its name within the shard */
 
@@ -31,7 +32,25 @@ struct queue_link {
 enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH };
 
 /* An act upon one job. */
-enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN, ACT_WRONG_REV };
+enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN, ACT_WRONG_REV, ACT_TOO_MANY };
+
+/* A schedule's ticks that make jobs now. Do not move it once it is filled: items point into it. */
+struct queue_fire {
+	struct queue_schedule schedule;
+	int64_t expected, next; /* the tick that it must stand at, 0: any, and it stays there; where it goes on, CRON_NEVER: nowhere */
+	int64_t last, passed;   /* the last tick of the items, 0: none; ticks passed over */
+	struct queue_submission *items;
+	size_t n;
+	char tags[JOB_TAGS], key[JOB_KEY]; /* of all items */
+	char problem[200];                 /* why there are none, or "" */
+};
+
+enum fired { FIRED, FIRED_NOT_OURS, FIRED_FULL };
+struct queue_fired {
+	enum fired outcome;
+	int64_t jobs;
+	char last_id[JOB_ID]; /* "" none */
+};
 
 struct queue_driver {
 	struct queue *(*open)(const char *url, const struct queue_options *options, struct err *e);
@@ -60,6 +79,19 @@ struct queue_driver {
 	bool (*ping)(struct queue *q, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
 
+	/* Schedules, each in the queue that it names. */
+	bool (*schedule_put)(struct queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
+	        int64_t *rev_out, struct err *e);
+	/* 1, 0 there is none in this queue, -1; now_ms is filled in either case. */
+	int (*schedule_show)(struct queue *q, const char *queue, const char *name, struct queue_schedule *out, struct err *e);
+	bool (*schedule_drop)(
+	        struct queue *q, const char *queue, const char *name, int64_t rev, enum act_result *result_out, struct err *e);
+	/* At most 1000 names of a queue, in no order: how many, an array that the caller frees; -1. */
+	int (*schedule_names)(struct queue *q, const char *queue, char (**out)[SCHEDULE_NAME], struct err *e);
+	bool (*schedule_fire)(struct queue *q, const struct queue_fire *f, struct queue_fired *out, struct err *e);
+	/* The queues that exist: how many, at most max; -1. */
+	int (*names)(struct queue *q, char (*out)[JOB_NAME], int max, struct err *e);
+
 	struct queue_watcher *(*watcher_open)(const char *url, const struct queue_options *options, struct err *e);
 	int (*watcher_fd)(const struct queue_watcher *w);
 	int (*watcher_next)(struct queue_watcher *w, char id_out[JOB_ID], enum job_state *state_out, struct err *e);
@@ -72,6 +104,8 @@ struct queue_driver {
 	int (*step_end)(struct queue_link *l, struct queue_step_reply *out, struct err *e);
 	bool (*renew_begin)(struct queue_link *l, const struct queue_renewal *items, size_t n, int64_t lease_ms, struct err *e);
 	int (*renew_end)(struct queue_link *l, struct queue_renew_reply *out, struct err *e);
+	bool (*fire_begin)(struct queue_link *l, const struct queue_fire *fires, size_t n, struct err *e);
+	int (*fire_end)(struct queue_link *l, struct queue_fire_reply *out, struct err *e);
 	bool (*wait_begin)(struct queue_link *l, int64_t max_ms, struct err *e);
 	int (*wait_end)(struct queue_link *l, struct err *e);
 	int (*link_fd)(const struct queue_link *l);
@@ -88,5 +122,20 @@ bool queue_full_id(char out[JOB_ID], const char *queue, int shard, const char *t
 bool queue_result_too_long(const struct queue_ack *a, struct err *e) MUST_CHECK;
 /* The progress a slot reported: {"done", "total", "unit", "rate", "eta_s", "note"}; what is missing or odd stays zero. */
 void queue_read_progress(const char *json_text, struct job_progress *out);
+
+/* queue.c: what queue_submit checks and fills in; an id too. */
+bool queue_submission_check(struct queue_submission *s, struct err *e) MUST_CHECK;
+
+/* schedule_spec.c */
+bool schedule_name_ok(const char *name);
+char *schedule_spec_write(const struct queue_schedule *s); /* JSON text; mem_free it */
+char *schedule_timing(const struct queue_schedule *s);     /* mem_free it */
+bool schedule_spec_read(const char *text, const char *name, const char *queue, struct queue_schedule *out, struct err *e) MUST_CHECK;
+bool schedule_ticks(const struct queue_schedule *s, struct ticks *out, struct err *e) MUST_CHECK;
+bool schedule_check(struct queue_schedule *s, struct err *e) MUST_CHECK; /* all but its timing */
+void schedule_job(const struct queue_schedule *s, int64_t tick, char tags[JOB_TAGS], char key[JOB_KEY], struct queue_submission *out);
+/* Plan at most max jobs of what is due; schedule_fire_close it. */
+void schedule_fire(const struct queue_due *due, const char *queue, int64_t now_ms, size_t max, struct queue_fire *out);
+void schedule_fire_close(struct queue_fire *f);
 
 #endif

@@ -217,7 +217,7 @@ static void fill_defaults(struct queue_submission *s)
 	s->backoff_cap_ms = or_default(s->backoff_cap_ms, 5 * TIME_MINUTE);
 }
 
-static bool check_submission(const struct queue_options *o, struct queue_submission *s, struct err *e)
+bool queue_submission_check(struct queue_submission *s, struct err *e)
 {
 	char queue[JOB_NAME];
 	uint64_t chance;
@@ -228,9 +228,9 @@ static bool check_submission(const struct queue_options *o, struct queue_submiss
 		        "a queue and a kind of job are named by 1 to 23 of a-z 0-9 _ (kinds also .), not %.30s and %.30s",
 		        s->queue ? s->queue : "nothing", s->kind ? s->kind : "nothing");
 	fill_defaults(s);
-	if (strlen(s->params) > (size_t)o->max_params)
-		return err_set(e, ERR_INVALID, "the parameters of a job are at most %lld bytes, not %zu", (long long)o->max_params,
-		        strlen(s->params));
+	if (strlen(s->params) > QUEUE_PARAMS_MAX)
+		return err_set(
+		        e, ERR_INVALID, "the parameters of a job are at most %d bytes, not %zu", QUEUE_PARAMS_MAX, strlen(s->params));
 	if (!check_numbers(s, e) || !check_texts(s, e) || !check_limits(s, e))
 		return false;
 	if (!s->id[0]) {
@@ -242,12 +242,21 @@ static bool check_submission(const struct queue_options *o, struct queue_submiss
 	return true;
 }
 
+static bool params_fit(const struct queue *q, const struct queue_submission *s, struct err *e)
+{
+	size_t len = strlen(s->params);
+
+	return len <= (size_t)q->options.max_params ||
+	       err_set(e, ERR_INVALID, "the parameters of a job are at most %lld bytes here, not %zu", (long long)q->options.max_params,
+	               len);
+}
+
 bool queue_submit(struct queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e)
 {
 	if (n > QUEUE_BATCH_MAX)
 		return err_set(e, ERR_INVALID, "at most %d jobs can be submitted in one call, not %zu", QUEUE_BATCH_MAX, n);
 	for (size_t i = 0; i < n; i++)
-		if (!check_submission(&q->options, &items[i], e))
+		if (!queue_submission_check(&items[i], e) || !params_fit(q, &items[i], e))
 			return false;
 	return q->driver->submit(q, items, n, out, e);
 }

@@ -229,13 +229,17 @@ struct queue_step {
 	int64_t lease_ms;
 };
 
+struct queue_due;
 struct queue_step_reply {
 	struct queue_claim *claims;
 	size_t n_claims;
 	char (*rejected)[JOB_ID]; /* acks refused: the fence was stale */
 	size_t n_rejected;
-	int64_t next_due_ms; /* from now until the schedule's next job; -1: none */
-	bool more;           /* jobs are still ready */
+	int64_t next_due_ms;   /* from now until the next job that waits for its time, or tick of a schedule; -1: none */
+	struct queue_due *due; /* schedules that are due, for queue_link_fire_begin: see schedule.h */
+	size_t n_due;
+	int64_t now_ms; /* the server's clock, when something is due */
+	bool more;      /* jobs are still ready */
 };
 void queue_step_reply_close(struct queue_step_reply *r);
 
@@ -261,7 +265,7 @@ void queue_link_close(struct queue_link **l); /* leases stay and expire; drain f
 
 /* A link must call step or renew at least once a second: a worker that was not heard for 3.5 s is taken for dead, and its leases go to
  * others. Leases that it forgets to renew end by themselves. A renewal holds at most QUEUE_BATCH_MAX items, a link at most 64 kinds.
- * At most one call (step or renew) is under way per link. After -1 the link reconnects at the next begin, and a step that was
+ * At most one call (step, renew or queue_link_fire_*) is under way per link. After -1 the link reconnects at the next begin, and a step that was
  * under way is sent again with its old sequence number before anything else: begin it again with the same content. */
 bool queue_link_step_begin(struct queue_link *l, const struct queue_step *s, struct err *e) MUST_CHECK;
 int queue_link_step_end(struct queue_link *l, struct queue_step_reply *out, struct err *e) MUST_CHECK; /* 1 got, 0 not yet, -1 */

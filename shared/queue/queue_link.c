@@ -119,6 +119,34 @@ int queue_link_renew_end(struct queue_link *l, struct queue_renew_reply *out, st
 	return l->driver->renew_end(l, out, e);
 }
 
+bool queue_link_fire_begin(struct queue_link *l, const struct queue_due *due, size_t n, int64_t now_ms, struct err *e)
+{
+	struct queue_fire *fires;
+	size_t left = QUEUE_BATCH_MAX;
+	bool ok;
+
+	if (n < 1 || n > QUEUE_DUE_MAX)
+		return err_set(e, ERR_INVALID, "1 to %d schedules tick in one call, not %zu", QUEUE_DUE_MAX, n);
+	fires = mem_array(n, sizeof(*fires));
+	for (size_t i = 0; i < n; i++) {
+		size_t share = left - (n - 1 - i); /* one for each of the others */
+
+		schedule_fire(&due[i], l->queue, now_ms, share < TICKS_MAX ? share : TICKS_MAX, &fires[i]);
+		left -= fires[i].n;
+	}
+	ok = l->driver->fire_begin(l, fires, n, e);
+	for (size_t i = 0; i < n; i++)
+		schedule_fire_close(&fires[i]);
+	mem_free(&fires);
+	return ok;
+}
+
+int queue_link_fire_end(struct queue_link *l, struct queue_fire_reply *out, struct err *e)
+{
+	memset(out, 0, sizeof(*out));
+	return l->driver->fire_end(l, out, e);
+}
+
 bool queue_link_wait_begin(struct queue_link *l, int64_t max_ms, struct err *e)
 {
 	return l->driver->wait_begin(l, max_ms < 1 ? 1 : max_ms, e);
@@ -152,6 +180,7 @@ void queue_step_reply_close(struct queue_step_reply *r)
 	for (size_t i = 0; i < r->n_claims; i++)
 		job_close(&r->claims[i].job);
 	mem_free(&r->claims);
+	queue_due_close(r->due, r->n_due);
 	mem_free(&r->rejected);
 	memset(r, 0, sizeof(*r));
 }

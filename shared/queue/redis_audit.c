@@ -27,7 +27,7 @@ struct audit {
 	size_t tag_len;
 	struct trace *traces;
 	size_t n, cap;
-	int64_t lanes, rings;
+	int64_t lanes, rings, schedules;
 	struct audit_limits limits;
 	struct queue_audit *out;
 };
@@ -166,6 +166,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 	}
 	if (str_starts(name, ":g:"))
 		return gather_ring(a, key, e);
+	if (str_starts(name, ":cj:"))
+		a->schedules++;
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
 	if (str_starts(name, ":q:"))
@@ -342,5 +344,7 @@ int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, 
 		ok = judge_counters(&a, &sound, e);
 	audit_limits_close(&a.limits);
 	mem_free(&a.traces);
+	if (ok && sound)
+		return redis_audit_schedules(a.q, queue, a.schedules, out->problem, sizeof(out->problem), e);
 	return ok ? sound : -1;
 }

@@ -1,4 +1,5 @@
 /* redis_control.c -- whole queues in Redis: what stands in them, pausing and purging them. */
+#include "base/mem.h"
 #include "queue/redis_private.h"
 
 /* ---- counts ---------------------------------------------------------------------------------------------------- */
@@ -24,7 +25,7 @@ static bool count_one(struct redis_queue *q, const char *queue, struct queue_cou
 	return ok || redis_bad_reply(e, "counts");
 }
 
-int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e)
+int redis_names(struct queue *base, char (*out)[JOB_NAME], int max, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
@@ -40,11 +41,23 @@ int redis_counts(struct queue *base, struct queue_counts *out, int max, struct e
 	for (size_t i = 0; ok && i < redis_reply_count(r) && n < max; i++) {
 		const char *queue = redis_reply_text(redis_reply_at(r, i), NULL);
 
-		ok = job_queue_ok(queue) ? count_one(q, queue, &out[n++], e) : redis_bad_reply(e, "SMEMBERS");
+		ok = (job_queue_ok(queue) && str_copy(out[n++], JOB_NAME, queue)) || redis_bad_reply(e, "SMEMBERS");
 	}
 	buf_close(&key);
 	redis_cmd_close(&cmd);
 	redis_reply_close(&r);
+	return ok ? n : -1;
+}
+
+int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e)
+{
+	char(*names)[JOB_NAME] = mem_array(max > 0 ? (size_t)max : 1, sizeof(*names));
+	int n = redis_names(base, names, max, e);
+	bool ok = n >= 0;
+
+	for (int i = 0; ok && i < n; i++)
+		ok = count_one((struct redis_queue *)base, names[i], &out[i], e);
+	mem_free(&names);
 	return ok ? n : -1;
 }
 

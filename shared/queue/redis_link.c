@@ -12,7 +12,7 @@
 
 #define WAIT_SLACK_MS 2000 /* a blocking pop that is so late is lost */
 
-enum under_way { NOTHING, STEP, RENEW };
+enum under_way { NOTHING, STEP, RENEW, FIRE };
 
 struct redis_link {
 	struct queue_link head;
@@ -22,6 +22,7 @@ struct redis_link {
 	struct redis_cmd step; /* the step that was sent and not answered; args 0: none */
 	struct buf acks;       /* its acknowledgements, to see that it is begun again with the same */
 	int64_t seq;           /* of the last step; begins at the time, so that a worker of the same name goes on after it */
+	size_t n_fires;        /* in the FIRE under way */
 	int64_t deadline;      /* clock_mono_ms: the answer is lost */
 	int skip;              /* answers that nobody waits for: those to FUNCTION LOAD */
 	bool waiting;
@@ -279,6 +280,8 @@ static bool read_step(struct redis_link *l, const struct redis_reply *r, struct 
 	        !read_ids(l, redis_reply_at(r, 2), &out->rejected, &out->n_rejected))
 		return redis_bad_reply(e, "step");
 	out->more = more != 0;
+	if (!redis_due_read(redis_reply_at(r, 4), out))
+		return redis_bad_reply(e, "step");
 	return read_claims(l, redis_reply_at(r, 3), out, e);
 }
 
@@ -345,6 +348,43 @@ int redis_renew_end(struct queue_link *base, struct queue_renew_reply *out, stru
 		redis_bad_reply(e, "renew");
 		got = -1;
 	}
+	redis_reply_close(&r);
+	return got;
+}
+
+/* ---- schedules ---------------------------------------------------------------------------------------------------- */
+
+bool redis_fire_begin(struct queue_link *base, const struct queue_fire *fires, size_t n, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+
+	if (!idle(l, e))
+		return false;
+	redis_cmd_close(&l->call);
+	redis_fire_write(&l->call, &l->head.options, l->head.queue, fires, n);
+	l->n_fires = n;
+	return send_call(l, FIRE, e);
+}
+
+int redis_fire_end(struct queue_link *base, struct queue_fire_reply *out, struct err *e)
+{
+	struct redis_link *l = (struct redis_link *)base;
+	struct queue_fired fired[QUEUE_DUE_MAX];
+	struct redis_reply *r = NULL;
+	int got;
+
+	if (l->under_way != FIRE)
+		return err_fail(e, ERR_CONFLICT, "no schedules are under way on this link");
+	got = receive(l, &r, e);
+	if (!got)
+		return 0;
+	l->under_way = NOTHING;
+	if (got == 1 && !redis_fire_read(r, l->head.queue, fired, l->n_fires, &out->next_due_ms)) {
+		redis_bad_reply(e, "cron_fire");
+		got = -1;
+	}
+	for (size_t i = 0; got == 1 && i < l->n_fires; i++)
+		out->jobs += fired[i].jobs;
 	redis_reply_close(&r);
 	return got;
 }

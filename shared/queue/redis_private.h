@@ -108,6 +108,9 @@ int redis_list(struct queue *base, const char *queue, const char *kind, int stat
         char next_out[64], struct err *e) MUST_CHECK;
 /* Put the queue into the registry of those that exist, once for each connection. */
 bool redis_register_queue(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK;
+/* One item of a submission, as read_item() in 70_submit.lua reads it. */
+void redis_add_item(struct redis_cmd *c, const struct queue_submission *s);
+int redis_names(struct queue *base, char (*out)[JOB_NAME], int max, struct err *e) MUST_CHECK;
 int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
 int redis_dead_list(struct queue *base, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
         char next_out[64], struct err *e) MUST_CHECK;
@@ -146,6 +149,23 @@ void audit_limits_parked(struct audit_limits *a, const char *place, size_t n);
 /* NULL, or what is wrong. counters: q, by, nw of T:n. */
 const char *audit_limits_judge(struct audit_limits *a, const int64_t counters[3]) MUST_CHECK;
 
+/* ---- redis_schedule.c ------------------------------------------------------------------------------------------ */
+
+bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
+        int64_t *rev_out, struct err *e) MUST_CHECK;
+int redis_schedule_show(struct queue *base, const char *queue, const char *name, struct queue_schedule *out, struct err *e) MUST_CHECK;
+bool redis_schedule_drop(
+        struct queue *base, const char *queue, const char *name, int64_t rev, enum act_result *result_out, struct err *e) MUST_CHECK;
+int redis_schedule_names(struct queue *base, const char *queue, char (**out)[SCHEDULE_NAME], struct err *e) MUST_CHECK;
+bool redis_schedule_fire(struct queue *base, const struct queue_fire *f, struct queue_fired *out, struct err *e) MUST_CHECK;
+/* cron_fire, for a queue or for a link. */
+void redis_fire_write(struct redis_cmd *c, const struct queue_options *o, const char *queue, const struct queue_fire *fires, size_t n);
+bool redis_fire_read(const struct redis_reply *r, const char *queue, struct queue_fired *out, size_t n, int64_t *next_due_out) MUST_CHECK;
+/* redis_audit_cron.c: hashes: how many schedules have one. 1 sound, 0: problem says what is not, -1. */
+int redis_audit_schedules(struct redis_queue *q, const char *queue, int64_t hashes, char *problem, size_t size, struct err *e) MUST_CHECK;
+/* What a step says is due: {now, name, tick, spec ...}; absent: nothing. */
+bool redis_due_read(const struct redis_reply *r, struct queue_step_reply *out) MUST_CHECK;
+
 /* ---- redis_watch.c and redis_link.c -------------------------------------------------------------------------- */
 
 struct queue_watcher *redis_watcher_open(const char *url, const struct queue_options *o, struct err *e) MUST_CHECK;
@@ -159,6 +179,8 @@ bool redis_step_begin(struct queue_link *l, const struct queue_step *s, struct e
 int redis_step_end(struct queue_link *l, struct queue_step_reply *out, struct err *e) MUST_CHECK;
 bool redis_renew_begin(struct queue_link *l, const struct queue_renewal *items, size_t n, int64_t lease_ms, struct err *e) MUST_CHECK;
 int redis_renew_end(struct queue_link *l, struct queue_renew_reply *out, struct err *e) MUST_CHECK;
+bool redis_fire_begin(struct queue_link *l, const struct queue_fire *fires, size_t n, struct err *e) MUST_CHECK;
+int redis_fire_end(struct queue_link *l, struct queue_fire_reply *out, struct err *e) MUST_CHECK;
 bool redis_wait_begin(struct queue_link *l, int64_t max_ms, struct err *e) MUST_CHECK;
 int redis_wait_end(struct queue_link *l, struct err *e) MUST_CHECK;
 int redis_link_fd(const struct queue_link *l);

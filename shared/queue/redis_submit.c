@@ -87,7 +87,7 @@ static bool sample_memory(struct redis_queue *q, struct err *e)
 
 /* ---- the call ---------------------------------------------------------------------------------------------------------- */
 
-static void add_item(struct redis_cmd *c, const struct queue_submission *s)
+void redis_add_item(struct redis_cmd *c, const struct queue_submission *s)
 {
 	struct redis_cmd record = {0};
 	char lane[JOB_KEY + 1];
@@ -144,7 +144,7 @@ static bool submit_queue(struct redis_queue *q, struct queue_submission *items, 
 	redis_cmd_addi(&cmd, q->memory_full);
 	redis_cmd_addi(&cmd, (int64_t)n);
 	for (size_t i = 0; i < n; i++)
-		add_item(&cmd, &items[i]);
+		redis_add_item(&cmd, &items[i]);
 	ok = redis_call(q, &cmd, false, &r, e) || (e->code == ERR_UNSURE && redis_call(q, &cmd, false, &r, e));
 	redis_cmd_close(&cmd);
 	if (ok && redis_reply_count(r) != 2 * n)

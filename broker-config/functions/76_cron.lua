@@ -1,0 +1,147 @@
+-- cron, second part: the calls that change and show schedules, and the one that makes a tick.
+
+-- name, the revision that it must have ('' any, '0' none), spec, timing, kind, next tick ('inf': it is paused or never ticks).
+-- {1, revision} done, {-3, revision} it has another one, {-4, 0} there are too many. A schedule whose timing stays keeps its next tick, so that saying
+-- the same twice loses none; and then nothing changes.
+function cron.put(keys, args)
+	enter(keys, args)
+	local name, rev, spec, timing, kind, due = args[5], args[6], args[7], args[8], args[9], args[10]
+	local key = T .. ':cj:' .. name
+	local old = call('HMGET', key, 'v', 'S', 'x', 'd')
+	if rev ~= '' and rev ~= (old[1] or '0') then
+		return { -3, tonumber(old[1] or 0) }
+	end
+	if not old[1] and call('ZCARD', T .. ':cr') >= cron.MOST then
+		return { -4, 0 }
+	end
+	if old[3] == timing and old[4] ~= 'inf' and due ~= 'inf' then
+		due = old[4]
+	end
+	if old[2] == spec and old[4] == due then
+		return { 1, tonumber(old[1]) }
+	end
+	local next_rev = tonumber(old[1] or 0) + 1
+	local first = cron.first()
+	call('HSET', key, 'v', next_rev, 'S', spec, 'x', timing, 'k', kind, 'd', due, 'u', now_text)
+	call('HSETNX', key, 'c', now_text)
+	call('HDEL', key, 'e')
+	call('ZADD', T .. ':cr', due, name)
+	cron.note_first()
+	-- Who waits must learn when it is due earlier than all others.
+	if due ~= 'inf' and (not first or tonumber(due) < first) then
+		call('ZADD', T .. ':m:' .. kind, '0', '1')
+	end
+	return { 1, next_rev }
+end
+
+-- name, the revision that it must have ('' any): {1, 0} done, {0, 0} there is none, {-3, revision}
+function cron.drop(keys, args)
+	enter(keys, args)
+	local key = T .. ':cj:' .. args[5]
+	local rev = call('HGET', key, 'v')
+	if not rev then
+		return { 0, 0 }
+	end
+	if args[6] ~= '' and args[6] ~= rev then
+		return { -3, tonumber(rev) }
+	end
+	call('DEL', key)
+	call('ZREM', T .. ':cr', args[5])
+	cron.note_first()
+	return { 1, 0 }
+end
+
+-- name: {now, field, value ...}; {now} alone: there is none
+function cron.show(keys, args)
+	enter(keys, args)
+	local out = call('HGETALL', T .. ':cj:' .. args[5])
+	table.insert(out, 1, now_text)
+	return out
+end
+
+-- All names.
+function cron.names(keys, args)
+	enter(keys, args)
+	return call('ZRANGE', T .. ':cr', 0, cron.MOST - 1)
+end
+
+-- Submit n jobs from args[at] on, or only step over them. Returns where they end, how many were made, how many not because a job with
+-- their unique key lives, and the last id.
+function cron.submit(args, at, n, wanted, ids)
+	local made, other, last_id = 0, 0, ''
+	for _ = 1, n do
+		local item, last = read_item(args, at), at + 11 + tonumber(args[at + 11])
+		if wanted then
+			local outcome, id = submit_one(item, args, at + 12, last, true, { jobs = 1, bytes = math.huge, lane = 0, lanes = {} })
+			made, other = made + (outcome == NEW and 1 or 0), other + (outcome == NEW and 0 or 1)
+			last_id = outcome == NEW and item.id or id
+			if outcome == NEW then
+				ids[#ids + 1] = item.id
+			end
+		end
+		at = last + 1
+	end
+	return at, made, other, last_id
+end
+
+-- One schedule: name, the tick it must stand at ('': any, and it stays there), the next tick, the last one made, how many were
+-- passed over, what is wrong ('' nothing), number of jobs, jobs as in submit. Returns where the next begins, and {outcome, jobs made, jobs not made,
+-- last id}; outcome 1 done, 0 it stands elsewhere or is gone, -1 the queue is full.
+function cron.tick(args, at, room, ids)
+	local name, expected, next_tick, tick, missed, wrong, n = unpack(args, at, at + 6)
+	local key = T .. ':cj:' .. name
+	local due = call('HGET', key, 'd')
+	local ours = due and (expected == '' or due == expected)
+	local fits = tonumber(n) <= room
+	local after, made, other, id = cron.submit(args, at + 7, tonumber(n), ours and fits, ids)
+	if not ours or not fits then
+		return after, { ours and -1 or 0, 0, 0, '' }
+	end
+	if expected ~= '' then
+		call('HSET', key, 'd', next_tick)
+		call('ZADD', T .. ':cr', next_tick, name)
+	end
+	if tick ~= '0' then
+		call('HSET', key, 't', tick)
+	end
+	if id ~= '' then
+		call('HSET', key, 'j', id)
+	end
+	if wrong ~= '' then
+		call('HSET', key, 'e', wrong)
+	end
+	for field, by in pairs({ f = made, m = tonumber(missed), o = other }) do
+		if by > 0 then
+			call('HINCRBY', key, field, by)
+		end
+	end
+	return after, { 1, made, other, id }
+end
+
+-- max_length, number of schedules, schedules. {ms until the next tick or -1, an answer for each}
+function cron.fire(keys, args)
+	enter(keys, args)
+	local room, at, ids, out, earliest = tonumber(args[5]) - waiting_count(), 7, {}, { 0 }, 0
+	for i = 1, math.min(tonumber(args[6]), cron.OFFERS) do
+		local before = #ids
+		at, out[i + 1] = cron.tick(args, at, room, ids)
+		room = room - (#ids - before)
+		if out[i + 1][1] == -1 then
+			earliest = now + cron.FULL
+		end
+	end
+	flush_lanes()
+	if #ids > 0 then
+		call('RPUSH', T .. ':a', unpack(ids))
+		trim_all(math.min(#ids * 2, BATCH))
+	end
+	out[1] = from_now(cron.note_first(earliest))
+	leave()
+	return out
+end
+
+register('cron_put', cron.put)
+register('cron_drop', cron.drop, 'allow-oom')
+register('cron_show', cron.show, 'no-writes')
+register('cron_names', cron.names, 'no-writes')
+register('cron_fire', cron.fire)

@@ -1,0 +1,100 @@
+/* redis_audit_cron.c -- do the schedules of a queue stand where they say, and will steps look at them in time? */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "queue/redis_private.h"
+
+#define LOOK_LATER_MS 1200 /* after an offer or a full queue steps look again within this */
+
+static bool ask(struct redis_queue *q, const char *verb, const char *key, const char *const *words, struct redis_reply **out, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	bool ok;
+
+	redis_cmd_adds(&cmd, verb);
+	redis_cmd_adds(&cmd, key);
+	for (; *words; words++)
+		redis_cmd_adds(&cmd, *words);
+	ok = redis_call(q, &cmd, true, out, e);
+	redis_cmd_close(&cmd);
+	return ok;
+}
+
+/* 1 it stands where it says, 0 not, -1 */
+static int judge_one(struct redis_queue *q, const char *queue, const char *name, const char *score, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	double is, says = -1;
+	bool ok;
+
+	redis_key(&key, q->head.options.namespace_, queue, 0, ":cj:");
+	buf_adds(&key, name);
+	ok = ask(q, "HGET", key.data, (const char *const[]){"d", NULL}, &r, e);
+	buf_close(&key);
+	if (ok) {
+		const char *due = redis_reply_text(r, NULL);
+		bool never = str_eq(score, "inf");
+
+		ok = true;
+		if (never || str_eq(due, "inf"))
+			says = is = never && str_eq(due, "inf") ? 0 : NAN;
+		else if (!due || !str_double(score, &is) || !str_double(due, &says))
+			is = NAN;
+	}
+	redis_reply_close(&r);
+	return ok ? is == says : -1;
+}
+
+/* Is ct there when a schedule ticks, and not too late? */
+static int judge_look(struct redis_queue *q, const char *queue, const char *first, struct err *e)
+{
+	struct redis_reply *r = NULL, *time = NULL;
+	struct buf key = {0};
+	double due = 0, look = 0;
+	int64_t now_s = 0;
+	bool ok, sound;
+
+	redis_key(&key, q->head.options.namespace_, queue, 0, ":n");
+	ok = ask(q, "HGET", key.data, (const char *const[]){"ct", NULL}, &r, e) &&
+	     ask(q, "EVAL", "return redis.call('TIME')[1]", (const char *const[]){"0", NULL}, &time, e) && redis_reply_int(time, &now_s);
+	buf_close(&key);
+	sound = ok && (first && !str_eq(first, "inf")) == (redis_reply_text(r, NULL) != NULL);
+	if (sound && redis_reply_text(r, NULL))
+		sound = str_double(first, &due) && str_double(redis_reply_text(r, NULL), &look) &&
+		        look <= fmax(due, ((double)now_s + 1) * 1000) + LOOK_LATER_MS;
+	redis_reply_close(&r);
+	redis_reply_close(&time);
+	return ok ? sound : -1;
+}
+
+int redis_audit_schedules(struct redis_queue *q, const char *queue, int64_t hashes, char *problem, size_t size, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	int sound = 1;
+
+	redis_key(&key, q->head.options.namespace_, queue, 0, ":cr");
+	if (!ask(q, "ZRANGE", key.data, (const char *const[]){"0", "-1", "WITHSCORES", NULL}, &r, e))
+		sound = -1;
+	buf_close(&key);
+	for (size_t i = 0; sound == 1 && i + 1 < redis_reply_count(r); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL), *score = redis_reply_text(redis_reply_at(r, i + 1), NULL);
+
+		sound = name && score ? judge_one(q, queue, name, score, e) : 0;
+		if (!sound)
+			snprintf(problem, size, "schedule %.64s stands at another tick than it says", name ? name : "?");
+	}
+	if (sound == 1 && redis_reply_count(r) != 2 * (size_t)hashes) {
+		snprintf(problem, size, "%lld schedules, but %zu of them in their order", (long long)hashes, redis_reply_count(r) / 2);
+		sound = 0;
+	}
+	if (sound == 1) {
+		sound = judge_look(q, queue, redis_reply_text(redis_reply_at(r, 1), NULL), e);
+		if (!sound)
+			snprintf(problem, size, "steps do not look at the schedule of queue %s that ticks next", queue);
+	}
+	redis_reply_close(&r);
+	return sound;
+}

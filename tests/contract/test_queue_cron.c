@@ -1,0 +1,738 @@
+/* test_queue_cron.c -- schedules in Redis: each tick makes its jobs once, whoever races, dies or comes late. */
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "queue/driver.h"
+#include "queue/schedule.h"
+#include "tests/lib/test.h"
+
+#define Q    "q"
+#define KIND "a.kind"
+
+static struct test_redis *server_with(const char *appendfsync)
+{
+	static struct test_redis r;
+
+	if (!r.pid)
+		test_redis_start(&r, appendfsync);
+	return &r;
+}
+
+static const char *url(void)
+{
+	return server_with("no")->url;
+}
+
+/* ---- helpers ------------------------------------------------------------------------------------------------------------ */
+
+static struct queue *open_queue(void)
+{
+	struct err e = {0};
+	struct queue *q = queue_open(url(), NULL, &e);
+
+	ck_assert_msg(q != NULL, "%s", e.text);
+	return q;
+}
+
+static struct queue_link *open_link_with(const char *worker, const struct queue_options *o)
+{
+	struct err e = {0};
+	const char *kinds[] = {KIND};
+	struct queue_link *l = queue_link_open(url(), o, Q, worker, kinds, 1, &e);
+
+	ck_assert_msg(l != NULL, "%s", e.text);
+	return l;
+}
+
+static struct queue_link *open_link(const char *worker)
+{
+	return open_link_with(worker, NULL);
+}
+
+static void wait_fd(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	poll(&p, 1, fd < 0 ? 1 : 20);
+}
+
+/* False: the server is away. */
+static bool try_step(struct queue_link *l, int want, struct queue_step_reply *out)
+{
+	struct queue_step s = {.want = want, .lease_ms = 15000};
+	struct err e = {0};
+	int got = -1;
+
+	if (queue_link_step_begin(l, &s, &e))
+		while (!(got = queue_link_step_end(l, out, &e)))
+			wait_fd(queue_link_fd(l));
+	return got == 1;
+}
+
+static struct queue_step_reply step(struct queue_link *l, int want)
+{
+	struct queue_step_reply r;
+
+	ck_assert(try_step(l, want, &r));
+	return r;
+}
+
+static bool try_fire(struct queue_link *l, const struct queue_due *due, size_t n, int64_t now_ms, struct queue_fire_reply *out)
+{
+	struct err e = {0};
+	int got = -1;
+
+	if (queue_link_fire_begin(l, due, n, now_ms, &e))
+		while (!(got = queue_link_fire_end(l, out, &e)))
+			wait_fd(queue_link_fd(l));
+	return got == 1;
+}
+
+static struct queue_fire_reply fire(struct queue_link *l, const struct queue_step_reply *r)
+{
+	struct queue_fire_reply out;
+
+	ck_assert(try_fire(l, r->due, r->n_due, r->now_ms, &out));
+	return out;
+}
+
+/* Step and fire until nothing is due; how many jobs were made. */
+static int64_t fire_all(struct queue_link *l)
+{
+	int64_t jobs = 0;
+
+	for (int guard = 0;; guard++) {
+		struct queue_step_reply r = step(l, 0);
+		bool done = r.n_due == 0;
+
+		ck_assert_int_lt(guard, 1000);
+		if (!done)
+			jobs += fire(l, &r).jobs;
+		queue_step_reply_close(&r);
+		if (done)
+			return jobs;
+	}
+}
+
+static struct queue_schedule schedule(const char *name, int64_t every_ms)
+{
+	struct queue_schedule s = {.kind = KIND, .queue = Q, .every_ms = every_ms, .priority = 5, .params = mem_strdup("{\"n\":1}")};
+
+	ck_assert(str_copy(s.name, sizeof(s.name), name));
+	return s;
+}
+
+static void put(struct queue *q, struct queue_schedule *s)
+{
+	struct err e = {0};
+
+	ck_ok(queue_schedule_put(q, s, -1, &e), &e);
+}
+
+static struct queue_schedule show(struct queue *q, const char *name)
+{
+	struct queue_schedule s;
+	struct err e = {0};
+
+	ck_assert_msg(queue_schedule_show(q, name, &s, &e) == 1, "%s", e.text);
+	return s;
+}
+
+/* Let it stand at this tick, as if it had been due since then. */
+static void set_due(struct queue *q, const struct queue_schedule *s, int64_t due)
+{
+	struct err e = {0};
+	enum act_result result;
+	int64_t rev;
+
+	ck_ok(q->driver->schedule_drop(q, s->queue, s->name, -1, &result, &e), &e);
+	ck_ok(q->driver->schedule_put(q, s, -1, due, &result, &rev, &e), &e);
+	ck_assert_int_eq(result, ACT_DONE);
+}
+
+static struct queue_counts counts(struct queue *q)
+{
+	struct queue_counts c = {0};
+	struct err e = {0};
+
+	ck_assert_msg(queue_counts(q, &c, 1, &e) == 1, "%s", e.text);
+	return c;
+}
+
+static void check_sound(struct queue *q)
+{
+	struct err e = {0};
+	struct queue_audit a;
+
+	ck_assert_msg(queue_audit(q, Q, &a, &e) == 1, "%s%s", a.problem, e.text);
+}
+
+/* Every tick from the first to the last that was made has its job, and there are no other jobs. */
+static int64_t check_ticks(struct queue *q, const char *name)
+{
+	struct queue_schedule s = show(q, name);
+	int64_t n = 0;
+
+	for (int64_t t = s.start_ms + s.every_ms; t <= s.last_ms; t += s.every_ms, n++) {
+		char tags[JOB_TAGS], key[JOB_KEY];
+		struct queue_submission job;
+		struct job j;
+		struct err e = {0};
+
+		schedule_job(&s, t, tags, key, &job);
+		ck_assert_msg(queue_show(q, job.id, &j, &e) == 1, "tick %lld of %lld has no job", (long long)n,
+		        (long long)((s.last_ms - s.start_ms) / s.every_ms));
+		job_close(&j);
+	}
+	ck_assert_int_eq(s.jobs, n);
+	ck_assert_int_eq(s.passed, 0);
+	ck_assert_int_eq(s.skipped, 0);
+	ck_assert_int_eq(counts(q).ready, n);
+	queue_schedule_close(&s);
+	check_sound(q);
+	return n;
+}
+
+/* ---- keeping schedules --------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_schedule_is_kept_as_it_was_given)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule s = schedule("nightly.prices", 0), again, t;
+	struct err e = {0};
+
+	ck_assert_int_eq(queue_schedule_show(q, "nightly.prices", &t, &e), 0);
+	strcpy(s.cron, "30 2 * * MON-FRI");
+	strcpy(s.lane, "tenant");
+	strcpy(s.tags, "a,b");
+	strcpy(s.unique_key, "k");
+	s.priority = 3;
+	s.max_attempts = 4;
+	s.backoff_ms = 500;
+	s.backoff_cap_ms = 9000;
+	s.missed = MISSED_ONCE;
+	ck_ok(queue_schedule_put(q, &s, 0, &e), &e);
+	t = show(q, s.name);
+	ck_assert_str_eq(t.cron, "30 2 * * MON-FRI");
+	ck_assert_str_eq(t.lane, "tenant");
+	ck_assert_str_eq(t.tags, "a,b");
+	ck_assert_str_eq(t.unique_key, "k");
+	ck_assert_str_eq(t.params, "{\"n\":1}");
+	ck_assert(t.priority == 3 && t.max_attempts == 4 && t.backoff_ms == 500 && t.backoff_cap_ms == 9000 && t.missed == MISSED_ONCE);
+	ck_assert(t.rev == 1 && !t.paused && t.created_at > 0 && t.next_ms > t.now_ms && t.next_ms % TIME_DAY == 9000000);
+	ck_assert(t.jobs == 0 && t.last_ms == 0 && !t.last_job[0]);
+	/* the same again changes nothing; a wrong revision is refused */
+	ck_ok(queue_schedule_put(q, &s, 1, &e), &e);
+	ck_assert_int_eq(s.rev, 1);
+	s.priority = 4;
+	ck_assert(!queue_schedule_put(q, &s, 0, &e) && e.code == ERR_STALE);
+	ck_assert(!queue_schedule_put(q, &s, 7, &e) && e.code == ERR_STALE);
+	ck_ok(queue_schedule_put(q, &s, 1, &e), &e);
+	ck_assert_int_eq(s.rev, 2);
+	/* one name, one schedule, in whatever queue */
+	again = schedule("nightly.prices", 1000);
+	strcpy(again.queue, "other");
+	ck_assert(!queue_schedule_put(q, &again, -1, &e) && e.code == ERR_CONFLICT);
+	ck_assert_int_eq(queue_schedule_delete(q, s.name, 1, &e), -1);
+	ck_assert_int_eq(e.code, ERR_STALE);
+	ck_assert_int_eq(queue_schedule_delete(q, s.name, 2, &e), 1);
+	ck_assert_int_eq(queue_schedule_delete(q, s.name, -1, &e), 0);
+	ck_ok(queue_schedule_put(q, &again, 0, &e), &e);
+	check_sound(q);
+	queue_schedule_close(&s);
+	queue_schedule_close(&t);
+	queue_schedule_close(&again);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(what_is_no_schedule_is_refused)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule good = schedule("s", 1000), s;
+	struct err e = {0};
+
+#define REFUSED(change) \
+	s = good;       \
+	change;         \
+	ck_assert_msg(!queue_schedule_put(q, &s, -1, &e) && e.code == ERR_INVALID, "%s: %s", #change, e.text)
+	REFUSED(strcpy(s.name, ""));
+	REFUSED(strcpy(s.name, "a b"));
+	REFUSED(strcpy(s.kind, "No"));
+	REFUSED(strcpy(s.queue, "a.b"));
+	REFUSED(strcpy(s.cron, "* * * * *")); /* and an interval */
+	REFUSED(s.every_ms = 0);
+	REFUSED(s.every_ms = 9);
+	REFUSED(s.every_ms = 367 * TIME_DAY);
+	REFUSED(s.start_ms = -1);
+	REFUSED(s.priority = 10);
+	REFUSED(s.max_attempts = -1);
+	REFUSED((s.every_ms = 0, strcpy(s.cron, "0 0 30 2 *")));
+	REFUSED((s.every_ms = 0, strcpy(s.cron, "0 0 * *")));
+	REFUSED(strcpy(s.lane, "a\nb"));
+	char *big = mem_new(SCHEDULE_PARAMS + 10);
+	memset(big, ' ', SCHEDULE_PARAMS + 5);
+	big[0] = '{';
+	big[SCHEDULE_PARAMS + 4] = '}';
+	REFUSED(s.params = big);
+	mem_free(&big);
+	ck_assert_int_eq(queue_schedule_show(q, "s", &s, &e), 0);
+	queue_schedule_close(&good);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(they_are_listed_by_name)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule page[4];
+	struct err e = {0};
+	char name[SCHEDULE_NAME], last[SCHEDULE_NAME] = "";
+	int seen = 0, n;
+
+	for (int i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "s%d", (i * 7) % 10);
+		struct queue_schedule s = schedule(name, 60000);
+		strcpy(s.queue, i % 2 ? Q : "other");
+		put(q, &s);
+		queue_schedule_close(&s);
+	}
+	do {
+		n = queue_schedule_list(q, last, 4, page, &e);
+		ck_assert_msg(n >= 0, "%s", e.text);
+		for (int i = 0; i < n; i++, seen++) {
+			snprintf(name, sizeof(name), "s%d", seen);
+			ck_assert_str_eq(page[i].name, name);
+			strcpy(last, page[i].name);
+			queue_schedule_close(&page[i]);
+		}
+	} while (n == 4);
+	ck_assert_int_eq(seen, 10);
+	queue_close(&q);
+}
+END_TEST
+
+/* ---- ticks ---------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_tick_makes_its_job_and_wakes_who_waits)
+{
+	struct queue *q = open_queue();
+	struct queue_link *l = open_link("w");
+	struct queue_step_reply r = step(l, 1);
+	struct queue_schedule s = schedule("s", 300), t;
+	struct job j;
+	struct err e = {0};
+
+	ck_assert_int_eq(r.next_due_ms, -1);
+	queue_step_reply_close(&r);
+	put(q, &s);
+	r = step(l, 1);
+	ck_assert(r.next_due_ms > 0 && r.next_due_ms <= 300 && r.n_due == 0 && r.n_claims == 0);
+	clock_sleep_ms(r.next_due_ms + 1);
+	queue_step_reply_close(&r);
+	r = step(l, 1);
+	ck_assert_uint_eq(r.n_due, 1);
+	ck_assert_str_eq(r.due[0].name, "s");
+	ck_assert_int_eq(r.due[0].due_ms, s.next_ms);
+	ck_assert_int_le(r.now_ms - r.due[0].due_ms, 50);
+	struct queue_fire_reply f = fire(l, &r);
+	ck_assert(f.jobs == 1 && f.next_due_ms > 0 && f.next_due_ms <= 300);
+	queue_step_reply_close(&r);
+	r = step(l, 1);
+	ck_assert_uint_eq(r.n_claims, 1);
+	ck_assert_int_eq(queue_show(q, r.claims[0].job.id, &j, &e), 1);
+	ck_assert_str_eq(j.tags, "schedule:s");
+	ck_assert_str_eq(j.params, "{\"n\":1}");
+	t = show(q, "s");
+	ck_assert(t.jobs == 1 && t.last_ms == s.next_ms && t.next_ms == s.next_ms + 300);
+	ck_assert_str_eq(t.last_job, j.id);
+	job_close(&j);
+	queue_step_reply_close(&r);
+	queue_schedule_close(&s);
+	queue_schedule_close(&t);
+	check_sound(q);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(who_comes_second_does_nothing)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule s = schedule("s", 60000);
+	struct queue_link *links[8];
+	struct queue_step_reply r;
+	int64_t made = 0;
+
+	put(q, &s);
+	s.start_ms = s.now_ms - 10;
+	set_due(q, &s, s.start_ms);
+	links[0] = open_link("w0");
+	r = step(links[0], 0);
+	ck_assert_uint_eq(r.n_due, 1);
+	for (int i = 0; i < 8; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "w%d", i);
+		if (i > 0)
+			links[i] = open_link(name);
+		made += fire(links[i], &r).jobs;
+		made += fire(links[i], &r).jobs;
+		queue_link_close(&links[i]);
+	}
+	ck_assert_int_eq(made, 1);
+	ck_assert_int_eq(counts(q).ready, 1);
+	queue_step_reply_close(&r);
+	queue_schedule_close(&s);
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
+static void missed(enum ticks_missed policy, int64_t jobs)
+{
+	struct queue *q = open_queue();
+	struct queue_link *l = open_link("w");
+	struct queue_schedule s = schedule(ticks_missed_name(policy), 1000 * 3600), t;
+	int64_t before = counts(q).ready;
+
+	s.missed = policy;
+	put(q, &s);
+	/* 2000 ticks and half an interval ago; the last of them is out of grace */
+	s.start_ms = s.now_ms - 1999 * s.every_ms - s.every_ms / 2;
+	set_due(q, &s, s.start_ms);
+	ck_assert_int_eq(fire_all(l), jobs);
+	t = show(q, s.name);
+	ck_assert_int_eq(t.jobs, jobs);
+	ck_assert_int_eq(t.passed, 2000 - jobs);
+	ck_assert(t.next_ms > t.now_ms && t.next_ms - t.now_ms < s.every_ms);
+	if (jobs)
+		ck_assert_int_eq(t.last_ms, t.next_ms - s.every_ms);
+	ck_assert_int_eq(counts(q).ready, before + jobs);
+	queue_schedule_close(&s);
+	queue_schedule_close(&t);
+	check_sound(q);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+
+START_TEST(missed_ticks_follow_the_policy)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule s = schedule("far", 24 * 3600 * 1000);
+
+	put(q, &s);
+	missed(MISSED_SKIP, 0);
+	missed(MISSED_ONCE, 1);
+	missed(MISSED_ALL, 1000);
+	queue_schedule_close(&s);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(no_job_while_the_one_before_lives)
+{
+	struct queue *q = open_queue();
+	struct queue_link *l = open_link("w");
+	struct queue_schedule s = schedule("s", 1000 * 3600), t;
+
+	s.overlap_skip = true;
+	s.missed = MISSED_ALL;
+	put(q, &s);
+	s.start_ms = s.now_ms - 5 * s.every_ms + 600 * 1000;
+	set_due(q, &s, s.start_ms);
+	ck_assert_int_eq(fire_all(l), 1);
+	t = show(q, "s");
+	ck_assert(t.jobs == 1 && t.skipped == 4 && t.passed == 0);
+	struct queue_step_reply r = step(l, 5);
+	ck_assert_uint_eq(r.n_claims, 1);
+	ck_assert_str_eq(r.claims[0].job.id, t.last_job);
+	queue_step_reply_close(&r);
+	queue_schedule_close(&s);
+	queue_schedule_close(&t);
+	check_sound(q);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(pause_resume_and_run)
+{
+	struct queue *q = open_queue();
+	struct queue_link *l = open_link("w");
+	struct queue_schedule s = schedule("s", 200), t;
+	struct err e = {0};
+	char id[JOB_ID];
+
+	ck_assert_int_eq(queue_schedule_pause(q, "s", true, &e), 0);
+	ck_assert_int_eq(queue_schedule_run(q, "s", id, &e), 0);
+	put(q, &s);
+	ck_assert_int_eq(queue_schedule_pause(q, "s", true, &e), 1);
+	ck_assert_int_eq(queue_schedule_pause(q, "s", true, &e), 1);
+	clock_sleep_ms(450);
+	ck_assert_int_eq(fire_all(l), 0);
+	ck_assert_int_eq(queue_schedule_run(q, "s", id, &e), 1);
+	t = show(q, "s");
+	ck_assert(t.paused && t.next_ms == 0 && t.jobs == 1 && t.last_ms == 0 && queue_schedule_coming(&t, (int64_t[5]){0}, 5) == 0);
+	ck_assert_str_eq(t.last_job, id);
+	queue_schedule_close(&t);
+	check_sound(q);
+	ck_assert_int_eq(queue_schedule_pause(q, "s", false, &e), 1);
+	t = show(q, "s");
+	ck_assert(!t.paused && t.next_ms > t.now_ms && (t.next_ms - s.start_ms) % 200 == 0);
+	clock_sleep_ms(t.next_ms - t.now_ms + 1);
+	ck_assert_int_eq(fire_all(l), 1); /* those of the pause are not missed */
+	queue_schedule_close(&s);
+	queue_schedule_close(&t);
+	check_sound(q);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(a_paused_queue_takes_the_jobs_in)
+{
+	struct queue *q = open_queue();
+	struct queue_link *l = open_link("w");
+	struct queue_schedule s = schedule("s", 100);
+	struct err e = {0};
+
+	ck_ok(queue_pause(q, Q, &e), &e);
+	put(q, &s);
+	clock_sleep_ms(120);
+	struct queue_step_reply r = step(l, 1);
+	ck_assert_uint_eq(r.n_due, 1);
+	ck_assert_int_ge(fire(l, &r).jobs, 1);
+	queue_step_reply_close(&r);
+	r = step(l, 1);
+	ck_assert_uint_eq(r.n_claims, 0);
+	queue_step_reply_close(&r);
+	ck_assert_int_ge(counts(q).ready, 1);
+	queue_schedule_close(&s);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(a_full_queue_keeps_the_tick)
+{
+	struct queue *q = open_queue();
+	struct queue_options narrow = {.max_length = 2};
+	struct queue_link *small = open_link_with("small", &narrow), *wide = open_link("wide");
+	struct queue_schedule s = schedule("s", 3600 * 1000), t;
+
+	s.missed = MISSED_ALL;
+	put(q, &s);
+	s.start_ms = s.now_ms - 5 * s.every_ms + 600 * 1000;
+	set_due(q, &s, s.start_ms);
+	struct queue_step_reply r = step(small, 0);
+	struct queue_fire_reply f = fire(small, &r);
+	ck_assert(f.jobs == 0 && f.next_due_ms >= 900);
+	queue_step_reply_close(&r);
+	t = show(q, "s");
+	ck_assert(t.jobs == 0 && t.next_ms == s.start_ms);
+	queue_schedule_close(&t);
+	check_sound(q);
+	clock_sleep_ms(1050);
+	ck_assert_int_eq(fire_all(wide), 5);
+	queue_schedule_close(&s);
+	queue_link_close(&small);
+	queue_link_close(&wide);
+	queue_close(&q);
+}
+END_TEST
+
+/* An offer that its dispatcher died with is given to another one soon. */
+START_TEST(a_lost_offer_is_given_to_another)
+{
+	struct queue *q = open_queue();
+	struct queue_link *dead = open_link("dead"), *l = open_link("w");
+	struct queue_schedule s = schedule("s", 500);
+
+	put(q, &s);
+	clock_sleep_ms(s.next_ms - s.now_ms + 1);
+	struct queue_step_reply r = step(dead, 0);
+	ck_assert_uint_eq(r.n_due, 1);
+	queue_step_reply_close(&r);
+	r = step(l, 0);
+	ck_assert(r.n_due == 0 && r.next_due_ms > 0 && r.next_due_ms <= 200);
+	clock_sleep_ms(r.next_due_ms + 1);
+	queue_step_reply_close(&r);
+	r = step(l, 0);
+	ck_assert_uint_eq(r.n_due, 1);
+	ck_assert_int_eq(r.due[0].due_ms, s.next_ms);
+	ck_assert_int_ge(fire(l, &r).jobs, 1);
+	queue_step_reply_close(&r);
+	queue_schedule_close(&s);
+	check_sound(q);
+	queue_link_close(&dead);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
+/* ---- races and deaths ------------------------------------------------------------------------------------------------------ */
+
+/* A dispatcher that forgets some offers, and fires others twice. It ends after a time, or is killed. */
+static void dispatcher(int n, int64_t until_ms)
+{
+	char name[16];
+	unsigned seed = (unsigned)n;
+	struct queue_link *l;
+	struct queue_step_reply r;
+	struct queue_fire_reply f;
+
+	snprintf(name, sizeof(name), "w%d", n);
+	l = open_link(name);
+	while (clock_now_ms() < until_ms) {
+		if (!try_step(l, 0, &r)) {
+			clock_sleep_ms(20);
+			continue;
+		}
+		int64_t pause = r.next_due_ms < 0 || r.next_due_ms > 50 ? 50 : r.next_due_ms;
+		if (r.n_due && rand_r(&seed) % 20) {
+			pause = try_fire(l, r.due, r.n_due, r.now_ms, &f) && f.next_due_ms >= 0 ? f.next_due_ms : 10;
+			if (!(rand_r(&seed) % 4))
+				(void)!try_fire(l, r.due, r.n_due, r.now_ms, &f);
+		}
+		queue_step_reply_close(&r);
+		clock_sleep_ms(pause > 50 ? 50 : pause);
+	}
+	queue_link_close(&l);
+	_exit(0);
+}
+
+static pid_t start_dispatcher(int n, int64_t until_ms)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dispatcher(n, until_ms);
+	}
+	return pid;
+}
+
+START_TEST(eight_dispatchers_race_for_a_thousand_ticks)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule s = schedule("s", 10);
+	pid_t pids[8];
+	int64_t until = clock_now_ms() + 11500;
+
+	put(q, &s);
+	for (int i = 0; i < 8; i++)
+		pids[i] = start_dispatcher(i, until);
+	/* some are killed, and others come */
+	for (int i = 0; clock_now_ms() < until - 1000; i++) {
+		clock_sleep_ms(900);
+		test_kill(pids[i % 8], SIGKILL);
+		pids[i % 8] = start_dispatcher(10 + i, until);
+	}
+	for (int i = 0; i < 8; i++)
+		waitpid(pids[i], NULL, 0);
+	ck_assert_int_ge(check_ticks(q, "s"), 1000);
+	queue_schedule_close(&s);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(each_tick_once_though_redis_is_killed)
+{
+	struct test_redis *server = server_with("always");
+	struct queue *q = open_queue();
+	struct queue_schedule s = schedule("s", 20);
+	pid_t pids[3];
+	int64_t until = clock_now_ms() + 9000;
+
+	put(q, &s);
+	for (int i = 0; i < 3; i++)
+		pids[i] = start_dispatcher(i, until);
+	for (int i = 0; i < 5; i++) {
+		clock_sleep_ms(1000);
+		test_redis_kill(server);
+		clock_sleep_ms(200);
+		test_redis_again(server);
+	}
+	for (int i = 0; i < 3; i++)
+		waitpid(pids[i], NULL, 0);
+	ck_assert_int_ge(check_ticks(q, "s"), 200);
+	queue_schedule_close(&s);
+	queue_close(&q);
+}
+END_TEST
+
+/* ---- hostile data ----------------------------------------------------------------------------------------------------------- */
+
+START_TEST(what_cannot_be_read_makes_no_job_and_says_so)
+{
+	struct queue *q = open_queue();
+	struct queue_link *l = open_link("w");
+	struct queue_schedule s = schedule("s", 100), t;
+	struct err e = {0};
+
+	put(q, &s);
+	t = s;
+	t.every_ms = 0;
+	strcpy(t.cron, "no cron");
+	set_due(q, &t, s.now_ms);
+	ck_assert_int_eq(fire_all(l), 0);
+	t = show(q, "s");
+	ck_assert_msg(strstr(t.problem, "cron"), "%s", t.problem);
+	ck_assert_int_gt(t.next_ms, t.now_ms + 30000);
+	queue_schedule_close(&t);
+	check_sound(q);
+	ck_assert_int_eq(queue_schedule_run(q, "s", (char[JOB_ID]){0}, &e), -1);
+	put(q, &s); /* repaired */
+	t = show(q, "s");
+	ck_assert_str_eq(t.problem, "");
+	queue_schedule_close(&t);
+	ck_assert_int_eq(queue_schedule_delete(q, "s", -1, &e), 1);
+	queue_schedule_close(&s);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(the_audit_sees_a_schedule_out_of_place)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule s = schedule("s", 60000);
+	struct err e = {0};
+	struct queue_audit a;
+	char port[16];
+
+	put(q, &s);
+	check_sound(q);
+	snprintf(port, sizeof(port), "%d", server_with("no")->port);
+	static const char *const harm[][6] = {
+	        {"ZADD", "{bq:q:0}:cr", "5", "s", NULL}, {"HDEL", "{bq:q:0}:n", "ct", NULL}, {"ZREM", "{bq:q:0}:cr", "s", NULL}};
+	for (size_t i = 0; i < ARRAY_LEN(harm); i++) {
+		const char *argv[12] = {"redis-cli", "-p", port};
+		for (int k = 0; harm[i][k]; k++)
+			argv[3 + k] = harm[i][k];
+		int status;
+		ck_assert(test_wait(test_spawn("cli", argv, NULL), 5000, &status) && status == 0);
+		ck_assert_msg(queue_audit(q, Q, &a, &e) == 0, "%s went unseen", harm[i][0]);
+		set_due(q, &s, s.next_ms);
+		check_sound(q);
+	}
+	queue_schedule_close(&s);
+	queue_close(&q);
+}
+END_TEST
+
+static const TTest *const tests[] = {a_schedule_is_kept_as_it_was_given, what_is_no_schedule_is_refused, they_are_listed_by_name,
+        a_tick_makes_its_job_and_wakes_who_waits, who_comes_second_does_nothing, missed_ticks_follow_the_policy,
+        no_job_while_the_one_before_lives, pause_resume_and_run, a_paused_queue_takes_the_jobs_in, a_full_queue_keeps_the_tick,
+        a_lost_offer_is_given_to_another, eight_dispatchers_race_for_a_thousand_ticks, each_tick_once_though_redis_is_killed,
+        what_cannot_be_read_makes_no_job_and_says_so, the_audit_sees_a_schedule_out_of_place};
+TEST_MAIN("queue_cron", tests)
