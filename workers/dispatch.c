@@ -3,6 +3,7 @@
  * Free slots go, one by one, to the hungry queue that has the fewest; ties to the one that waited longest. Short kinds may
  * also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
  * a round trip between two jobs of microseconds. A queue that looks ahead gives way when another is hungry and has less.
+ * A quarantined job is alone in its slot: it waits for an idle one, and nothing waits behind it.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -105,7 +106,7 @@ int dispatch_want(const struct dispatcher *d, const struct line *l)
 	int may = ahead > 0 ? refills(d, l, line_held(d, l)) : 0;
 	for (int i = 0; i < d->slots.n && may > 0; i++) {
 		const struct slot *s = &d->slots.all[i];
-		if (s->line != l || s->n == 0 || s->recycling || s->killed[0] != '\0')
+		if (s->line != l || !slot_may_look_ahead(s))
 			continue;
 		want += s->n < 1 + ahead ? 1 + ahead - s->n : 0;
 		may--;
@@ -116,13 +117,14 @@ int dispatch_want(const struct dispatcher *d, const struct line *l)
 /* ---- which slot */
 
 /* The slot for the next job of l: an idle one while *idle_left lasts, or one where it may be looked ahead; the shortest. */
-static struct slot *slot_for(struct dispatcher *d, const struct line *l, const struct kind *k, int idle_left)
+static struct slot *slot_for(struct dispatcher *d, const struct line *l, const struct kind *k, const struct job *j, int idle_left)
 {
 	struct slot *best = NULL;
+	bool may_wait = k->is_short && l->is_short && !j->quarantined;
 	for (int i = 0; i < d->slots.n; i++) {
 		struct slot *s = &d->slots.all[i];
 		bool idle = slot_is_idle(s) && idle_left > 0;
-		bool ahead = k->is_short && l->is_short && s->n > 0 && s->n < SLOT_DEPTH && s->line == l && s->killed[0] == '\0' && !s->eof;
+		bool ahead = may_wait && s->line == l && slot_may_look_ahead(s);
 		if ((idle || ahead) && (best == NULL || s->n < best->n))
 			best = s;
 	}
@@ -156,7 +158,7 @@ void dispatch_pending(struct dispatcher *d, struct line *l)
 			pending_refuse(l, j);
 			continue;
 		}
-		struct slot *s = slot_for(d, l, k, idle_left);
+		struct slot *s = slot_for(d, l, k, j, idle_left);
 		if (s == NULL)
 			break;
 		idle_left -= s->n == 0;

@@ -153,7 +153,7 @@ static void slots_memory(struct dispatcher *d)
 static bool slot_is_worn(const struct dispatcher *d, const struct slot *s)
 {
 	int64_t limit = setting_number(d->settings, WORKER_MAX_JOBS);
-	return (limit > 0 && s->jobs >= limit) || s->last_number > UINT32_MAX / 2;
+	return s->tainted || (limit > 0 && s->jobs >= limit) || s->last_number > UINT32_MAX / 2;
 }
 
 static void slot_check(struct dispatcher *d, struct slot *s)
@@ -165,7 +165,7 @@ static void slot_check(struct dispatcher *d, struct slot *s)
 		flight_time(d, s, f);
 	if (s->n > 1 || (s->n == 1 && f == NULL))
 		slot_ahead(d, s);
-	if (slot_is_idle(s) && slot_is_worn(d, s))
+	if (slot_is_empty(s) && slot_is_worn(d, s))
 		slot_recycle(s);
 }
 

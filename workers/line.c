@@ -11,6 +11,29 @@
 #define RETRY_MS     100
 #define RETRY_MAX_MS 1000
 
+static bool route_add(struct line *l, const char *kind, int version, bool quarantined, struct err *e)
+{
+	if (l->n_routes == LINE_ROUTES)
+		return err_set(e, ERR_INTERNAL, "the kinds of queue %s have more than %d versions", l->queue, LINE_ROUTES);
+	job_route(l->routes[l->n_routes++], kind, version, quarantined);
+	return true;
+}
+
+static bool version_add(struct line *l, const struct kind *k, int version, struct err *e)
+{
+	enum quarantine serves = l->settings->quarantine;
+	return (serves == QUARANTINE_ONLY || route_add(l, k->name, version, false, e)) &&
+	       (serves == QUARANTINE_NO || route_add(l, k->name, version, true, e));
+}
+
+static bool routes_add(struct line *l, const struct kind *k, struct err *e)
+{
+	for (int version = kind_oldest(k); version <= k->version; version++)
+		if (!version_add(l, k, version, e))
+			return false;
+	return version_add(l, k, 0, e); /* jobs of which nobody said which version they are */
+}
+
 bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e)
 {
 	memset(l, 0, sizeof(*l));
@@ -23,9 +46,8 @@ bool line_open(struct line *l, const struct settings *s, const char *queue, stru
 	for (size_t i = 0; (k = kind_at(i)) != NULL; i++) {
 		if (!str_eq(k->queue, queue))
 			continue;
-		if (l->n_kinds == LINE_KINDS)
-			return err_set(e, ERR_INTERNAL, "queue %s has more than %d kinds of jobs", queue, LINE_KINDS);
-		l->kinds[l->n_kinds++] = k->name;
+		if (!routes_add(l, k, e))
+			return false;
 		l->is_short = l->is_short && k->is_short;
 	}
 	return true;
@@ -130,7 +152,10 @@ static bool line_connect(struct line *l, int64_t now_ms)
 	struct queue_options options = {.namespace_ = *space != '\0' ? space : NULL};
 	if (l->link != NULL)
 		return true;
-	l->link = queue_link_open(setting_text(l->settings, QUEUE_URL), &options, l->queue, l->settings->name, l->kinds, l->n_kinds, &e);
+	const char *routes[LINE_ROUTES];
+	for (size_t i = 0; i < l->n_routes; i++)
+		routes[i] = l->routes[i];
+	l->link = queue_link_open(setting_text(l->settings, QUEUE_URL), &options, l->queue, l->settings->name, routes, l->n_routes, &e);
 	if (l->link == NULL)
 		line_failed(l, &e, now_ms);
 	return l->link != NULL;

@@ -10,7 +10,7 @@
 #include "workers/settings.h"
 #include "workers/slots.h"
 
-#define LINE_KINDS   64
+#define LINE_ROUTES  64
 #define LINE_TICK_MS 800 /* a line steps at least so often: a worker not heard for 3 s is taken for dead */
 
 enum line_call { CALL_NONE, CALL_STEP, CALL_RENEW, CALL_FIRE };
@@ -18,8 +18,8 @@ enum line_call { CALL_NONE, CALL_STEP, CALL_RENEW, CALL_FIRE };
 struct line {
 	char queue[JOB_NAME];
 	const struct settings *settings;
-	const char *kinds[LINE_KINDS];
-	size_t n_kinds;
+	char routes[LINE_ROUTES][JOB_ROUTE];
+	size_t n_routes;
 	bool is_short;           /* all its kinds are: it may look ahead */
 	struct queue_link *link; /* NULL: not connected yet */
 

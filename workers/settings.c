@@ -98,6 +98,18 @@ static bool log_resolve(struct settings *s, struct err *e)
 	return true;
 }
 
+static bool quarantine_resolve(struct settings *s, struct err *e)
+{
+	static const char *const words[] = {[QUARANTINE_SHARE] = "share", [QUARANTINE_ONLY] = "only", [QUARANTINE_NO] = "no"};
+	const char *given = setting_text(s, WORKER_QUARANTINE);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (str_eq(given, words[i])) {
+			s->quarantine = (enum quarantine)i;
+			return true;
+		}
+	return err_set(e, ERR_INVALID, "WORKER_QUARANTINE is \"%.40s\", but should be share, only or no", given);
+}
+
 bool settings_load(struct settings *s, struct err *e)
 {
 	static const char *const prefixes[] = {"WORKER_", NULL};
@@ -109,5 +121,5 @@ bool settings_load(struct settings *s, struct err *e)
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
 		s->slots = cores < 1 ? 1 : cores > 1024 ? 1024 : (int)cores;
 	}
-	return queues_resolve(s, e) && name_resolve(s, e) && log_resolve(s, e);
+	return queues_resolve(s, e) && quarantine_resolve(s, e) && name_resolve(s, e) && log_resolve(s, e);
 }

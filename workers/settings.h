@@ -19,12 +19,15 @@ enum setting_index {
 
 #define QUEUES_MAX 16
 
+enum quarantine { QUARANTINE_SHARE, QUARANTINE_ONLY, QUARANTINE_NO };
+
 struct settings {
 	union setting_value values[SETTINGS_COUNT];
 	int slots;                         /* resolved: at least 1 */
 	char name[JOB_WORKER];             /* resolved */
 	char queues[QUEUES_MAX][JOB_NAME]; /* resolved */
 	size_t n_queues;
+	enum quarantine quarantine;
 	enum log_level log_level;
 	bool log_json;
 };

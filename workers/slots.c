@@ -82,6 +82,7 @@ static bool slot_fork(struct slot *s, int64_t now_ms, struct err *e)
 	s->line = NULL;
 	s->last_number = 0;
 	s->jobs = 0;
+	s->tainted = false;
 	s->killed[0] = '\0';
 	s->born_ms = now_ms;
 	return true;
@@ -99,9 +100,19 @@ void slots_fork_missing(struct slots *s, int64_t now_ms)
 	}
 }
 
-bool slot_is_idle(const struct slot *s)
+bool slot_is_empty(const struct slot *s)
 {
 	return s->pid > 0 && !s->eof && !s->recycling && s->killed[0] == '\0' && s->n == 0;
+}
+
+bool slot_is_idle(const struct slot *s)
+{
+	return slot_is_empty(s) && !s->tainted;
+}
+
+bool slot_may_look_ahead(const struct slot *s)
+{
+	return s->n > 0 && s->n < SLOT_DEPTH && !s->eof && !s->recycling && s->killed[0] == '\0' && !s->tainted;
 }
 
 bool flight_is_started(const struct slot *s, const struct flight *f)
@@ -120,6 +131,8 @@ void slot_put(struct slot *s, struct line *line, const struct kind *k, const str
 	f->fence = j->fence;
 	f->kind = k;
 	f->line = line;
+	f->quarantined = j->quarantined;
+	s->tainted = s->tainted || j->quarantined;
 	f->sent_ms = f->renewed_ms = now_ms;
 	memcpy(f->id, j->id, sizeof(f->id));
 	s->line = line;
@@ -247,7 +260,7 @@ void slot_kill(struct slot *s, const char *why)
 
 void slot_recycle(struct slot *s)
 {
-	if (!slot_is_idle(s))
+	if (!slot_is_empty(s))
 		return;
 	s->recycling = true;
 	shutdown(s->fd, SHUT_WR);

@@ -29,6 +29,7 @@ struct flight {
 	int64_t fence;
 	const struct kind *kind;
 	struct line *line;
+	bool quarantined;
 	int64_t sent_ms, renewed_ms;
 	enum stop stop;
 	int64_t stop_ms;           /* when it was asked to stop */
@@ -48,6 +49,7 @@ struct slot {
 	uint32_t last_number;      /* of the jobs sent to this process */
 	struct line *line;         /* whose jobs it holds; NULL when n is 0 */
 	int64_t jobs;              /* answered by this process */
+	bool tainted;              /* it ran a quarantined job: it is replaced after it */
 	bool recycling;            /* its socket is closed; it is ending by itself */
 	int64_t born_ms, again_ms; /* again_ms: not forked before this time */
 	char killed[160];          /* why we killed it; "" : we did not */
@@ -74,7 +76,9 @@ bool slots_open(struct slots *s, const struct settings *settings, struct shm *sh
 void slots_close(struct slots *s); /* kills what lives and waits for it */
 
 void slots_fork_missing(struct slots *s, int64_t now_ms); /* replace dead slots */
-bool slot_is_idle(const struct slot *s);                  /* alive and holds no job */
+bool slot_is_empty(const struct slot *s);                 /* alive and holds no job */
+bool slot_is_idle(const struct slot *s);                  /* ... and may be given one */
+bool slot_may_look_ahead(const struct slot *s);           /* what it runs lets others wait behind it */
 /* Put a job behind those that the slot holds; slot_send sends what was put. n must be below SLOT_DEPTH. */
 void slot_put(struct slot *s, struct line *line, const struct kind *k, const struct job *j, int64_t now_ms);
 void slot_send(struct slot *s);
@@ -82,7 +86,7 @@ void slot_read(struct slots *all, struct slot *s); /* take the answers that came
 /* Give back the jobs that have not started; returns how many. */
 int slot_give_back(struct slots *all, struct slot *s);
 void slot_kill(struct slot *s, const char *why); /* the whole process group, at once */
-void slot_recycle(struct slot *s);               /* an idle slot: let it end, a new one follows */
+void slot_recycle(struct slot *s);               /* an empty slot: let it end, a new one follows */
 /* A process ended: true if it was a slot. Settles its jobs. */
 bool slots_reaped(struct slots *all, pid_t pid, int status, int64_t now_ms);
 /* Has job f of this slot started to run? */

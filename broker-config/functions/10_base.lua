@@ -9,9 +9,9 @@
 --
 -- All keys of a shard begin with T = {<namespace>:<queue>:<shard>}, so that they share one slot of a cluster:
 --   T:j:<id>          hash    the record of a job (fields below)
---   T:r:<kind>:<lane> list    ids ready to run; a lane is one digit of priority and the fairness key
---   T:g:<kind>        zset    the lanes of a kind that may hold something, by class (priority) and virtual time within it
---   T:m:<kind>        zset    the marker that waiting dispatchers pop (BZPOPMIN)
+--   T:r:<route>:<lane> list   ids ready to run; a lane is one digit of priority and the fairness key
+--   T:g:<route>       zset    the lanes of a route that may hold something, by class (priority) and virtual time within it
+--   T:m:<route>       zset    the marker that waiting dispatchers pop (BZPOPMIN)
 --   T:d               zset    the schedule: jobs that wait for their time, new or tried before, by that time
 --   T:h               zset    jobs held for others
 --   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
@@ -27,18 +27,22 @@
 --   T:b:<window>:<key> string  a rate: start of the window and what was used in it
 --   T:wt              hash    weights of lanes that have not the usual one, by fairness key
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
---   T:n               hash    counters: f last fence, r ready, r:<kind>, run, done, p paused since, v<class> virtual time,
---                             q parked, qd when to look at places again, nw how many weights, by bytes of parameters that wait,
+--   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since, v<class> virtual time,
+--                             q parked, qd when to look at places again, qp the place looked at last, nw how many weights, by bytes of
+--                             parameters that wait,
 --                             t ge mt rt times, ct when the next schedule ticks, at op places
 --
--- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap",
--- a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags, o ghosts, h timeline,
--- l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success, z "reason until what" it waited on last.
--- What has its usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a usual transition has to
--- read. Its flags: a h i l r t u x it has such a field, q it is parked, v it was parked and came back to its lane, w watched,
--- c cancel asked, g it has ghosts: its id lies in lanes where it is not to be taken,
--- because it was cancelled there or moved to another (searching a lane would cost its length). Field o names these lanes by their
--- priorities, one digit each. An id lies in a lane at most once, so that where a ready job is meant to be its id is no ghost.
+-- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
+-- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.
+--
+-- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
+-- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
+-- o ghosts, h timeline, l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success, z "reason until
+-- what" it waited on last. What has its usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a
+-- usual transition has to read. Its flags: a h i l r t u x it has such a field, q it is parked, v it was parked and came back to its lane,
+-- w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled there or moved to another (searching a lane would cost its
+-- length). Field o names these lanes by their priorities, one digit each, or one letter (a for 0) for a lane of the quarantine. An id lies
+-- in a lane at most once, so that where a ready job is meant to be its id is no ghost.
 --
 -- No loop runs more than 256 times for each thing a call does.
 
@@ -181,6 +185,10 @@ end
 
 local function kind_of(k)
 	return string.match(k, '^[^/]+')
+end
+
+local function route_of(k, job)
+	return has_flag(job, 'Q') and k .. '!' or k
 end
 
 -- The name under which clients call it. flags: 'allow-oom' frees memory or moves what is there, so that it may run when memory is full.

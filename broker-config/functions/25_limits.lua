@@ -82,10 +82,10 @@ function limits.unpark(id, job, place)
 	count('q', -1)
 end
 
-function limits.bring_back(id, key, job, kind, lane, place)
+function limits.bring_back(id, key, job, k, lane, place)
 	limits.unpark(id, job, place)
 	set_flag(job, 'v')
-	line_up(id, key, job, kind_of(kind), lane, front)
+	line_up(id, key, job, k, lane, front)
 	save(key, job)
 end
 
@@ -136,6 +136,19 @@ function limits.turn()
 	local first = call('ZRANGE', T .. ':qd', '0', '0', 'WITHSCORES')[2]
 	limits.due = first and first ~= 'inf' and tonumber(first) or nil
 	set('qd', limits.due or 0)
+end
+
+-- Once a second, for some of the concurrency keys: the one that is on its way may be of a kind that nobody takes just now. Then another
+-- goes too; if it was not so, that one is parked again.
+function limits.keep_house(from)
+	local first = call('ZCOUNT', T .. ':qd', '-inf', '(+inf')
+	local at = math.max(first, from or 0)
+	local places = call('ZRANGE', T .. ':qd', at, at + 15)
+	for _, place in ipairs(places) do
+		local name = string.sub(place, 2)
+		limits.next_of(name, limits.running(name))
+	end
+	set('qp', #places < 16 and 0 or at + 16)
 end
 
 -- ---- hooks -----------------------------------------------------------------------------------------------------------

@@ -30,17 +30,18 @@ local function finish(id, key, job, to, ...)
 	count('done', 1)
 end
 
--- What is needed to send a running job back: kind, lane, errors, crashes, and its limits.
+-- What is needed to send a running job back: kind and version, lane, errors, crashes, and its limits.
 local function plan_of(key)
 	local h = call('HMGET', key, 'k', 'y', 'a', 'm')
-	local plan = { kind = kind_of(h[1]), lane = h[2], errors = 0, crashes = 0, attempts = 1, max_crashes = 3, base = 1000, cap = 300000 }
+	local plan = { k = h[1], lane = h[2], errors = 0, crashes = 0, attempts = 1, max_crashes = 3, base = 1000, cap = 300000, quarantine = 1 }
 	if h[3] then
 		local errors, crashes = string.match(h[3], '^(%d+) (%d+)$')
 		plan.errors, plan.crashes = tonumber(errors), tonumber(crashes)
 	end
 	if h[4] then
-		local attempts, max_crashes, base, cap = string.match(h[4], '^(%d+) (%d+) (%d+) (%d+)$')
+		local attempts, max_crashes, base, cap, quarantine = string.match(h[4], '^(%d+) (%d+) (%d+) (%d+) ?(%d*)$')
 		plan.attempts, plan.max_crashes, plan.base, plan.cap = tonumber(attempts), tonumber(max_crashes), tonumber(base), tonumber(cap)
+		plan.quarantine = tonumber(quarantine) or 1
 	end
 	return plan
 end
@@ -57,8 +58,11 @@ local function crash(id, key, job, why)
 	if crashes > plan.max_crashes then
 		return finish(id, key, job, DEAD, 'a', counts, 'E', 'crashed poison: it crashed ' .. crashes .. ' times; last: ' .. why)
 	end
+	if crashes >= plan.quarantine then
+		set_flag(job, 'Q')
+	end
 	move(key, job, READY, 'a', counts)
-	put(front, plan.kind, plan.lane, id)
+	put(front, route_of(plan.k, job), plan.lane, id)
 end
 
 local function backoff(plan, errors, chance)
@@ -119,7 +123,7 @@ function ACKS.G(id, key, job)
 	local plan = plan_of(key)
 	timeline.note(key, job, 'given_back')
 	move(key, job, READY)
-	put(front, plan.kind, plan.lane, id)
+	put(front, route_of(plan.k, job), plan.lane, id)
 end
 
 -- Not now: what it needs is used up or stopped. Neither an error nor a crash. a: for how many ms; b: why.

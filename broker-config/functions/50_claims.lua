@@ -17,7 +17,7 @@ local function promote()
 		local job = read(key)
 		if job then
 			local h = call('HMGET', key, 'k', 'y')
-			line_up(id, key, job, kind_of(h[1]), h[2])
+			line_up(id, key, job, h[1], h[2])
 			move(key, job, READY)
 		end
 	end
@@ -37,13 +37,13 @@ local function by_score(a, b)
 	return a.at < b.at
 end
 
--- The lanes to be served next: those of the most urgent class among the kinds asked for, by virtual time.
+-- The lanes to be served next: those of the most urgent class among the routes asked for, by virtual time.
 local function next_lanes(c)
 	local lanes = {}
-	for _, kind in ipairs(c.kinds) do
-		local z = c.ready[kind] > 0 and call('ZRANGE', T .. ':g:' .. kind, '0', '31', 'WITHSCORES') or {}
+	for _, route in ipairs(c.routes) do
+		local z = c.ready[route] > 0 and call('ZRANGE', T .. ':g:' .. route, '0', '31', 'WITHSCORES') or {}
 		for i = 1, #z, 2 do
-			lanes[#lanes + 1] = { kind = kind, lane = z[i], at = tonumber(z[i + 1]) }
+			lanes[#lanes + 1] = { route = route, lane = z[i], at = tonumber(z[i + 1]) }
 		end
 	end
 	if #lanes > 1 then
@@ -71,11 +71,11 @@ local function weigh(c, lanes)
 	return sum
 end
 
--- What a dispatcher needs of a claimed job: id, fence, kind, params, counts of earlier attempts, trace.
-local function claim_of(id, key, job, kind, params)
+-- What a dispatcher needs of a claimed job: id, fence, route, params, counts of earlier attempts, trace.
+local function claim_of(id, key, job, k, params)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	return { id, job.fence, kind, params, counts, trace }
+	return { id, job.fence, route_of(k, job), params, counts, trace }
 end
 
 -- The next fence, as text: the thousands are the same for a whole batch, nearly always.
@@ -88,12 +88,12 @@ local function fence_text(c)
 	return c.high .. string.sub(1000 + low, 2)
 end
 
--- Is this id, just taken from the lane of this priority, a ghost there? Then it is one no longer.
-local function lay_ghost(key, job, priority)
-	if not has_flag(job, 'g') or (job.state == READY and priority_of(call('HGET', key, 'y')) == priority) then
+-- Is this id, just taken from the lane of this mark, a ghost there? Then it is one no longer.
+local function lay_ghost(key, job, mark)
+	if not has_flag(job, 'g') or (job.state == READY and mark_of(job, call('HGET', key, 'y')) == mark) then
 		return job.state ~= READY
 	end
-	if drop_ghost(key, job, priority) then
+	if drop_ghost(key, job, mark) then
 		keep(key, job)
 	end
 	return true
@@ -107,7 +107,7 @@ local function is_passed_over(c, id, key, job, lane)
 	if job.state == READY and job.flags == '' then
 		return false
 	end
-	if lay_ghost(key, job, priority_of(lane.lane)) then
+	if lay_ghost(key, job, lane_mark(lane.route, lane.lane)) then
 		return true
 	end
 	if (has_flag(job, 'l') or has_flag(job, 'r')) and not limits.admit(id, key, job, lane.lane) then
@@ -118,10 +118,10 @@ local function is_passed_over(c, id, key, job, lane)
 end
 
 -- It is ours: into the answer and the leases. counts, trace: false when there are none.
-local function hand_over(c, id, fence, kind, params, counts, trace)
+local function hand_over(c, id, fence, route, params, counts, trace)
 	local leases, claims = c.leases, c.claims
 	c.bytes = c.bytes + (params and #params or 0)
-	claims[#claims + 1] = { id, fence, kind, params, counts, trace }
+	claims[#claims + 1] = { id, fence, route, params, counts, trace }
 	leases[#leases + 1] = c.until_ms
 	leases[#leases + 1] = id
 end
@@ -147,14 +147,14 @@ local function take(c, id, lane)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	hand_over(c, id, job.fence, h[2], h[3], counts, trace)
+	hand_over(c, id, job.fence, route_of(h[2], job), h[3], counts, trace)
 	return true
 end
 
 -- Take up to n from a lane; what was popped but would make the answer too long goes back to the front, in its order.
 -- A lane whose last id was taken may stay in its ring until it is looked at again. One that is alone owes nobody anything.
 local function serve(c, lane, n, alone)
-	local list, ring = T .. ':r:' .. lane.kind .. ':' .. lane.lane, T .. ':g:' .. lane.kind
+	local list, ring = T .. ':r:' .. lane.route .. ':' .. lane.lane, T .. ':g:' .. lane.route
 	local ids, taken = call('LPOP', list, n) or {}, 0
 	local last = #ids
 	c.parked = 0
@@ -180,9 +180,9 @@ local function serve(c, lane, n, alone)
 	c.popped = c.popped + math.max(1, last)
 	c.want = c.want - taken
 	local gone = taken + c.parked
-	c.ready[lane.kind] = c.ready[lane.kind] - gone
+	c.ready[lane.route] = c.ready[lane.route] - gone
 	count('r', -gone)
-	count('r:' .. lane.kind, -gone)
+	count('r:' .. lane.route, -gone)
 end
 
 -- Fair shares: each lane of the class gets a part of what is wanted that is as large as its weight. The virtual time of a lane grows
@@ -218,23 +218,23 @@ local function take_back(c)
 		return
 	end
 	flush_lanes()
-	for _, kind in ipairs(c.kinds) do
-		c.ready[kind] = known['r:' .. kind] + (deltas['r:' .. kind] or 0)
+	for _, route in ipairs(c.routes) do
+		c.ready[route] = known['r:' .. route] + (deltas['r:' .. route] or 0)
 	end
 end
 
--- A kind with something left keeps its marker, so that the next waiting dispatcher wakes; one that was emptied loses it.
+-- A route with something left keeps its marker, so that the next waiting dispatcher wakes; one that was emptied loses it.
 local function set_markers(c)
 	local more = 0
 	if c.paused then
 		return more -- resuming sets them all
 	end
-	for _, kind in ipairs(c.kinds) do
-		if c.ready[kind] > 0 then
+	for _, route in ipairs(c.routes) do
+		if c.ready[route] > 0 then
 			more = 1
-			call('ZADD', T .. ':m:' .. kind, '0', '1')
-		elseif c.before[kind] > 0 then
-			call('DEL', T .. ':m:' .. kind)
+			call('ZADD', T .. ':m:' .. route, '0', '1')
+		elseif c.before[route] > 0 then
+			call('DEL', T .. ':m:' .. route)
 		end
 	end
 	return more

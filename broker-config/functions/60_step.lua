@@ -47,6 +47,8 @@ local function keep_house(last)
 	trim_ends(':k', opt.result_ttl)
 	trim_old()
 	trim_all(64)
+	limits.keep_house(tonumber(call('HGET', T .. ':n', 'qp')))
+	flush_lanes()
 end
 
 -- ---- step ------------------------------------------------------------------------------------------------------------
@@ -98,15 +100,15 @@ end
 local function read_counters(c)
 	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'qd', 'nw', 'r', 'run', 'done', 'by' }
 	local fixed = #names
-	for i, kind in ipairs(c.kinds) do
-		names[fixed + i] = 'r:' .. kind
+	for i, route in ipairs(c.routes) do
+		names[fixed + i] = 'r:' .. route
 	end
 	local h = call('HMGET', T .. ':n', unpack(names))
 	for i = 10, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
-	for _, kind in ipairs(c.kinds) do
-		c.ready[kind] = known['r:' .. kind]
+	for _, route in ipairs(c.routes) do
+		c.ready[route] = known['r:' .. route]
 	end
 	limits.due = h[8] and h[8] ~= '0' and tonumber(h[8]) or nil
 	c.weighted = h[9] and h[9] ~= '0'
@@ -115,10 +117,10 @@ local function read_counters(c)
 	return h
 end
 
--- worker, seq, lease, want, number of kinds, kinds, number of acks, acks
+-- worker, seq, lease, want, number of routes, routes, number of acks, acks
 local function step(keys, args)
 	enter(keys, args)
-	local worker, seq, lease, n_kinds = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
+	local worker, seq, lease, n_routes = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
 	local last = last_answer(worker)
 	if last and last.seq > seq then
 		return redis.error_reply('STALESEQ a later step of this worker was already taken')
@@ -126,17 +128,17 @@ local function step(keys, args)
 	if last and last.seq == seq then
 		return answer_again(worker, last)
 	end
-	local c = { worker = worker, want = tonumber(args[8]), until_ms = string.format('%.0f', now + lease), kinds = {}, ready = {}, before = {}, service = {},
+	local c = { worker = worker, want = tonumber(args[8]), until_ms = string.format('%.0f', now + lease), routes = {}, ready = {}, before = {}, service = {},
 		claims = {}, leases = {}, popped = 0, bytes = 0 }
-	for i = 1, n_kinds do
-		c.kinds[i] = args[9 + i]
+	for i = 1, n_routes do
+		c.routes[i] = args[9 + i]
 	end
 	local h = read_counters(c)
 	local fence = c.fence
 	if h[6] then
 		c.paused, c.want = true, 0
 	end
-	local rejected = apply_acks(worker, args, 11 + n_kinds, tonumber(args[10 + n_kinds]))
+	local rejected = apply_acks(worker, args, 11 + n_routes, tonumber(args[10 + n_routes]))
 	local silence_end = keep_time(h[2], h[3])
 	-- Often enough as often as it is noted that we live.
 	if not last or now - last.alive >= ALIVE_NOTED then
@@ -151,9 +153,9 @@ local function step(keys, args)
 		offers, tick = cron.offers()
 	end
 	flush_lanes()
-	for _, kind in ipairs(c.kinds) do
-		c.ready[kind] = c.ready[kind] + (deltas['r:' .. kind] or 0)
-		c.before[kind] = c.ready[kind]
+	for _, route in ipairs(c.routes) do
+		c.ready[route] = c.ready[route] + (deltas['r:' .. route] or 0)
+		c.before[route] = c.ready[route]
 	end
 	claim(c)
 	take_back(c)

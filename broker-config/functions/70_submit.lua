@@ -57,9 +57,9 @@ local function cancel_job(id)
 		limits.unpark(id, job, limits.place_of(key))
 	elseif state == READY then
 		local h = call('HMGET', key, 'k', 'y')
-		add_ghost(key, job, priority_of(h[2]))
+		add_ghost(key, job, mark_of(job, h[2]))
 		count('r', -1)
-		count('r:' .. kind_of(h[1]), -1)
+		count('r:' .. route_of(h[1], job), -1)
 	else
 		call('ZREM', T .. (state == WAITING and ':h' or ':d'), id)
 	end
@@ -77,11 +77,11 @@ local function store_job(item, args, first, last)
 		call('ZADD', T .. ':d', item.due, item.id)
 		-- Who waits must learn when it is due earlier than all others.
 		if call('ZRANGE', T .. ':d', 0, 0)[1] == item.id then
-			call('ZADD', T .. ':m:' .. item.kind, '0', '1')
+			call('ZADD', T .. ':m:' .. item.route, '0', '1')
 		end
 	else
 		call('HSET', key, 's', READY .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
-		put(back, item.kind, item.lane, item.id)
+		put(back, item.route, item.lane, item.id)
 	end
 end
 
@@ -93,11 +93,11 @@ local function refusal(item, bytes, room)
 	if room.lane <= 0 or #item.lane <= 1 then
 		return nil
 	end
-	local name = item.kind .. ':' .. string.sub(item.lane, 2)
+	local name = item.route .. ':' .. string.sub(item.lane, 2)
 	if not room.lanes[name] then
 		local waiting = 0
 		for class = 0, 9 do
-			waiting = waiting + call('LLEN', T .. ':r:' .. item.kind .. ':' .. class .. string.sub(item.lane, 2))
+			waiting = waiting + call('LLEN', T .. ':r:' .. item.route .. ':' .. class .. string.sub(item.lane, 2))
 		end
 		room.lanes[name] = room.lane - waiting
 	end
@@ -105,7 +105,7 @@ local function refusal(item, bytes, room)
 end
 
 local function use_room(item, bytes, room)
-	local name = item.kind .. ':' .. string.sub(item.lane, 2)
+	local name = item.route .. ':' .. string.sub(item.lane, 2)
 	room.jobs, room.bytes = room.jobs - 1, room.bytes - bytes
 	room.lanes[name] = room.lanes[name] and room.lanes[name] - 1
 	count('by', bytes)
@@ -152,7 +152,7 @@ local function submit_one(item, args, first, last, known, room)
 end
 
 local function read_item(args, at)
-	local item = { id = args[at], kind = args[at + 1], lane = args[at + 2], idem = args[at + 3], fingerprint = args[at + 4],
+	local item = { id = args[at], route = args[at + 1], lane = args[at + 2], idem = args[at + 3], fingerprint = args[at + 4],
 		unique = args[at + 5], policy = args[at + 6], held = args[at + 7] == '1', due = tonumber(args[at + 8]),
 		flags = args[at + 10] }
 	local delay = tonumber(args[at + 9])
@@ -193,7 +193,7 @@ local function room_of(text, memory_full)
 		bytes = bytes == '0' and math.huge or tonumber(bytes) - known.by }
 end
 
--- limits, memory full (0, 1), n, then for each item: id, kind, lane, idempotency key, fingerprint, unique key, policy, held,
+-- limits, memory full (0, 1), n, then for each item: id, route, lane, idempotency key, fingerprint, unique key, policy, held,
 -- due, delay, flags, number of further arguments, fields and values of the record
 local function submit(keys, args)
 	enter(keys, args)

@@ -31,8 +31,8 @@ local function replay_job(id, key, job)
 	local h = call('HMGET', key, 'k', 'y')
 	call('ZREM', T .. END_INDEX[job.state], id)
 	timeline.note_anew(key, job, 'replayed')
-	clear_flags(job, 'acv')
-	line_up(id, key, job, kind_of(h[1]), h[2])
+	clear_flags(job, 'acvQ')
+	line_up(id, key, job, h[1], h[2])
 	move(key, job, READY)
 	call('PERSIST', key)
 	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
@@ -71,7 +71,7 @@ local function release(keys, args)
 		return { -1, tonumber(job.state) }
 	end
 	local h = call('HMGET', key, 'k', 'y')
-	line_up(id, key, job, kind_of(h[1]), h[2])
+	line_up(id, key, job, h[1], h[2])
 	timeline.note(key, job, 'released')
 	move(key, job, READY)
 	call('ZREM', T .. ':h', id)
@@ -97,17 +97,17 @@ local function prioritize(keys, args)
 		return { -1, tonumber(job.state) }
 	end
 	local h = call('HMGET', key, 'k', 'y')
-	local from, lane, kind = priority_of(h[2]), priority .. string.sub(h[2] or '5', 2), kind_of(h[1])
+	local from, lane = priority_of(h[2]), priority .. string.sub(h[2] or '5', 2)
 	if from == priority then
 		return { 1, tonumber(job.state) }
 	end
 	if has_flag(job, 'q') then
 		call('ZADD', T .. ':q:' .. limits.place_of(key), 'XX', limits.score(priority), id)
 	elseif job.state == READY then
-		add_ghost(key, job, from)
-		line_up(id, key, job, kind, lane)
+		add_ghost(key, job, mark_of(job, h[2]))
+		line_up(id, key, job, h[1], lane)
 		count('r', -1) -- it was counted where it was
-		count('r:' .. kind, -1)
+		count('r:' .. route_of(h[1], job), -1)
 	end
 	timeline.note(key, job, 'priority', from .. ' to ' .. priority)
 	save(key, job, 'y', lane)

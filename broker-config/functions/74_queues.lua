@@ -10,39 +10,39 @@ local function pause(keys, args)
 	call('HDEL', T .. ':n', 'p')
 	local h = call('HGETALL', T .. ':n')
 	for i = 1, #h, 2 do
-		local kind = string.match(h[i], '^r:(.+)$')
-		if kind and tonumber(h[i + 1]) > 0 then
-			call('ZADD', T .. ':m:' .. kind, '0', '1')
+		local route = string.match(h[i], '^r:(.+)$')
+		if route and tonumber(h[i + 1]) > 0 then
+			call('ZADD', T .. ':m:' .. route, '0', '1')
 		end
 	end
 	return 1
 end
 
 -- An id just taken from its lane, which nobody will run. Returns how many jobs that cancelled.
-local function purge_id(id, lane, kind)
+local function purge_id(id, lane, route)
 	local key = T .. ':j:' .. id
 	local job = read(key)
-	if not job or lay_ghost(key, job, priority_of(lane)) then
+	if not job or lay_ghost(key, job, lane_mark(route, lane)) then
 		return 0
 	end
 	count('r', -1)
-	count('r:' .. kind, -1)
+	count('r:' .. route, -1)
 	finish(id, key, job, CANCELLED)
 	return 1
 end
 
--- The lanes of a kind from the first on, until `limit` ids were taken or as many lanes looked at.
-local function purge_kind(kind, limit)
-	local ring, popped, cancelled = T .. ':g:' .. kind, 0, 0
+-- The lanes of a route from the first on, until `limit` ids were taken or as many lanes looked at.
+local function purge_route(route, limit)
+	local ring, popped, cancelled = T .. ':g:' .. route, 0, 0
 	for _ = 1, BATCH do
 		local lane = popped < limit and call('ZRANGE', ring, 0, 0)[1]
 		if not lane then
 			break
 		end
 		local wanted = limit - popped
-		local ids = call('LPOP', T .. ':r:' .. kind .. ':' .. lane, wanted) or {}
+		local ids = call('LPOP', T .. ':r:' .. route .. ':' .. lane, wanted) or {}
 		for _, id in ipairs(ids) do
-			cancelled = cancelled + purge_id(id, lane, kind)
+			cancelled = cancelled + purge_id(id, lane, route)
 		end
 		if #ids < wanted then
 			call('ZREM', ring, lane)
@@ -76,9 +76,9 @@ end
 local function purge_ready(limit)
 	local h, popped, cancelled = call('HGETALL', T .. ':n'), 0, 0
 	for i = 1, #h, 2 do
-		local kind = string.match(h[i], '^r:(.+)$')
-		if kind and tonumber(h[i + 1]) > 0 and popped < limit then
-			local p, n = purge_kind(kind, limit - popped)
+		local route = string.match(h[i], '^r:(.+)$')
+		if route and tonumber(h[i + 1]) > 0 and popped < limit then
+			local p, n = purge_route(route, limit - popped)
 			popped, cancelled = popped + p, cancelled + n
 		end
 	end

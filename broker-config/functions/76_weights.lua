@@ -15,34 +15,34 @@ function weights.set(keys, args)
 	return 1
 end
 
--- The kinds that ever had a job here, in the order of their names.
-function weights.kinds()
-	local h, kinds = call('HGETALL', T .. ':n'), {}
+-- The routes that ever had a job here, in the order of their names.
+function weights.routes()
+	local h, routes = call('HGETALL', T .. ':n'), {}
 	for i = 1, #h, 2 do
-		kinds[#kinds + 1] = string.match(h[i], '^r:(.+)$')
+		routes[#routes + 1] = string.match(h[i], '^r:(.+)$')
 	end
-	table.sort(kinds)
-	return kinds
+	table.sort(routes)
+	return routes
 end
 
 -- lane: {weight, how many are ready there}
 function weights.get(keys, args)
 	enter(keys, args)
 	local ready = 0
-	for _, kind in ipairs(weights.kinds()) do
+	for _, route in ipairs(weights.routes()) do
 		for class = 0, 9 do
-			ready = ready + call('LLEN', T .. ':r:' .. kind .. ':' .. class .. args[5])
+			ready = ready + call('LLEN', T .. ':r:' .. route .. ':' .. class .. args[5])
 		end
 	end
 	return { tonumber(call('HGET', T .. ':wt', args[5]) or 1), ready }
 end
 
-function weights.add_lanes(kind, lanes, out)
+function weights.add_lanes(route, lanes, out)
 	for i = 1, #lanes, 2 do
-		local ready = call('LLEN', T .. ':r:' .. kind .. ':' .. lanes[i])
+		local ready = call('LLEN', T .. ':r:' .. route .. ':' .. lanes[i])
 		local key = string.sub(lanes[i], 2)
 		if ready > 0 then
-			out[#out + 1] = { key, tonumber(call('HGET', T .. ':wt', key) or 1), kind, tonumber(string.sub(lanes[i], 1, 1)), ready }
+			out[#out + 1] = { key, tonumber(call('HGET', T .. ':wt', key) or 1), route, tonumber(string.sub(lanes[i], 1, 1)), ready }
 		end
 	end
 end
@@ -53,23 +53,23 @@ function weights.add_weights(h, out)
 	end
 end
 
--- cursor: {next cursor, lanes}. First the lanes of each kind that hold something, {key, weight, kind, priority, ready}; then the weights
--- that were set, {key, weight}. A cursor is <kind>:<place in its ring>, or :<place among the weights>. While lanes come and go a lane may
+-- cursor: {next cursor, lanes}. First the lanes of each route that hold something, {key, weight, route, priority, ready}; then the weights
+-- that were set, {key, weight}. A cursor is <route>:<place in its ring>, or :<place among the weights>. While lanes come and go a lane may
 -- come twice; one that stays is not left out.
 function weights.list(keys, args)
 	enter(keys, args)
 	local from, place, out = string.match(args[5], '^([^:]*):(%d+)$')
 	out = {}
-	local kinds = weights.kinds()
-	for i, kind in ipairs(from == '' and {} or kinds) do
-		if not from or kind >= from then
-			local page = call('ZSCAN', T .. ':g:' .. kind, kind == from and place or '0', 'COUNT', BATCH)
-			weights.add_lanes(kind, page[2], out)
+	local routes = weights.routes()
+	for i, route in ipairs(from == '' and {} or routes) do
+		if not from or route >= from then
+			local page = call('ZSCAN', T .. ':g:' .. route, route == from and place or '0', 'COUNT', BATCH)
+			weights.add_lanes(route, page[2], out)
 			if page[1] ~= '0' then
-				return { kind .. ':' .. page[1], out }
+				return { route .. ':' .. page[1], out }
 			end
 			if #out >= BATCH then
-				return { (kinds[i + 1] or '') .. ':0', out }
+				return { (routes[i + 1] or '') .. ':0', out }
 			end
 		end
 	end

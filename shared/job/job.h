@@ -34,6 +34,7 @@
 #define JOB_WORKER 64  /* host:pid:start */
 #define JOB_TRACE  64  /* W3C traceparent, 55 characters */
 #define JOB_TAGS   200
+#define JOB_ROUTE  40 /* "<kind>[/<version>][!]" and NUL */
 
 /* X(state, wire name, is an end state) */
 #define JOB_STATES(X)                        \
@@ -91,6 +92,7 @@ struct job {
 	char *params;              /* JSON object text; owned by the job */
 	int attempt, max_attempts; /* attempt: number of the current or last one, from 1; 0 before the first claim */
 	int crashes;
+	bool quarantined;                                    /* it crashed: it runs alone, on workers that serve the quarantine */
 	int64_t fence;                                       /* of the current or last claim */
 	int64_t rev;                                         /* grows with every change of the record: the ETag */
 	int64_t created_at, run_at, started_at, finished_at; /* ms UTC; 0: not yet */
@@ -125,6 +127,11 @@ void job_id_make(char out[JOB_ID], const char *queue, int shard, int64_t now_ms,
 bool job_id_parse(const char *id, char queue_out[JOB_NAME], int *shard_out) MUST_CHECK;
 bool job_name_ok(const char *name);  /* [a-z0-9._], 1..23 bytes: kinds; queues have no dot */
 bool job_queue_ok(const char *name); /* [a-z0-9_], 1..23 bytes */
+
+/* What a job asks of the worker that takes it: to know this kind in this version (0: whichever), and to serve the quarantine. */
+void job_route(char out[JOB_ROUTE], const char *kind, int version, bool quarantined);
+/* Take a route apart; false for a text that is none. The pointers may be NULL. */
+bool job_route_parse(const char *route, size_t len, char kind_out[JOB_NAME], int *version_out, bool *quarantined_out) MUST_CHECK;
 
 /* When may attempt n+1 start: base * 2^(n-1), at most cap, with full jitter in [half, whole]; chance in [0,1). */
 int64_t job_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms, double chance);

@@ -89,6 +89,7 @@ void job_to_json(const struct job *j, struct json_writer *w, const char *key)
 	jw_int(w, "attempt", j->attempt);
 	jw_int(w, "max_attempts", j->max_attempts);
 	jw_int(w, "crashes", j->crashes);
+	jw_bool(w, "quarantined", j->quarantined);
 	jw_int(w, "rev", j->rev);
 	put_times(w, j);
 	put_text(w, "worker", j->worker);

@@ -26,6 +26,11 @@ const struct kind *kind_of(const char *name)
 	return NULL;
 }
 
+int kind_oldest(const struct kind *k)
+{
+	return k->oldest_version > 0 && k->oldest_version < k->version ? k->oldest_version : k->version;
+}
+
 struct json *kind_check(const struct kind *k, const struct json *params, bool unknown_ok, struct err *e)
 {
 	struct json *shaped = k->shape != NULL && json_is(params, JSON_OBJECT) ? k->shape(params) : NULL;

@@ -36,6 +36,7 @@ struct kind {
 	const char *name, *title; /* "kline.download", "Download K-lines" */
 	const char *queue;        /* "kline", "backtest", "default" */
 	int version;
+	int oldest_version; /* of the payloads that run() still understands; 0: version only */
 	const struct param *params;
 	size_t n_params;
 	int max_attempts;
@@ -54,6 +55,7 @@ struct kind {
 
 const struct kind *kind_of(const char *name); /* NULL: no such kind */
 const struct kind *kind_at(size_t i);         /* NULL after the last */
+int kind_oldest(const struct kind *k);        /* the oldest version that it understands */
 /* Check params text or tree of a kind; gives the normalised object, or NULL with ERR_INVALID. */
 struct json *kind_check(const struct kind *k, const struct json *params, bool unknown_ok, struct err *e) MUST_CHECK;
 

@@ -25,8 +25,8 @@ struct queue_link {
 	struct queue_options options;
 	char queue[JOB_NAME];
 	char worker[JOB_WORKER];
-	char (*kinds)[JOB_NAME];
-	size_t n_kinds;
+	char (*routes)[JOB_ROUTE];
+	size_t n_routes;
 };
 
 enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH };

@@ -174,7 +174,7 @@ static bool check_numbers(const struct queue_submission *s, struct err *e)
 {
 	if (s->priority < 0 || s->priority > 9)
 		return err_set(e, ERR_INVALID, "the priority of a job is 0 to 9, not %d", s->priority);
-	if (s->kind_version < 0 || s->max_attempts < 1 || s->max_crashes < 1)
+	if (s->kind_version < 0 || s->max_attempts < 1 || s->max_crashes < 1 || s->quarantine_after < 1)
 		return err_set(e, ERR_INVALID, "versions, attempts and crashes of a job are not negative");
 	if (s->backoff_ms < 1 || s->backoff_cap_ms < 1 || s->backoff_cap_ms > 366 * TIME_DAY)
 		return err_set(e, ERR_INVALID, "the pause before another attempt is 1 ms to 366 days");
@@ -213,6 +213,8 @@ static void fill_defaults(struct queue_submission *s)
 		s->max_attempts = 1;
 	if (!s->max_crashes)
 		s->max_crashes = 3;
+	if (!s->quarantine_after)
+		s->quarantine_after = 1;
 	s->backoff_ms = or_default(s->backoff_ms, 1000);
 	s->backoff_cap_ms = or_default(s->backoff_cap_ms, 5 * TIME_MINUTE);
 }
@@ -406,7 +408,7 @@ int queue_lanes(struct queue *q, const char *queue, const char *cursor, struct q
 {
 	if (!job_queue_ok(queue))
 		return err_fail(e, ERR_INVALID, "there can be no queue of that name");
-	if (cursor[0] && (!str_is_name(cursor, 63, ":._") || !strchr(cursor, ':')))
+	if (cursor[0] && (!str_is_name(cursor, 63, ":._/!") || !strchr(cursor, ':')))
 		return err_fail(e, ERR_INVALID, "that is no cursor of ours");
 	return q->driver->lanes(q, queue, cursor, out, next_cursor_out, e);
 }

@@ -50,16 +50,17 @@ enum unique_policy { UNIQUE_RETURN, UNIQUE_REJECT, UNIQUE_REPLACE, UNIQUE_KEEP_N
 #define QUEUE_CONCURRENCY_MAX 100000
 
 struct queue_submission {
-	char id[JOB_ID];          /* filled in by queue_submit when empty; keep it to ask again after ERR_UNSURE */
-	const char *kind, *queue; /* required */
-	const char *params;       /* JSON object text, "{}" when NULL; at most QUEUE_PARAMS_MAX */
-	const char *lane;         /* fairness key (tenant, symbol); NULL: "" */
-	int priority;             /* 0..9 */
-	int kind_version;
+	char id[JOB_ID];                    /* filled in by queue_submit when empty; keep it to ask again after ERR_UNSURE */
+	const char *kind, *queue;           /* required */
+	const char *params;                 /* JSON object text, "{}" when NULL; at most QUEUE_PARAMS_MAX */
+	const char *lane;                   /* fairness key (tenant, symbol); NULL: "" */
+	int priority;                       /* 0..9 */
+	int kind_version;                   /* 0: any worker that knows the kind may take it; else one that knows this version */
 	int64_t run_at_ms;                  /* 0 or past: at once */
 	int64_t delay_ms;                   /* alternative to run_at_ms, counted by the server's clock */
 	int max_attempts;                   /* 0: 1 */
 	int max_crashes;                    /* 0: 3; beyond it the job is DEAD ("poison") */
+	int quarantine_after;               /* crashes after which it runs in quarantine; 0: 1; more than max_crashes: never */
 	int64_t backoff_ms, backoff_cap_ms; /* 0: 1 s, 5 min */
 	const char *idempotency_key;        /* NULL: none */
 	const char *fingerprint;            /* of the request, compared when the key is met again */
@@ -165,14 +166,14 @@ int queue_purge(struct queue *q, const char *queue, enum job_state state, int li
 struct queue_lane {
 	char lane[JOB_KEY];
 	int weight;
-	char kind[JOB_NAME]; /* "": only a weight that was set */
+	char route[JOB_ROUTE]; /* "<kind>[/<version>][!]"; "": only a weight that was set */
 	int priority;
 	int64_t ready; /* ids that lie there, also those of jobs that were cancelled there and are yet to be passed over */
 };
 bool queue_set_weight(struct queue *q, const char *queue, const char *lane, int weight, struct err *e) MUST_CHECK;
-/* One lane, all kinds and priorities together: kind "". */
+/* One lane, all kinds and priorities together: route "". */
 bool queue_lane(struct queue *q, const char *queue, const char *lane, struct queue_lane *out, struct err *e) MUST_CHECK;
-/* First the lanes that hold something, by kind; then the weights that were set. At most QUEUE_LANES_PAGE in out; cursors as queue_list.
+/* First the lanes that hold something, by route; then the weights that were set. At most QUEUE_LANES_PAGE in out; cursors as queue_list.
  * While lanes come and go one may come twice; one that stays is never left out. Returns how many, -1 failed. */
 #define QUEUE_LANES_PAGE 4096
 int queue_lanes(
@@ -219,7 +220,8 @@ struct queue_ack {
 };
 
 struct queue_claim {
-	struct job job; /* id, kind, kind_version, params, attempt, crashes, fence, trace, cancel_asked are filled; job_close it */
+	struct job
+	        job; /* id, kind, kind_version, params, attempt, crashes, quarantined, fence, trace, cancel_asked are filled; job_close it */
 };
 
 struct queue_step {
@@ -257,14 +259,14 @@ struct queue_renew_reply {
 };
 void queue_renew_reply_close(struct queue_renew_reply *r);
 
-/* A dispatcher's link to one queue: a command connection and a waiting connection. kinds: only these are claimed. */
+/* A dispatcher's link to one queue: a command connection and a waiting connection. Only jobs of these routes (job_route) are claimed. */
 struct queue_link;
 struct queue_link *queue_link_open(const char *url, const struct queue_options *options, const char *queue, const char *worker,
-        const char *const *kinds, size_t n_kinds, struct err *e) MUST_CHECK;
+        const char *const *routes, size_t n_routes, struct err *e) MUST_CHECK;
 void queue_link_close(struct queue_link **l); /* leases stay and expire; drain first */
 
 /* A link must call step or renew at least once a second: a worker that was not heard for 3.5 s is taken for dead, and its leases go to
- * others. Leases that it forgets to renew end by themselves. A renewal holds at most QUEUE_BATCH_MAX items, a link at most 64 kinds.
+ * others. Leases that it forgets to renew end by themselves. A renewal holds at most QUEUE_BATCH_MAX items, a link at most 64 routes.
  * At most one call (step, renew or queue_link_fire_*) is under way per link. After -1 the link reconnects at the next begin, and a step that was
  * under way is sent again with its old sequence number before anything else: begin it again with the same content. */
 bool queue_link_step_begin(struct queue_link *l, const struct queue_step *s, struct err *e) MUST_CHECK;

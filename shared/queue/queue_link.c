@@ -5,41 +5,42 @@
 #include "base/str.h"
 #include "queue/driver.h"
 
-#define KINDS_MAX    64
+#define ROUTES_MAX   64
 #define LEASE_MIN_MS 100
 #define LEASE_MAX_MS (24 * 3600 * 1000)
 
-static bool check_link(const char *queue, const char *worker, const char *const *kinds, size_t n_kinds, struct err *e)
+static bool check_link(const char *queue, const char *worker, const char *const *routes, size_t n_routes, struct err *e)
 {
 	if (!job_queue_ok(queue))
 		return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
 	if (!str_is_name(worker, JOB_WORKER - 1, "_.:@-"))
 		return err_set(
 		        e, ERR_INVALID, "a worker is named by at most %d of A-Z a-z 0-9 _ . : @ -, not %.70s", JOB_WORKER - 1, worker);
-	if (n_kinds < 1 || n_kinds > KINDS_MAX)
-		return err_set(e, ERR_INVALID, "a link serves 1 to %d kinds of jobs, not %zu", KINDS_MAX, n_kinds);
-	for (size_t i = 0; i < n_kinds; i++)
-		if (!job_name_ok(kinds[i]))
-			return err_set(e, ERR_INVALID, "there can be no kind of job named %.40s", kinds[i]);
+	if (n_routes < 1 || n_routes > ROUTES_MAX)
+		return err_set(e, ERR_INVALID, "a link serves 1 to %d routes, not %zu", ROUTES_MAX, n_routes);
+	for (size_t i = 0; i < n_routes; i++)
+		if (!job_route_parse(routes[i], strlen(routes[i]), NULL, NULL, NULL))
+			return err_set(e, ERR_INVALID,
+			        "a route is a kind of job, /version if it has one, and ! if it is quarantined, not %.60s", routes[i]);
 	return true;
 }
 
 static void free_head(struct queue_link *l)
 {
 	mem_free(&l->options.namespace_);
-	mem_free(&l->kinds);
+	mem_free(&l->routes);
 }
 
 /* Opening it a second time under the same scheme rules as queue_open keeps the two alike: the options come filled in from there. */
 struct queue_link *queue_link_open(const char *url, const struct queue_options *options, const char *queue, const char *worker,
-        const char *const *kinds, size_t n_kinds, struct err *e)
+        const char *const *routes, size_t n_routes, struct err *e)
 {
 	struct queue *q;
 	struct queue_options filled;
 	const struct queue_driver *driver;
 	struct queue_link *l;
 
-	if (!check_link(queue, worker, kinds, n_kinds, e))
+	if (!check_link(queue, worker, routes, n_routes, e))
 		return NULL;
 	q = queue_open(url, options, e); /* also sees that the server is there and has the library */
 	if (!q)
@@ -55,11 +56,11 @@ struct queue_link *queue_link_open(const char *url, const struct queue_options *
 	}
 	l->driver = driver;
 	l->options = filled;
-	l->kinds = mem_array(n_kinds, sizeof(*l->kinds));
-	l->n_kinds = n_kinds;
-	for (size_t i = 0; i < n_kinds; i++)
-		if (!str_copy(l->kinds[i], JOB_NAME, kinds[i]))
-			l->kinds[i][0] = '\0'; /* cannot be: checked above */
+	l->routes = mem_array(n_routes, sizeof(*l->routes));
+	l->n_routes = n_routes;
+	for (size_t i = 0; i < n_routes; i++)
+		if (!str_copy(l->routes[i], JOB_ROUTE, routes[i]))
+			l->routes[i][0] = '\0'; /* cannot be: checked above */
 	if (!str_copy(l->queue, sizeof(l->queue), queue) || !str_copy(l->worker, sizeof(l->worker), worker))
 		l->worker[0] = '\0';
 	return l;

@@ -14,11 +14,18 @@ struct trace {
 	char tail[QUEUE_TAIL + 1];
 	char what;       /* '!' record; else the place: d schedule, r lane, l lease, h held, q parked */
 	char state;      /* of a record: its digit */
-	char lane;       /* priority: of the lane that holds it; of a record: where it is meant to be */
+	char lane;       /* mark (20_lanes.lua) of the lane that holds it; of a record: where it is meant to be */
 	bool ends;       /* of a record: it has a time to live */
 	bool parked;     /* of a record */
-	char ghosts[12]; /* of a record: priorities of the lanes where its id is left */
 	uint64_t at[2];  /* of a record: places where it may be parked; of such a place: its own in at[0] */
+	char ghosts[24]; /* of a record: marks of the lanes where its id is left */
+	char route[JOB_ROUTE];
+};
+
+/* How many jobs are ready on a route. */
+struct route_count {
+	char route[JOB_ROUTE];
+	int64_t ready;
 };
 
 struct audit {
@@ -29,6 +36,8 @@ struct audit {
 	size_t n, cap;
 	int64_t lanes, rings, schedules;
 	struct audit_limits limits;
+	struct route_count *routes;
+	size_t n_routes, routes_cap;
 	struct queue_audit *out;
 };
 
@@ -65,31 +74,44 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 
 /* ---- gathering -------------------------------------------------------------------------------------------------------- */
 
+static char lane_mark(const char *lane, bool quarantined)
+{
+	return quarantined && lane[0] >= '0' && lane[0] <= '9' ? (char)('a' + lane[0] - '0') : lane[0];
+}
+
+static void read_record(struct trace *t, const struct redis_reply *fields, bool ends)
+{
+	const char *s = redis_reply_text(redis_reply_at(fields, 0), NULL);
+	const char *lane = redis_reply_text(redis_reply_at(fields, 1), NULL);
+	const char *ghosts = redis_reply_text(redis_reply_at(fields, 2), NULL);
+	const char *kind = redis_reply_text(redis_reply_at(fields, 3), NULL);
+	size_t flags = strcspn(s, ".");
+	bool quarantined = memchr(s, 'Q', flags) != NULL;
+
+	t->state = s[0];
+	t->parked = memchr(s, 'q', flags) != NULL;
+	t->lane = lane_mark(lane ? lane : "5", quarantined);
+	t->ends = ends;
+	snprintf(t->route, sizeof(t->route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
+	/* The flag and the field say the same, or the record has no state. */
+	if ((memchr(s, 'g', flags) != NULL) != (ghosts != NULL) || !str_copy(t->ghosts, sizeof(t->ghosts), ghosts ? ghosts : ""))
+		t->state = '?';
+}
+
 static bool gather_record(struct audit *a, const char *key, const char *tail, struct err *e)
 {
 	struct redis_reply *fields = NULL, *ttl = NULL, *bytes = NULL;
 	struct trace *t;
-	const char *s, *lane, *ghosts;
 	int64_t left = -2, len = 0;
-	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "y", "o", "l", "r", NULL}, &fields, e) &&
+	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "y", "o", "k", "l", "r", NULL}, &fields, e) &&
 	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e) &&
 	          command(a, (const char *const[]){"HSTRLEN", key, "p", NULL}, &bytes, e);
 
-	s = redis_reply_text(redis_reply_at(fields, 0), NULL);
-	lane = redis_reply_text(redis_reply_at(fields, 1), NULL);
-	ghosts = redis_reply_text(redis_reply_at(fields, 2), NULL);
-	t = ok && s ? add_trace(a, tail, strlen(tail), '!') : NULL;
+	t = ok && redis_reply_text(redis_reply_at(fields, 0), NULL) ? add_trace(a, tail, strlen(tail), '!') : NULL;
 	if (t && redis_reply_int(ttl, &left) && redis_reply_int(bytes, &len)) {
-		audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(fields, 3), NULL),
-		        redis_reply_text(redis_reply_at(fields, 4), NULL), len, t->at);
-		t->parked = memchr(s, 'q', strcspn(s, ".")) != NULL;
-		t->state = s[0];
-		t->lane = lane ? lane[0] : '5';
-		t->ends = left >= 0;
-		/* The flag and the field say the same, or the record has no state. */
-		if ((memchr(s, 'g', strcspn(s, ".")) != NULL) != (ghosts != NULL) ||
-		        !str_copy(t->ghosts, sizeof(t->ghosts), ghosts ? ghosts : ""))
-			t->state = '?';
+		read_record(t, fields, left >= 0);
+		audit_limits_record(&a->limits, redis_reply_text(redis_reply_at(fields, 0), NULL),
+		        redis_reply_text(redis_reply_at(fields, 4), NULL), redis_reply_text(redis_reply_at(fields, 5), NULL), len, t->at);
 	}
 	redis_reply_close(&fields);
 	redis_reply_close(&ttl);
@@ -97,7 +119,8 @@ static bool gather_record(struct audit *a, const char *key, const char *tail, st
 	return ok; /* a record that vanished between the two looks is none */
 }
 
-static bool gather_ids(struct audit *a, const char *read, const char *key, char what, char lane, struct err *e)
+/* route: of a lane; NULL for other places. */
+static bool gather_ids(struct audit *a, const char *read, const char *key, char what, char lane, const char *route, struct err *e)
 {
 	struct redis_reply *r = NULL;
 	bool ok = command(a, (const char *const[]){read, key, "0", "-1", NULL}, &r, e);
@@ -110,10 +133,25 @@ static bool gather_ids(struct audit *a, const char *read, const char *key, char 
 
 		if (t)
 			t->lane = lane;
+		if (t && route)
+			snprintf(t->route, sizeof(t->route), "%s", route);
 		ok = t || redis_bad_reply(e, read);
 	}
 	redis_reply_close(&r);
 	return ok;
+}
+
+/* name: "<route>:<lane>" */
+static bool gather_lane(struct audit *a, const char *key, const char *name, struct err *e)
+{
+	char route[JOB_ROUTE];
+	size_t len = strcspn(name, ":");
+	bool quarantined = false;
+
+	a->lanes++;
+	if (!str_copy_n(route, sizeof(route), name, len) || !job_route_parse(route, len, NULL, NULL, &quarantined) || !name[len])
+		return redis_bad_reply(e, "SCAN");
+	return gather_ids(a, "LRANGE", key, 'r', lane_mark(name + len + 1, quarantined), route, e);
 }
 
 static bool gather_ring(struct audit *a, const char *key, struct err *e)
@@ -131,7 +169,7 @@ static bool gather_ring(struct audit *a, const char *key, struct err *e)
 static bool gather_parked(struct audit *a, const char *key, const char *place, struct err *e)
 {
 	size_t before = a->n;
-	bool ok = gather_ids(a, "ZRANGE", key, 'q', 0, e);
+	bool ok = gather_ids(a, "ZRANGE", key, 'q', 0, NULL, e);
 
 	for (size_t i = before; i < a->n; i++)
 		a->traces[i].at[0] = audit_place_hash(place);
@@ -160,20 +198,18 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 
 	if (str_starts(name, ":j:"))
 		return gather_record(a, key, name + 3, e);
-	if (str_starts(name, ":r:")) {
-		a->lanes++;
-		return gather_ids(a, "LRANGE", key, 'r', name[3 + strcspn(name + 3, ":") + 1], e);
-	}
+	if (str_starts(name, ":r:"))
+		return gather_lane(a, key, name + 3, e);
 	if (str_starts(name, ":g:"))
 		return gather_ring(a, key, e);
 	if (str_starts(name, ":cj:"))
 		a->schedules++;
 	if (str_starts(name, ":l:"))
-		return gather_ids(a, "ZRANGE", key, 'l', 0, e);
+		return gather_ids(a, "ZRANGE", key, 'l', 0, NULL, e);
 	if (str_starts(name, ":q:"))
 		return gather_parked(a, key, name + 3, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
-		return gather_ids(a, "ZRANGE", key, name[1], 0, e);
+		return gather_ids(a, "ZRANGE", key, name[1], 0, NULL, e);
 	return gather_limits(a, key, name, e);
 }
 
@@ -233,6 +269,28 @@ static bool problem(struct audit *a, const char *tail, const char *what)
 	return false;
 }
 
+/* Add to the ready jobs of a route; returns how many these are now. */
+static int64_t count_route(struct audit *a, const char *route, int64_t by)
+{
+	size_t i = 0;
+
+	while (i < a->n_routes && !str_eq(a->routes[i].route, route))
+		i++;
+	if (i == a->routes_cap) {
+		size_t cap = a->routes_cap ? a->routes_cap * 2 : 16;
+
+		a->routes = mem_grow(a->routes, a->routes_cap, cap, sizeof(*a->routes));
+		a->routes_cap = cap;
+	}
+	if (i == a->n_routes) {
+		a->routes[i] = (struct route_count){.ready = 0};
+		snprintf(a->routes[i].route, sizeof(a->routes[i].route), "%s", route);
+		a->n_routes++;
+	}
+	a->routes[i].ready += by;
+	return a->routes[i].ready;
+}
+
 /* Does the record say that its id lies in this lane? */
 static bool is_ghost(const struct trace *record, const struct trace *t)
 {
@@ -244,7 +302,7 @@ static bool is_in_place(const struct trace *record, const struct trace *t, char 
 {
 	if (record->parked)
 		return place == 'r' && t->what == 'q' && (t->at[0] == record->at[0] || t->at[0] == record->at[1]);
-	return t->what == place && (place != 'r' || t->lane == record->lane);
+	return t->what == place && (place != 'r' || (t->lane == record->lane && str_eq(t->route, record->route)));
 }
 
 /* t[0] is what is known first of an id, t[n - 1] what is known last. */
@@ -262,6 +320,8 @@ static bool judge(struct audit *a, const struct trace *t, size_t n)
 	place = place_of(s);
 	a->out->jobs++;
 	a->out->by_state[s]++;
+	if (s == JOB_READY && !t[0].parked)
+		count_route(a, t[0].route, 1);
 	if (t[0].ends != job_state_is_end(s))
 		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
 	for (size_t i = 1; i < n; i++) {
@@ -332,6 +392,31 @@ static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 	return true;
 }
 
+/* T:n says of each route how many jobs are ready there: what it says is taken off what was counted, and nothing may be left. */
+static bool judge_routes(struct audit *a, bool *sound, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	bool ok;
+
+	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
+	ok = command(a, (const char *const[]){"HGETALL", key.data, NULL}, &r, e);
+	buf_close(&key);
+	for (size_t i = 0; ok && i + 1 < redis_reply_count(r); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
+		int64_t ready = 0;
+
+		if (!name || !str_starts(name, "r:"))
+			continue;
+		ok = redis_reply_int(redis_reply_at(r, i + 1), &ready) || redis_bad_reply(e, "HGETALL");
+		count_route(a, name + 2, -ready);
+	}
+	redis_reply_close(&r);
+	for (size_t i = 0; ok && *sound && i < a->n_routes; i++)
+		*sound = a->routes[i].ready == 0 || problem(a, "", "the counter of ready jobs of a route is wrong");
+	return ok;
+}
+
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
 {
 	struct audit a = {.q = (struct redis_queue *)base, .queue = queue, .out = out};
@@ -342,8 +427,11 @@ int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, 
 		sound = judge_all(&a);
 	if (ok && sound)
 		ok = judge_counters(&a, &sound, e);
+	if (ok && sound)
+		ok = judge_routes(&a, &sound, e);
 	audit_limits_close(&a.limits);
 	mem_free(&a.traces);
+	mem_free(&a.routes);
 	if (ok && sound)
 		return redis_audit_schedules(a.q, queue, a.schedules, out->problem, sizeof(out->problem), e);
 	return ok ? sound : -1;

@@ -52,21 +52,22 @@ bool redis_lane_show(struct queue *base, const char *queue, const char *lane, st
 	return ok;
 }
 
-/* {key, weight, kind, priority, ready}, or {key, weight} */
+/* {key, weight, route, priority, ready}, or {key, weight} */
 static bool read_lane(const struct redis_reply *r, struct queue_lane *out)
 {
 	size_t len = 0;
 	const char *lane = redis_reply_text(redis_reply_at(r, 0), &len);
-	const char *kind = redis_reply_text(redis_reply_at(r, 2), NULL);
+	size_t route_len = 0;
+	const char *route = redis_reply_text(redis_reply_at(r, 2), &route_len);
 	int64_t priority = 0;
 
 	memset(out, 0, sizeof(*out));
 	if (!lane || !str_copy_n(out->lane, sizeof(out->lane), lane, len) || !read_weight(redis_reply_at(r, 1), &out->weight))
 		return false;
-	if (!kind)
+	if (!route)
 		return redis_reply_count(r) == 2;
-	if (!job_name_ok(kind) || !str_copy(out->kind, sizeof(out->kind), kind) || !redis_reply_int(redis_reply_at(r, 3), &priority) ||
-	        priority < 0 || priority > 9)
+	if (!job_route_parse(route, route_len, NULL, NULL, NULL) || !str_copy_n(out->route, sizeof(out->route), route, route_len) ||
+	        !redis_reply_int(redis_reply_at(r, 3), &priority) || priority < 0 || priority > 9)
 		return false;
 	out->priority = (int)priority;
 	return redis_reply_int(redis_reply_at(r, 4), &out->ready);

@@ -218,9 +218,9 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	redis_cmd_addi(c, l->seq + 1);
 	redis_cmd_addi(c, s->lease_ms);
 	redis_cmd_addi(c, s->want);
-	redis_cmd_addi(c, (int64_t)l->head.n_kinds);
-	for (size_t i = 0; i < l->head.n_kinds; i++)
-		redis_cmd_adds(c, l->head.kinds[i]);
+	redis_cmd_addi(c, (int64_t)l->head.n_routes);
+	for (size_t i = 0; i < l->head.n_routes; i++)
+		redis_cmd_adds(c, l->head.routes[i]);
 	redis_cmd_addi(c, (int64_t)s->n_acks);
 	if (acks->args)
 		buf_add(&c->body, acks->body.data, acks->body.len);
@@ -397,10 +397,10 @@ static void write_wait(struct redis_link *l, int64_t max_ms, struct redis_cmd *c
 	char seconds[32];
 
 	redis_cmd_adds(c, "BZPOPMIN");
-	for (size_t i = 0; i < l->head.n_kinds; i++) {
+	for (size_t i = 0; i < l->head.n_routes; i++) {
 		buf_clear(&key);
 		redis_key(&key, l->head.options.namespace_, l->head.queue, 0, ":m:");
-		buf_adds(&key, l->head.kinds[i]);
+		buf_adds(&key, l->head.routes[i]);
 		redis_cmd_add(c, key.data, key.len);
 	}
 	snprintf(seconds, sizeof(seconds), "%lld.%03d", (long long)(max_ms / 1000), (int)(max_ms % 1000));

@@ -14,7 +14,7 @@
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	char rev[24];
-	size_t flags = len > 1 ? strspn(s + 1, "acghilqrtuvwx") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "Qacghilqrtuvwx") : 0;
 	const char *at = s + 1 + flags;
 	size_t digits;
 
@@ -29,18 +29,13 @@ static bool read_state(struct job *j, const char *s, size_t len)
 	j->state = (enum job_state)(s[0] - '0');
 	j->cancel_asked = memchr(s + 1, 'c', flags) != NULL;
 	j->parked = memchr(s + 1, 'q', flags) != NULL;
+	j->quarantined = memchr(s + 1, 'Q', flags) != NULL;
 	return true;
 }
 
 static bool read_kind(struct job *j, const char *s, size_t len)
 {
-	const char *slash = memchr(s, '/', len);
-	int64_t version = 0;
-
-	if (slash && !str_int(slash + 1, 0, INT32_MAX, &version))
-		return false;
-	j->kind_version = (int)version;
-	return str_copy_n(j->kind, sizeof(j->kind), s, slash ? (size_t)(slash - s) : len) && job_name_ok(j->kind);
+	return job_route_parse(s, len, j->kind, &j->kind_version, NULL);
 }
 
 static bool read_params(struct job *j, const char *s, size_t len)
@@ -80,10 +75,12 @@ static bool read_numbers(const char *s, int64_t *const *out, size_t n)
 
 static bool read_limits(struct job *j, const char *s, size_t len)
 {
-	int64_t attempts, crashes, base, cap;
+	int64_t attempts, crashes, base, cap, quarantine;
 
 	UNUSED(len);
-	if (!read_numbers(s, (int64_t *const[]){&attempts, &crashes, &base, &cap}, 4) || attempts > INT32_MAX)
+	if ((!read_numbers(s, (int64_t *const[]){&attempts, &crashes, &base, &cap}, 4) &&
+	            !read_numbers(s, (int64_t *const[]){&attempts, &crashes, &base, &cap, &quarantine}, 5)) ||
+	        attempts > INT32_MAX)
 		return false;
 	j->max_attempts = (int)attempts;
 	j->max_crashes = (int)crashes;
@@ -314,8 +311,9 @@ bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job
 	memset(out, 0, sizeof(*out));
 	out->state = JOB_RUNNING;
 	if (!kind || !read_id(out, redis_reply_at(r, 0), queue) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
-	        !read_kind(out, kind, len) || !read_optional(out, redis_reply_at(r, 3), read_params) ||
-	        !read_optional(out, redis_reply_at(r, 4), read_counts) || !read_optional(out, redis_reply_at(r, 5), read_trace)) {
+	        !job_route_parse(kind, len, out->kind, &out->kind_version, &out->quarantined) ||
+	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_counts) ||
+	        !read_optional(out, redis_reply_at(r, 5), read_trace)) {
 		job_close(out);
 		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);
 	}
@@ -342,8 +340,10 @@ static void put_limits(struct redis_cmd *c, const struct queue_submission *s)
 {
 	char text[96];
 
-	snprintf(text, sizeof(text), "%d %d %lld %lld", s->max_attempts, s->max_crashes, (long long)s->backoff_ms,
+	int n = snprintf(text, sizeof(text), "%d %d %lld %lld", s->max_attempts, s->max_crashes, (long long)s->backoff_ms,
 	        (long long)s->backoff_cap_ms);
+	if (s->quarantine_after != 1)
+		snprintf(text + n, sizeof(text) - (size_t)n, " %d", s->quarantine_after);
 	if (!str_eq(text, "1 3 1000 300000"))
 		put(c, "m", text);
 }
@@ -413,10 +413,10 @@ void redis_record_flags(struct redis_cmd *c, const struct queue_submission *s)
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)
 {
 	size_t before = c->args;
-	char kind[JOB_NAME + 12], lane[JOB_KEY + 1];
+	char route[JOB_ROUTE], lane[JOB_KEY + 1];
 
-	snprintf(kind, sizeof(kind), s->kind_version ? "%s/%d" : "%s", s->kind, s->kind_version);
-	put(c, "k", kind);
+	job_route(route, s->kind, s->kind_version, false);
+	put(c, "k", route);
 	redis_lane(lane, s);
 	if (!str_eq(lane, "5"))
 		put(c, "y", lane);

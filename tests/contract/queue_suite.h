@@ -33,8 +33,17 @@ static struct queue *open_queue(const struct queue_options *o)
 static struct queue_link *open_link_for(const char *worker, const char *kind, const char *kind2)
 {
 	struct err e = {0};
-	const char *kinds[] = {kind, kind2};
-	struct queue_link *l = queue_link_open(suite_url(), NULL, Q, worker, kinds, kind2 ? 2 : 1, &e);
+	char routes[6][JOB_ROUTE];
+	const char *list[] = {routes[0], routes[1], routes[2], routes[3], routes[4], routes[5]};
+	struct queue_link *l;
+
+	job_route(routes[0], kind, 0, false);
+	job_route(routes[1], kind, 0, true);
+	job_route(routes[2], KIND, 7, false);
+	job_route(routes[3], KIND, 7, true);
+	job_route(routes[4], kind2 ? kind2 : kind, 0, false);
+	job_route(routes[5], kind2 ? kind2 : kind, 0, true);
+	l = queue_link_open(suite_url(), NULL, Q, worker, list, kind2 ? 6 : 4, &e);
 
 	ck_assert_msg(l != NULL, "%s", e.text);
 	return l;

@@ -9,6 +9,7 @@
 
 #include "tests/contract/limits_suite.h"
 #include "tests/contract/queue_suite.h"
+#include "tests/contract/routes_suite.h"
 #include "tests/contract/seeing_suite.h"
 
 static struct test_redis *server_with(const char *appendfsync)
@@ -511,7 +512,7 @@ START_TEST(lies_are_refused)
 }
 END_TEST
 
-static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, SEEING_SUITE, lost_answers_are_given_again,
+static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, SEEING_SUITE, lost_answers_are_given_again,
         an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again, a_server_without_the_library,
         another_text_under_our_version, no_memory_left, passwords, nobody_there, lies_are_refused};
 TEST_MAIN("queue_redis", tests)

@@ -55,8 +55,15 @@ static void break_at(const char *point, int nth, const char *action)
 		rig_wait(&r, ids[i], JOB_SUCCEEDED, 25000, &j);
 		job_close(&j);
 	}
+	/* On a busy machine the other worker may have done nearly all of it. */
+	int more = 0;
+	for (char id[JOB_ID]; access(marker, F_OK) != 0 && more < 400; more++) {
+		rig_submit(&r, id, "{}");
+		rig_wait(&r, id, JOB_SUCCEEDED, 25000, &j);
+		job_close(&j);
+	}
 	ck_assert_msg(access(marker, F_OK) == 0, "nothing passed %s %d times", point, nth);
-	rig_done_is(&r, JOBS);
+	rig_done_is(&r, JOBS + more);
 	rig_sound(&r);
 	size_t len;
 	char *text = test_read_file(effects, &len);

@@ -154,5 +154,25 @@ START_TEST(as_json)
 }
 END_TEST
 
-static const TTest *const tests[] = {every_move, state_names, ids_roundtrip_and_sort, ids_that_are_none, names, back_off, as_json};
+START_TEST(routes_have_one_spelling)
+{
+	static const char *const good[] = {"noop", "noop!", "noop/1", "kline.download/2147483647!"};
+	static const char *const bad[] = {"", "!", "/1", "noop/", "noop/0", "noop/01", "noop/1x", "noop/-1", "noop/2147483648", "noop!!",
+	        "Noop", "noop/1/2", "a:b", "noop !", "abcdefghijklmnopqrstuvwxyz"};
+	char kind[JOB_NAME], route[JOB_ROUTE];
+	int version;
+	bool quarantined;
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		ck_assert_msg(job_route_parse(good[i], strlen(good[i]), kind, &version, &quarantined), "%s", good[i]);
+		job_route(route, kind, version, quarantined);
+		ck_assert_str_eq(route, good[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		ck_assert_msg(!job_route_parse(bad[i], strlen(bad[i]), NULL, NULL, NULL), "%s", bad[i]);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        every_move, state_names, routes_have_one_spelling, ids_roundtrip_and_sort, ids_that_are_none, names, back_off, as_json};
 TEST_MAIN("job", tests)
