@@ -1,12 +1,11 @@
 /* route_queue.c -- whole queues: what stands in them, pause, resume, purge. */
 #include "api/context.h"
 #include "api/input.h"
+#include "api/one_queue.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/str.h"
 #include "kinds/kind.h"
-
-#define QUEUES_MAX 64
 
 static void counts_write(const struct queue_counts *n, struct json_writer *w)
 {
@@ -17,6 +16,8 @@ static void counts_write(const struct queue_counts *n, struct json_writer *w)
 	jw_int(w, "running", n->running);
 	jw_int(w, "waiting", n->waiting);
 	jw_int(w, "dead", n->dead);
+	jw_int(w, "parked", n->parked);
+	jw_int(w, "waiting_bytes", n->bytes);
 	jw_int(w, "done_total", n->done_total);
 	jw_int(w, "workers", n->workers);
 	jw_bool(w, "paused", n->paused_at != 0);
@@ -34,8 +35,8 @@ void route_queues(struct call *c)
 
 	if (!q)
 		return; /* answered, so the arena is gone */
-	struct queue_counts *counts = arena_array(c->arena, QUEUES_MAX, sizeof *counts);
-	int n = queue_counts(q, counts, QUEUES_MAX, &e);
+	struct queue_counts *counts = arena_array(c->arena, ONE_QUEUE_MAX, sizeof *counts);
+	int n = queue_counts(q, counts, ONE_QUEUE_MAX, &e);
 	if (n < 0) {
 		reply_err(c, &e, NULL);
 		return;
@@ -51,57 +52,16 @@ void route_queues(struct call *c)
 	reply_json(c, 200, &body);
 }
 
-static bool kinds_use(const char *queue)
-{
-	const struct kind *k;
-
-	for (size_t i = 0; (k = kind_at(i)) != NULL; i++)
-		if (str_eq(k->queue, queue))
-			return true;
-	return false;
-}
-
-/* What stands in one queue. 1, or 0: it holds nothing and never did, or -1. */
-static int counts_of(struct call *c, struct queue *q, const char *queue, struct queue_counts *out, struct err *e)
-{
-	struct queue_counts *all = arena_array(c->arena, QUEUES_MAX, sizeof *all);
-	int n = queue_counts(q, all, QUEUES_MAX, e);
-
-	for (int i = 0; i < n; i++)
-		if (str_eq(all[i].queue, queue)) {
-			*out = all[i];
-			return 1;
-		}
-	return n < 0 ? -1 : 0;
-}
-
-/* The queue named in the path; NULL: answered. One that no kind uses must at least exist: a slip of the pen must not pause nothing. */
-static const char *queue_named(struct call *c, struct queue *q)
-{
-	const char *queue = call_param(c, "queue");
-	struct queue_counts counts;
-	struct err e = {0};
-	int known = !job_queue_ok(queue) ? 0 : kinds_use(queue) ? 1 : counts_of(c, q, queue, &counts, &e);
-
-	if (known == 1)
-		return queue;
-	if (known < 0)
-		reply_err(c, &e, NULL);
-	else
-		reply_detail(c, 404, "there is no queue '%s'", reply_excerpt(c, queue));
-	return NULL;
-}
-
 static void pause_or_resume(struct call *c, bool (*act)(struct queue *q, const char *queue, struct err *e))
 {
 	struct queue *q = call_queue(c);
-	const char *queue = q ? queue_named(c, q) : NULL;
+	const char *queue = q ? call_queue_name(c, q) : NULL;
 	struct queue_counts counts = {0};
 	struct err e = {0};
 
 	if (!queue)
 		return;
-	if (!act(q, queue, &e) || counts_of(c, q, queue, &counts, &e) < 0) {
+	if (!act(q, queue, &e) || one_queue_counts(c, q, queue, &counts, &e) < 0) {
 		reply_err(c, &e, NULL);
 		return;
 	}
@@ -141,7 +101,7 @@ void route_queue_purge(struct call *c)
 	if (!state_asked(c, &state) || !input_query_int(c, "limit", 1, QUEUE_BATCH_MAX, QUEUE_BATCH_MAX, &limit))
 		return;
 	struct queue *q = call_queue(c);
-	const char *queue = q ? queue_named(c, q) : NULL;
+	const char *queue = q ? call_queue_name(c, q) : NULL;
 	if (!queue)
 		return;
 	int cancelled = queue_purge(q, queue, state, (int)limit, &left, &e);

@@ -33,6 +33,10 @@ static void fingerprint(const struct submit *s, const char *params, char out[DIG
 
 	buf_addf(&b, "%s\n%s\n%s\n%s\n%d\n%lld\n%lld", s->kind->name, params, s->lane ? s->lane : "", s->unique_key ? s->unique_key : "",
 	        s->priority, (long long)s->run_at_ms, (long long)s->delay_ms);
+	buf_addf(&b, "\n%d\n%d\n%d\n%lld\n%lld\n%lld\n%s", (int)s->unique, s->max_attempts, s->max_crashes, (long long)s->backoff_ms,
+	        (long long)s->backoff_cap_ms, (long long)s->result_ttl_ms, s->tags ? s->tags : "");
+	buf_addf(&b, "\n%s\n%d\n%s\n%lld\n%lld\n%lld", s->concurrency_key ? s->concurrency_key : "", s->max_concurrent, s->rate.key,
+	        (long long)s->rate.limit, (long long)s->rate.window_ms, (long long)s->rate.cost);
 	digest_sha256_hex(out, buf_text(&b), b.len);
 	buf_close(&b);
 }
@@ -51,8 +55,13 @@ static struct queue_submission submission_of(struct call *c, const struct submit
 	        .run_at_ms = s->run_at_ms,
 	        .delay_ms = s->delay_ms,
 	        .max_attempts = s->max_attempts ? s->max_attempts : k->max_attempts,
-	        .backoff_ms = k->backoff_ms,
-	        .backoff_cap_ms = k->backoff_cap_ms,
+	        .max_crashes = s->max_crashes,
+	        .backoff_ms = s->backoff_ms ? s->backoff_ms : k->backoff_ms,
+	        .backoff_cap_ms = s->backoff_cap_ms ? s->backoff_cap_ms : k->backoff_cap_ms,
+	        .result_ttl_ms = s->result_ttl_ms,
+	        .concurrency_key = s->concurrency_key,
+	        .max_concurrent = s->max_concurrent,
+	        .rate = s->rate,
 	        .idempotency_key = s->idempotency_key,
 	        .fingerprint = s->idempotency_key ? print : NULL,
 	        .unique_key = s->unique_key,
@@ -86,6 +95,11 @@ static bool refused(struct call *c, const struct queue_submitted *out, const cha
 		metrics_add(METRIC_jobs_refused_total, "full", 1);
 		reply_retry_after(c, out->retry_after_ms);
 		reply_detail(c, 503, "the queue is full: try again later");
+		return true;
+	case SUBMIT_LANE_FULL:
+		metrics_add(METRIC_jobs_refused_total, "lane", 1);
+		reply_retry_after(c, out->retry_after_ms);
+		reply_detail(c, 429, "too many jobs of this lane wait already: try again when some of them have started");
 		return true;
 	}
 	return true;
@@ -134,6 +148,13 @@ bool submit_job(struct call *c, const struct submit *s, struct job *job_out, boo
 	if (!q)
 		return false;
 	char *params = json_to_text(s->params);
+	int64_t most = c->thread->api->queue_options.max_params;
+	if (most && strlen(params) > (size_t)most) {
+		metrics_add(METRIC_jobs_refused_total, "params", 1);
+		reply_detail(c, 413, "the params of a job are at most %lld bytes here, not %zu", (long long)most, strlen(params));
+		mem_free(&params);
+		return false;
+	}
 	fingerprint(s, params, print);
 	struct queue_submission item = submission_of(c, s, params, print);
 	bool ok = submit_to(c, q, &item, job_out, existing_out);
