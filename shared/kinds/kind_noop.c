@@ -1,5 +1,6 @@
 /* kind_noop.c -- does nothing, for a while, well or badly: for trying out a queue and for measuring it. */
 #include <signal.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "kinds/kind.h"
@@ -15,6 +16,7 @@ static const struct param params[] = {
                 .min = 0,
                 .max = 1000,
                 .help = "fail so many attempts temporarily, then succeed; 0: fail for good"},
+        {.name = "alone", .type = PARAM_TEXT, .min = 1, .max = 100, .help = "of all noops with this text one runs at a time"},
         {.name = "payload", .type = PARAM_TEXT, .min = 0, .max = 65536, .help = "any text; comes back in the result"},
 #ifdef BARQUE_FAILPOINTS
         {.name = "crash", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 31, .help = "die by this signal"},
@@ -23,6 +25,14 @@ static const struct param params[] = {
         {.name = "effect", .type = PARAM_TEXT, .min = 1, .max = 200, .help = "append the job's id and fence to this file"},
 #endif
 };
+
+static void concurrency(const struct json *p, char out[JOB_KEY], int *max_out)
+{
+	const char *alone = json_get_text(p, "alone", NULL);
+
+	*max_out = 1;
+	snprintf(out, JOB_KEY, "%s%s", alone ? "noop " : "", alone ? alone : "");
+}
 
 static bool sleep_told(struct job_context *c, int64_t total, struct err *e)
 {
@@ -41,7 +51,6 @@ static bool sleep_told(struct job_context *c, int64_t total, struct err *e)
 
 #ifdef BARQUE_FAILPOINTS
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -116,5 +125,6 @@ const struct kind kind_noop = {
         .soft_limit_ms = 25 * TIME_HOUR,
         .hard_limit_ms = 26 * TIME_HOUR,
         .is_short = true,
+        .concurrency = concurrency,
         .run = run,
 };

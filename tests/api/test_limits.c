@@ -117,6 +117,11 @@ START_TEST(a_job_has_its_own_policy)
 	ck_status(&t, submit(&t, ""), 202);
 	ck_contains(api_body(&t), "\"max_crashes\":3");
 	ck_contains(api_body(&t), "\"result_ttl_ms\":null");
+	ck_contains(api_body(&t), "\"concurrency\":null");
+	ck_status(&t, submit(&t, "\"params\":{\"alone\":\"x\"}"), 202); /* a kind's own key, unless the submission has one */
+	ck_contains(api_body(&t), "\"concurrency\":{\"key\":\"noop x\",\"max\":1}");
+	ck_status(&t, submit(&t, "\"params\":{\"alone\":\"x\"},\"concurrency\":{\"key\":\"y\",\"max\":2}"), 202);
+	ck_contains(api_body(&t), "\"concurrency\":{\"key\":\"y\",\"max\":2}");
 	api_stop(&t);
 }
 END_TEST
