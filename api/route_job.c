@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/archive.h"
 #include "api/context.h"
 #include "api/input.h"
 #include "api/one_job.h"
@@ -40,13 +41,39 @@ static void shown(struct call *c, const struct job *job, enum wait_end end, cons
 		reply_job(c, 200, job);
 }
 
+enum known { KNOWN_NOT, KNOWN_LIVE, KNOWN_ARCHIVED };
+
+/* In the queue (*out, to be closed), or only in the history (*row); KNOWN_NOT: answered. */
+static enum known job_known(struct call *c, const char *id, struct job *out, struct history_row *row)
+{
+	struct err e = {0};
+	struct queue *q = call_queue(c);
+	int got = q ? queue_show(q, id, out, &e) : -1;
+
+	if (q && got < 0)
+		reply_err(c, &e, NULL);
+	if (got != 0)
+		return got > 0 ? KNOWN_LIVE : KNOWN_NOT;
+	got = archive_show(c, id, row);
+	if (got == 0)
+		reply_detail(
+		        c, 404, "there is no job '%s': it never was, or it ended so long ago that the history has dropped it, too", id);
+	return got > 0 ? KNOWN_ARCHIVED : KNOWN_NOT;
+}
+
 void route_job_show(struct call *c)
 {
 	const char *id = call_job_id(c);
 	struct job job = {0};
+	struct history_row row = {0};
 	int64_t wait_s;
 
-	if (!id || !input_query_int(c, "wait", 0, 86400, 0, &wait_s) || !call_job(c, id, &job))
+	if (!id || !input_query_int(c, "wait", 0, 86400, 0, &wait_s))
+		return;
+	enum known known = job_known(c, id, &job, &row);
+	if (known == KNOWN_ARCHIVED)
+		shown(c, &row.job, WAIT_ENDED, NULL, NULL);
+	if (known != KNOWN_LIVE)
 		return;
 	bool same = etag_matches(c, job.rev), asks_change = http_header(c->r, "If-None-Match") != NULL;
 	if (wait_s == 0 || job_state_is_end(job.state) || (asks_change && !same))
@@ -60,8 +87,12 @@ void route_job_result(struct call *c)
 {
 	const char *id = call_job_id(c);
 	struct job job = {0};
+	struct history_row row = {0};
+	enum known known = id ? job_known(c, id, &job, &row) : KNOWN_NOT;
 
-	if (!id || !call_job(c, id, &job))
+	if (known == KNOWN_ARCHIVED)
+		archive_result(c, &row);
+	if (known != KNOWN_LIVE)
 		return;
 	if (job.state == JOB_SUCCEEDED) {
 		reply_text(c, 200, "application/json", job.result ? job.result : "null");

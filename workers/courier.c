@@ -1,8 +1,9 @@
-/* courier.c -- one relay and one subscriber in a loop, each patient with a broker or a store that is away. */
+/* courier.c -- the history, one relay and one subscriber in a loop, each patient with a queue, a store or a broker that is away. */
 #include "workers/courier.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -11,10 +12,13 @@
 #include "store/cache.h"
 #include "workers/child.h"
 #include "workers/helpers.h"
+#include "workers/history.h"
 
 #define LISTEN_MS    100 /* the longest that an event waits in the outbox while the courier listens */
+#define RELAY_MS     200 /* and the longest that the relay goes on with what waits */
 #define CONFIRM_MS   5000
 #define PATIENCE_MS  500
+#define COURIER_NICE 5 /* jobs come first */
 #define PATIENCE_MAX 30000
 
 struct courier {
@@ -26,8 +30,9 @@ struct courier {
 	struct subscriber *subscriber;
 	struct cache *cache;
 	struct devbroker *devbroker;
-	int64_t relay_again_ms, listen_again_ms;
-	int relay_failures, listen_failures;
+	struct history *history;
+	int64_t history_again_ms, relay_again_ms, listen_again_ms;
+	int history_failures, relay_failures, listen_failures;
 };
 
 static int64_t patience(int failures)
@@ -51,6 +56,33 @@ static const char *brokers(struct courier *c, struct err *e)
 	return devbroker_address(c->devbroker);
 }
 
+static bool store_ready(struct courier *c, struct err *e)
+{
+	if (c->store == NULL)
+		c->store = store_open(setting_text(c->settings, STORE_URL), e);
+	return c->store != NULL;
+}
+
+/* ---- ended jobs to the store */
+
+static void courier_history(struct courier *c, int64_t now)
+{
+	struct err e;
+	if (now < c->history_again_ms)
+		return;
+	if (c->history == NULL)
+		c->history = history_open(c->settings, c->shm);
+	if (store_ready(c, &e) && history_turn(c->history, c->store, &e)) {
+		if (c->history_failures > 0)
+			log_info("ended jobs are written into the store again");
+		c->history_failures = 0;
+		return;
+	}
+	if (c->history_failures == 0)
+		log_warn("ended jobs wait to be written into the store: %s", e.text);
+	c->history_again_ms = now + patience(c->history_failures++);
+}
+
 /* ---- outbox to Kafka */
 
 static bool relay_ready(struct courier *c, struct err *e)
@@ -58,27 +90,28 @@ static bool relay_ready(struct courier *c, struct err *e)
 	const char *to = brokers(c, e);
 	if (to == NULL)
 		return false;
-	if (c->store == NULL)
-		c->store = store_open(setting_text(c->settings, STORE_URL), e);
-	if (c->bus == NULL && c->store != NULL)
+	if (!store_ready(c, e))
+		return false;
+	if (c->bus == NULL)
 		c->bus = bus_open(to, e);
 	if (c->relay == NULL && c->bus != NULL)
 		c->relay = relay_open(c->store, c->bus, c->settings->name);
 	return c->relay != NULL;
 }
 
-static void courier_relay(struct courier *c, int64_t now)
+/* True: some were sent, there may be more. */
+static bool courier_relay(struct courier *c, int64_t now)
 {
 	struct err e;
 	int64_t waiting;
 	if (now < c->relay_again_ms)
-		return;
+		return false;
 	int sent = relay_ready(c, &e) ? relay_turn(c->relay, CONFIRM_MS, &e) : -1;
 	if (sent < 0) {
 		if (c->relay_failures == 0)
 			log_warn("events wait in the outbox: %s", e.text);
 		c->relay_again_ms = now + patience(c->relay_failures++);
-		return;
+		return false;
 	}
 	if (c->relay_failures > 0)
 		log_info("events go to Kafka again");
@@ -87,6 +120,7 @@ static void courier_relay(struct courier *c, int64_t now)
 		atomic_fetch_add(&c->shm->stats.events_sent, sent);
 	if (store_outbox_count(c->store, &waiting, &e))
 		atomic_store(&c->shm->stats.events_waiting, waiting);
+	return sent > 0;
 }
 
 /* ---- Kafka to the cache */
@@ -151,6 +185,7 @@ static bool courier_listen(struct courier *c, int64_t now)
 static void courier_close(struct courier *c)
 {
 	listen_end(c);
+	history_close(&c->history);
 	if (c->relay != NULL)
 		relay_close(&c->relay);
 	if (c->bus != NULL)
@@ -168,15 +203,19 @@ int courier_main(void *arg, int fd)
 	const struct helper_setup *setup = arg;
 	struct courier c = {.settings = setup->settings, .shm = setup->shm};
 	UNUSED(fd);
+	setpriority(PRIO_PROCESS, 0, COURIER_NICE);
 	while (!child_asked_to_end()) {
 		int64_t began = clock_mono_ms();
-		courier_relay(&c, began);
+		courier_history(&c, began);
+		while (courier_relay(&c, clock_mono_ms()) && clock_mono_ms() - began < 2 * RELAY_MS)
+			;
 		/* A burst of changes is heard at once, but never keeps the outbox waiting for long. */
 		while (courier_listen(&c, clock_mono_ms()) && clock_mono_ms() - began < 2 * LISTEN_MS)
 			;
 		if (clock_mono_ms() - began < LISTEN_MS && !child_asked_to_end())
 			clock_sleep_ms(LISTEN_MS - (clock_mono_ms() - began));
 	}
+	courier_history(&c, clock_mono_ms());
 	courier_relay(&c, clock_mono_ms());
 	courier_close(&c);
 	return 0;

@@ -1,4 +1,4 @@
-/* courier.h -- the process that carries events: the outbox to Kafka, and changes of K-lines from Kafka to this host's cache. */
+/* courier.h -- the process that carries: ended jobs to the store, the outbox to Kafka, changes of K-lines from Kafka to this host's cache. */
 #ifndef WORKERS_COURIER_H
 #define WORKERS_COURIER_H
 

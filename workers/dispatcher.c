@@ -14,8 +14,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define WATCHDOG_S 30
-#define HURRY_MS   5000 /* to tell the queue what was given back */
+#define WATCHDOG_S       30
+#define WATCHDOG_FEED_MS 1000
+#define HURRY_MS         5000 /* to tell the queue what was given back */
 
 /* ---- the watchdog: SIGALRM fires unless the loop puts it off, so that it also catches a loop that stands still */
 
@@ -46,8 +47,10 @@ static void watchdog_feed(struct dispatcher *d)
 	for (size_t i = 0; i < d->n_lines; i++)
 		if (d->lines[i].heard_ms > heard)
 			heard = d->lines[i].heard_ms;
-	if (!has_work(d) || heard > d->progress_ms || heard == d->now_ms)
+	if ((!has_work(d) || heard > d->progress_ms || heard == d->now_ms) && d->now_ms - d->fed_ms >= WATCHDOG_FEED_MS) {
 		alarm(WATCHDOG_S);
+		d->fed_ms = d->now_ms;
+	}
 	d->progress_ms = heard;
 }
 
@@ -195,9 +198,11 @@ static void stats_write(struct dispatcher *d)
 
 static void turn(struct dispatcher *d)
 {
-	signals_take(d);
+	if (d->signalled)
+		signals_take(d);
 	for (int i = 0; i < d->slots.n; i++) {
-		slot_read(&d->slots, &d->slots.all[i]);
+		if (d->slots.all[i].readable)
+			slot_read(&d->slots, &d->slots.all[i]);
 		if (d->slots.all[i].out.len > 0)
 			slot_send(&d->slots.all[i]);
 	}
@@ -255,7 +260,14 @@ static void wait_for_news(struct dispatcher *d)
 		n = poll_add(fds, n, l->waiting ? queue_link_wait_fd(l->link) : -1, POLLIN);
 	}
 	int got = poll(fds, n, timeout < 1 ? 1 : (int)timeout);
-	UNUSED(got); /* what is ready is found by looking: every taker answers "not yet" cheaply */
+	/* The lines' sockets are found ready by looking: their takers answer "not yet" cheaply. */
+	d->signalled = got != 0 && fds[0].revents != 0;
+	n = 1;
+	for (int i = 0; i < d->slots.n; i++) {
+		struct slot *s = &d->slots.all[i];
+		if (!s->eof && s->fd >= 0)
+			s->readable = got != 0 && fds[n++].revents != 0;
+	}
 }
 
 /* ---- the beginning and the end */

@@ -35,6 +35,8 @@ struct dispatcher {
 	int64_t deadline_ms;       /* of the phase */
 	int64_t now_ms, looked_ms; /* looked_ms: when memory was last looked at */
 	int64_t progress_ms;       /* last sign of life while there was work */
+	int64_t fed_ms;            /* when the watchdog was last told so */
+	bool signalled;            /* the last poll saw a signal */
 	int64_t served;
 };
 

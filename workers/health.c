@@ -84,6 +84,9 @@ static void reply_metrics(struct http_request *r, struct health *h)
 	counter(h, 5, METRIC_worker_steps_total, NULL, atomic_load(&s->steps));
 	counter(h, 6, METRIC_worker_slot_deaths_total, NULL, atomic_load(&s->slot_deaths));
 	counter(h, 7, METRIC_events_sent_total, "all", atomic_load(&s->events_sent));
+	counter(h, 8, METRIC_history_written_total, NULL, atomic_load(&s->history_written));
+	metrics_set(METRIC_history_waiting, NULL, (double)atomic_load(&s->history_waiting));
+	metrics_set(METRIC_history_dropped, NULL, (double)atomic_load(&s->history_dropped));
 	metrics_set(METRIC_worker_slots, "busy", (double)atomic_load(&s->busy));
 	metrics_set(METRIC_worker_slots, "alive", (double)atomic_load(&s->slots));
 	metrics_set(METRIC_worker_step_age_seconds, NULL, (double)(clock_mono_ms() - atomic_load(&s->step_ms)) / 1000.0);

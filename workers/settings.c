@@ -19,6 +19,17 @@ void settings_help(FILE *out)
 	config_help(out, table, SETTINGS_COUNT);
 }
 
+static bool what_of(const char *name, const char *given, enum history_what *out, struct err *e)
+{
+	static const char *const names[] = {[HISTORY_NONE] = "none", [HISTORY_FAILURES] = "failures", [HISTORY_ALL] = "all"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(given, names[i])) {
+			*out = (enum history_what)i;
+			return true;
+		}
+	return err_set(e, ERR_INVALID, "%s is \"%.40s\", but should be all, failures or none", name, given);
+}
+
 static bool queue_is_listed(const struct settings *s, const char *queue)
 {
 	for (size_t i = 0; i < s->n_queues; i++)
@@ -115,6 +126,9 @@ bool settings_load(struct settings *s, struct err *e)
 	static const char *const prefixes[] = {"WORKER_", NULL};
 	memset(s, 0, sizeof(*s));
 	if (!config_load(table, SETTINGS_COUNT, s->values, e) || !config_refuse_unknown(table, SETTINGS_COUNT, prefixes, e))
+		return false;
+	if (!what_of("WORKER_HISTORY", setting_text(s, WORKER_HISTORY), &s->history, e) ||
+	        !what_of("JOB_EVENTS", setting_text(s, JOB_EVENTS), &s->job_events, e))
 		return false;
 	s->slots = (int)setting_number(s, WORKER_SLOTS);
 	if (s->slots == 0) {

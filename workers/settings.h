@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "job/job.h"
+#include "queue/history.h"
 
 enum setting_index {
 #define SETTING(name, type, fallback, min, max, help) SET_##name,
@@ -23,6 +24,7 @@ enum quarantine { QUARANTINE_SHARE, QUARANTINE_ONLY, QUARANTINE_NO };
 
 struct settings {
 	union setting_value values[SETTINGS_COUNT];
+	enum history_what history, job_events;
 	int slots;                         /* resolved: at least 1 */
 	char name[JOB_WORKER];             /* resolved */
 	char queues[QUEUES_MAX][JOB_NAME]; /* resolved */

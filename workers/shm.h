@@ -21,7 +21,7 @@ struct shm_slot {
 	struct job_progress progress;
 } __attribute__((aligned(64)));
 
-/* What the health process tells. Written by the dispatcher only, but for the couriers' two. */
+/* What the health process tells. Written by the dispatcher only, but for the courier's. */
 struct shm_stats {
 	_Atomic int64_t step_ms; /* monotonic; since then every queue has answered a step; 0: not yet */
 	_Atomic int64_t done, failed, crashed, given_back, cancelled;
@@ -29,6 +29,7 @@ struct shm_stats {
 	_Atomic int64_t busy, slots;
 	_Atomic int64_t draining;
 	_Atomic int64_t events_sent, events_waiting;
+	_Atomic int64_t history_written, history_waiting, history_dropped; /* the courier's, too */
 };
 
 struct shm {

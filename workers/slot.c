@@ -90,8 +90,6 @@ static bool order_run(struct slot_process *p, const struct order *o)
 	a.result = a.done ? text : NULL;
 	a.result_len = a.result != NULL ? strlen(text) : 0;
 	bool is_short = k != NULL && k->is_short;
-	if (!is_short)
-		slot_event_ended(p, &o->job, &a);
 	FAILPOINT("slot_before_answer");
 	bool sent = answer_send(p, &a, !is_short);
 	FAILPOINT("slot_after_answer");
@@ -112,7 +110,7 @@ static int frame_run(struct slot_process *p, struct cursor *items)
 		if (!order_run(p, &o))
 			return -1;
 	}
-	return got == 0 && slot_flush(p) ? 0 : -1;
+	return got == 0 ? 0 : -1;
 }
 
 /* Run every whole frame that has arrived. */
@@ -132,7 +130,7 @@ static int frames_run(struct slot_process *p)
 	}
 	memmove(p->in.data, p->in.data + used, p->in.len - used);
 	p->in.len -= used;
-	return 0;
+	return slot_flush(p) ? 0 : -1; /* nothing more to do at once: nobody shall wait for what is done */
 }
 
 static int slot_loop(struct slot_process *p)

@@ -31,7 +31,5 @@ void slot_doors_begin(struct slot_process *p, const struct job *job, const struc
 void slot_doors_end(struct slot_process *p);                                                     /* after a job */
 void slot_doors_close(struct slot_process *p);                                                   /* before the process ends */
 bool slot_flush(struct slot_process *p); /* send what is answered; false: the dispatcher is gone */
-/* Put job.ended.v1 into the outbox. At least once: the job may still run again if this process dies before its answer is sent. */
-void slot_event_ended(struct slot_process *p, const struct job *job, const struct answer *a);
 
 #endif

@@ -27,6 +27,7 @@ bool slots_open(struct slots *s, const struct settings *settings, struct shm *sh
 	for (int i = 0; i < s->n; i++) {
 		s->all[i].index = i;
 		s->all[i].fd = -1;
+		s->all[i].flights = s->all[i].room;
 		s->all[i].setup = (struct slot_setup){.settings = settings, .shm = &shm->slots[i]};
 	}
 	return true;
@@ -124,6 +125,10 @@ bool flight_is_started(const struct slot *s, const struct flight *f)
 
 void slot_put(struct slot *s, struct line *line, const struct kind *k, const struct job *j, int64_t now_ms)
 {
+	if (s->flights + s->n == s->room + ARRAY_LEN(s->room)) {
+		memmove(s->room, s->flights, (size_t)s->n * sizeof(s->room[0]));
+		s->flights = s->room;
+	}
 	struct flight *f = &s->flights[s->n++];
 	memset(f, 0, sizeof(*f));
 	f->number = ++s->last_number;
@@ -161,10 +166,15 @@ void slot_send(struct slot *s)
 
 static void flights_drop(struct slot *s, int from, int count)
 {
-	memmove(&s->flights[from], &s->flights[from + count], (size_t)(s->n - from - count) * sizeof(s->flights[0]));
+	if (from == 0)
+		s->flights += count;
+	else
+		memmove(&s->flights[from], &s->flights[from + count], (size_t)(s->n - from - count) * sizeof(s->flights[0]));
 	s->n -= count;
-	if (s->n == 0)
+	if (s->n == 0) {
 		s->line = NULL;
+		s->flights = s->room;
+	}
 }
 
 static void slot_distrust(struct slot *s)
@@ -212,6 +222,7 @@ static void frames_take(struct slots *all, struct slot *s)
 void slot_read(struct slots *all, struct slot *s)
 {
 	char block[32 * 1024];
+	s->readable = false;
 	while (s->fd >= 0 && !s->eof) {
 		ssize_t n = recv(s->fd, block, sizeof(block), MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)

@@ -42,9 +42,11 @@ struct slot {
 	pid_t pid; /* 0: no process now */
 	int fd;
 	bool eof;
+	bool readable; /* the last poll said so: it need not be asked otherwise */
 	struct buf in, out;
 	struct slot_setup setup;
-	struct flight flights[SLOT_DEPTH];
+	struct flight *flights; /* the first of n, in room: jobs end at the front and come at the back */
+	struct flight room[2 * SLOT_DEPTH];
 	int n;
 	uint32_t last_number;      /* of the jobs sent to this process */
 	struct line *line;         /* whose jobs it holds; NULL when n is 0 */

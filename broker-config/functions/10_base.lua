@@ -16,6 +16,8 @@
 --   T:h               zset    jobs held for others
 --   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
 --   T:W               zset    workers by the time until which they are taken for alive
+--   T:e, T:hw         list    ids that ended and wait for the history (25_history.lua, which also tells of its fields of T:n), and
+--                     string  who writes it, 5 s
 --   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
@@ -85,10 +87,12 @@ local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.
 -- Set by enter() at each call; a call is alone in the server while it runs.
 -- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
 local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
+local history = {} -- 25_history.lua
 
 local limits = {} -- filled in by 25_limits.lua
 
 local function enter(keys, args)
+	history.ids, history.mode = {}, nil
 	call = redis.call
 	local t = call('TIME')
 	now_us = tonumber(t[1]) * 1000000 + tonumber(t[2])
@@ -112,6 +116,7 @@ end
 
 -- Counters that were read in this call are written with all else that is set, the others by themselves.
 local function leave()
+	history.flush()
 	for name, by in pairs(deltas) do
 		if known[name] then
 			set(name, known[name] + by)

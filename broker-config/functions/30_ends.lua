@@ -9,6 +9,7 @@ end
 
 -- The keys are let go, the record stays for its retention.
 local function finish(id, key, job, to, ...)
+	history.note(id, to)
 	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
 	if to == SUCCEEDED and has_flag(job, 'x') then
 		ttl = call('HGET', key, 'x')
@@ -147,10 +148,11 @@ local function drop_leases(worker, ids)
 end
 
 -- The usual end of the usual job, as ACKS.D and finish() would do it. False: it is another one.
-local function settle(key, s, fence, result)
+local function settle(id, key, s, fence, result)
 	if s ~= CLAIMED .. fence then
 		return false
 	end
+	history.note(id, SUCCEEDED)
 	if result == '' then
 		call('HSET', key, 's', SETTLED .. fence, 'e', now_text)
 	else
@@ -169,7 +171,7 @@ local function apply_acks(worker, args, at, n)
 		local id, fence, outcome = args[at], args[at + 1], args[at + 2]
 		local key = J .. id
 		local s = call('HGET', key, 's')
-		if outcome == 'D' and args[at + 4] == '' and settle(key, s, fence, args[at + 3]) then
+		if outcome == 'D' and args[at + 4] == '' and settle(id, key, s, fence, args[at + 3]) then
 			over[#over + 1] = id
 		else
 			local job = parse(s)

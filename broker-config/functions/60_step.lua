@@ -103,6 +103,8 @@ local function read_counters(c)
 	for i, route in ipairs(c.routes) do
 		names[fixed + i] = 'r:' .. route
 	end
+	names[#names + 1] = 'hq'
+	names[#names + 1] = 'hm'
 	local h = call('HMGET', T .. ':n', unpack(names))
 	for i = 10, #names do
 		known[names[i]] = tonumber(h[i] or 0)
@@ -114,6 +116,7 @@ local function read_counters(c)
 	c.weighted = h[9] and h[9] ~= '0'
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
+	history.mode = h[#names] or history.usual
 	return h
 end
 

@@ -99,6 +99,7 @@ struct job {
 	int64_t lease_until;
 	char worker[JOB_WORKER];
 	bool cancel_asked;
+	bool archived; /* read from the history: the queue has forgotten it, or was not asked */
 	struct job_progress progress;
 	struct err error; /* of the last failed attempt; ERR_NONE: none */
 	char *result;     /* JSON text, NULL before success; owned by the job */
@@ -123,6 +124,8 @@ bool job_move(struct job *j, enum job_state to, struct err *e) MUST_CHECK; /* ER
 
 /* Ids carry their queue and shard, so that a job is found by its id alone. Random enough: 50 bits within one ms. */
 void job_id_make(char out[JOB_ID], const char *queue, int shard, int64_t now_ms, uint64_t chance);
+/* Are the first 20 characters the last part of an id? */
+bool job_id_tail_ok(const char *tail) MUST_CHECK;
 /* Split an id; false for a text that is no id of ours. */
 bool job_id_parse(const char *id, char queue_out[JOB_NAME], int *shard_out) MUST_CHECK;
 bool job_name_ok(const char *name);  /* [a-z0-9._], 1..23 bytes: kinds; queues have no dot */

@@ -49,6 +49,47 @@ void job_id_make(char out[JOB_ID], const char *queue, int shard, int64_t now_ms,
 	out[n + TAIL] = '\0';
 }
 
+bool job_id_tail_ok(const char *tail)
+{
+	static const char is_digit[256] = {['0'] = 1,
+	        ['1'] = 1,
+	        ['2'] = 1,
+	        ['3'] = 1,
+	        ['4'] = 1,
+	        ['5'] = 1,
+	        ['6'] = 1,
+	        ['7'] = 1,
+	        ['8'] = 1,
+	        ['9'] = 1,
+	        ['a'] = 1,
+	        ['b'] = 1,
+	        ['c'] = 1,
+	        ['d'] = 1,
+	        ['e'] = 1,
+	        ['f'] = 1,
+	        ['g'] = 1,
+	        ['h'] = 1,
+	        ['j'] = 1,
+	        ['k'] = 1,
+	        ['m'] = 1,
+	        ['n'] = 1,
+	        ['p'] = 1,
+	        ['q'] = 1,
+	        ['r'] = 1,
+	        ['s'] = 1,
+	        ['t'] = 1,
+	        ['v'] = 1,
+	        ['w'] = 1,
+	        ['x'] = 1,
+	        ['y'] = 1,
+	        ['z'] = 1};
+
+	for (int i = 0; i < TAIL; i++)
+		if (!is_digit[(unsigned char)tail[i]])
+			return false;
+	return true;
+}
+
 bool job_id_parse(const char *id, char queue_out[JOB_NAME], int *shard_out)
 {
 	const char *dash = id ? strchr(id, '-') : NULL;
@@ -59,7 +100,7 @@ bool job_id_parse(const char *id, char queue_out[JOB_NAME], int *shard_out)
 
 	if (shard_len < 1 || shard_len > SHARD_DIGITS || !str_copy_n(queue_out, JOB_NAME, id, (size_t)(dash - id)))
 		return false;
-	if (!job_queue_ok(queue_out) || strspn(dash + 1 + shard_len, digits) != TAIL)
+	if (!job_queue_ok(queue_out) || !job_id_tail_ok(dash + 1 + shard_len))
 		return false;
 	if (!str_copy_n(shard, sizeof(shard), dash + 1, shard_len) || shard[0] == '-' || (shard[0] == '0' && shard[1]))
 		return false;

@@ -155,5 +155,7 @@ void job_to_json(const struct job *j, struct json_writer *w, const char *key)
 	put_text(w, "trace", j->trace);
 	put_tags(w, j->tags);
 	put_policy(w, j);
+	if (j->archived)
+		jw_bool(w, "archived", true);
 	jw_end(w);
 }

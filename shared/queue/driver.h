@@ -6,6 +6,7 @@
 #ifndef QUEUE_DRIVER_H
 #define QUEUE_DRIVER_H
 
+#include "queue/history.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
 
@@ -64,6 +65,9 @@ struct queue_driver {
 	bool (*prioritize)(struct queue *q, const char *id, int priority, int64_t rev, enum act_result *result_out,
 	        enum job_state *state_out, struct err *e);
 	int (*counts)(struct queue *q, struct queue_counts *out, int max, struct err *e);
+	int (*history_take)(struct queue *q, const struct history_writer *w, int limit, struct history_batch *out, struct err *e);
+	int (*history_drop)(struct queue *q, const struct history_writer *w, const struct history_batch *b, struct err *e);
+	bool (*history_off)(struct queue *q, const struct history_writer *w, struct err *e);
 	int (*dead_list)(struct queue *q, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
 	        char next_out[64], struct err *e);
 	int (*dead_act)(struct queue *q, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,

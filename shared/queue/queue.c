@@ -102,16 +102,22 @@ const char *queue_tail(const char *id)
 
 bool queue_full_id(char out[JOB_ID], const char *queue, int shard, const char *tail, size_t len)
 {
-	char parsed[JOB_NAME];
-	struct buf b = {0};
-	int found;
-	bool ok;
+	size_t n = strlen(queue);
+	char digits[8], *at = digits + sizeof(digits);
 
-	buf_addf(&b, "%s-%d", queue, shard);
-	buf_add(&b, tail, len);
-	ok = len == QUEUE_TAIL && str_copy_n(out, JOB_ID, b.data, b.len) && job_id_parse(out, parsed, &found);
-	buf_close(&b);
-	return ok;
+	do
+		*--at = (char)('0' + shard % 10);
+	while (shard /= 10);
+	size_t shard_len = (size_t)(digits + sizeof(digits) - at);
+	if (len != QUEUE_TAIL || n + 1 + shard_len + len >= JOB_ID || !job_id_tail_ok(tail))
+		return false;
+	/* By hand: each claim and each end comes through here. */
+	memcpy(out, queue, n);
+	out[n] = '-';
+	memcpy(out + n + 1, at, shard_len);
+	memcpy(out + n + 1 + shard_len, tail, len);
+	out[n + 1 + shard_len + len] = '\0';
+	return true;
 }
 
 void queue_read_progress(const char *json_text, struct job_progress *out)

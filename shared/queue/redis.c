@@ -35,19 +35,25 @@ struct redis_conn {
 
 /* ---- commands ------------------------------------------------------------------------------------------------ */
 
+/* The digits of n before end; returns where they begin. */
+static char *digits_of(char *end, uint64_t n)
+{
+	do
+		*--end = (char)('0' + n % 10);
+	while (n /= 10);
+	return end;
+}
+
 /* As RESP by hand: hiredis would want all arguments as arrays first, and copy them again. */
 static void add_count(struct buf *b, char mark, size_t n)
 {
-	char text[24];
-	size_t at = sizeof(text);
+	char text[24], *end = text + sizeof(text), *at;
 
-	text[--at] = '\n';
-	text[--at] = '\r';
-	do
-		text[--at] = (char)('0' + n % 10);
-	while (n /= 10);
-	text[--at] = mark;
-	buf_add(b, text + at, sizeof(text) - at);
+	end[-1] = '\n';
+	end[-2] = '\r';
+	at = digits_of(end - 2, n);
+	*--at = mark;
+	buf_add(b, at, (size_t)(end - at));
 }
 
 void redis_cmd_add(struct redis_cmd *c, const void *data, size_t len)
@@ -66,10 +72,12 @@ void redis_cmd_adds(struct redis_cmd *c, const char *s)
 
 void redis_cmd_addi(struct redis_cmd *c, int64_t v)
 {
-	char text[24];
-	int n = snprintf(text, sizeof(text), "%lld", (long long)v);
+	char text[24], *end = text + sizeof(text);
+	char *at = digits_of(end, v < 0 ? -(uint64_t)v : (uint64_t)v);
 
-	redis_cmd_add(c, text, (size_t)n);
+	if (v < 0)
+		*--at = '-';
+	redis_cmd_add(c, at, (size_t)(end - at));
 }
 
 void redis_cmd_close(struct redis_cmd *c)

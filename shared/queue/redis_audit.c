@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
+#define HISTORY_LOOKS 50
+
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
@@ -32,6 +34,7 @@ struct audit {
 	struct redis_queue *q;
 	const char *queue;
 	size_t tag_len;
+	bool unwritten_wrong; /* what waits for the history is not as much as is counted */
 	struct trace *traces;
 	size_t n, cap;
 	int64_t lanes, rings, schedules;
@@ -69,6 +72,60 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 		redis_cmd_adds(&cmd, *words);
 	ok = redis_call(a->q, &cmd, true, out, e);
 	redis_cmd_close(&cmd);
+	return ok;
+}
+
+/* ---- what waits for the history -------------------------------------------------------------------------------------- */
+
+/* Each text is the time of 13 digits and ids. */
+static bool count_unwritten(const struct redis_reply *r, int64_t *out)
+{
+	*out = 0;
+	for (size_t i = 0; i < redis_reply_count(r); i++) {
+		size_t len = 0;
+
+		if (!redis_reply_text(redis_reply_at(r, i), &len) || len < 13 + QUEUE_TAIL || (len - 13) % QUEUE_TAIL)
+			return false;
+		*out += (int64_t)(len - 13) / QUEUE_TAIL;
+	}
+	return true;
+}
+
+/* What T:n says of the history: ids that wait, ids written of the first text, ids that ever left. */
+static bool read_unwritten(struct audit *a, const char *counters, int64_t out[3], struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = command(a, (const char *const[]){"HMGET", counters, "hq", "ho", "hp", NULL}, &r, e);
+
+	for (size_t i = 0; i < 3; i++) {
+		out[i] = 0;
+		if (ok && redis_reply_text(redis_reply_at(r, i), NULL) && !redis_reply_int(redis_reply_at(r, i), &out[i]))
+			ok = redis_bad_reply(e, "HMGET");
+	}
+	redis_reply_close(&r);
+	return ok;
+}
+
+/* counters: T:n; the list of what waits stands beside it. Looked at again while it changes: workers write the history all the time. */
+static bool gather_unwritten(struct audit *a, const char *counters, struct err *e)
+{
+	struct buf key = {0};
+	int64_t before[3] = {0}, after[3] = {-1, 0, 0}, found = 0;
+	bool ok = true, counted = true;
+
+	buf_add(&key, counters, strlen(counters) - 1);
+	buf_addc(&key, 'e');
+	for (int i = 0; ok && i < HISTORY_LOOKS && memcmp(before, after, sizeof(before)) != 0; i++) {
+		struct redis_reply *r = NULL;
+
+		ok = read_unwritten(a, counters, before, e) &&
+		     command(a, (const char *const[]){"LRANGE", key.data, "0", "-1", NULL}, &r, e) && read_unwritten(a, counters, after, e);
+		counted = ok && count_unwritten(r, &found);
+		redis_reply_close(&r);
+	}
+	if (ok && memcmp(before, after, sizeof(before)) == 0)
+		a->unwritten_wrong = !counted || found != before[0] + before[1];
+	buf_close(&key);
 	return ok;
 }
 
@@ -196,6 +253,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 {
 	const char *name = key + a->tag_len;
 
+	if (str_eq(name, ":n"))
+		return gather_unwritten(a, key, e);
 	if (str_starts(name, ":j:"))
 		return gather_record(a, key, name + 3, e);
 	if (str_starts(name, ":r:"))
@@ -354,6 +413,8 @@ static bool judge_all(struct audit *a)
 	}
 	if (a->lanes > a->rings) /* a lane that was emptied may stay in its ring for a while */
 		return problem(a, "", "a lane that holds something stands in no ring");
+	if (a->unwritten_wrong)
+		return problem(a, "", "the ends that wait for the history are not as many as is counted");
 	return true;
 }
 

@@ -112,6 +112,9 @@ bool redis_register_queue(struct redis_queue *q, const char *queue, struct err *
 void redis_add_item(struct redis_cmd *c, const struct queue_submission *s);
 int redis_names(struct queue *base, char (*out)[JOB_NAME], int max, struct err *e) MUST_CHECK;
 int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+int redis_history_take(struct queue *base, const struct history_writer *w, int limit, struct history_batch *out, struct err *e) MUST_CHECK;
+int redis_history_drop(struct queue *base, const struct history_writer *w, const struct history_batch *b, struct err *e) MUST_CHECK;
+bool redis_history_off(struct queue *base, const struct history_writer *w, struct err *e) MUST_CHECK;
 int redis_dead_list(struct queue *base, const struct queue_dead_filter *f, const char *cursor, int limit, struct job *jobs,
         char next_out[64], struct err *e) MUST_CHECK;
 int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,

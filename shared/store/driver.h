@@ -7,6 +7,7 @@
 #ifndef STORE_DRIVER_H
 #define STORE_DRIVER_H
 
+#include "store/history.h"
 #include "store/store.h"
 
 struct series_state {
@@ -32,6 +33,12 @@ struct change {
 	const int64_t *deletes; /* starts of chunks that go */
 	size_t n_deletes;
 	const struct outbox_row *event;
+};
+
+/* An end of a job in the order of ends. */
+struct history_place {
+	int64_t finished_at;
+	char id[JOB_ID]; /* "": before all of that time */
 };
 
 struct store_driver {
@@ -63,6 +70,12 @@ struct store_driver {
 	bool (*outbox_sent)(void *db, int64_t upto, struct err *e);
 	bool (*outbox_put)(void *db, const struct outbox_row *row, struct err *e);
 	bool (*outbox_count)(void *db, int64_t *out, struct err *e);
+	bool (*history_put)(void *db, const struct history_entry *entries, size_t n, int64_t *written_out, struct err *e);
+	int (*history_get)(void *db, const char *id, struct arena *a, struct history_row *out, struct err *e);
+	int (*history_list)(void *db, const struct history_filter *f, const struct history_place *before, int limit, struct arena *a,
+	        struct history_row **out, struct err *e);
+	bool (*history_count)(void *db, int64_t *out, struct err *e);
+	bool (*history_trim)(void *db, int64_t before_ms, int limit, int64_t *deleted_out, struct err *e);
 	int (*relay_lease)(void *db, const char *owner, int64_t ttl_ms, int64_t now_ms, struct err *e);
 };
 

@@ -296,3 +296,8 @@ int64_t sqlite_last_id(struct sqlite *db)
 {
 	return sqlite3_last_insert_rowid(db->handle);
 }
+
+int64_t sqlite_changes(struct sqlite *db)
+{
+	return sqlite3_changes(db->handle);
+}

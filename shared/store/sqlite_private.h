@@ -54,5 +54,6 @@ int64_t sqlite_int(struct sqlite *db, enum sql id, int column);
 const char *sqlite_text(struct sqlite *db, enum sql id, int column);
 const void *sqlite_blob(struct sqlite *db, enum sql id, int column, size_t *size_out);
 int64_t sqlite_last_id(struct sqlite *db);
+int64_t sqlite_changes(struct sqlite *db); /* rows that the last statement changed */
 
 #endif

@@ -33,6 +33,12 @@ int sqlite_outbox_take(void *store, int limit, struct arena *a, struct outbox_ro
 bool sqlite_outbox_sent(void *store, int64_t upto, struct err *e);
 bool sqlite_outbox_put(void *store, const struct outbox_row *row, struct err *e);
 bool sqlite_outbox_count(void *store, int64_t *out, struct err *e);
+bool sqlite_history_put(void *store, const struct history_entry *entries, size_t n, int64_t *written_out, struct err *e);
+int sqlite_history_get(void *store, const char *job, struct arena *a, struct history_row *out, struct err *e);
+int sqlite_history_list(void *store, const struct history_filter *f, const struct history_place *before, int limit, struct arena *a,
+        struct history_row **out, struct err *e);
+bool sqlite_history_count(void *store, int64_t *out, struct err *e);
+bool sqlite_history_trim(void *store, int64_t before_ms, int limit, int64_t *deleted_out, struct err *e);
 int sqlite_relay_lease(void *store, const char *owner, int64_t ttl_ms, int64_t now_ms, struct err *e);
 
 #endif

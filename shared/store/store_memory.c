@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/digest.h"
 #include "store/driver.h"
@@ -48,6 +49,7 @@ struct memory_store {
 	struct list symbols; /* struct symbol_row; by name */
 	struct list absent;  /* struct memory_absent; by from */
 	struct list results; /* struct memory_result; in order of arrival */
+	struct list history; /* struct history_row; by finished_at and id; texts: owned */
 	struct list outbox;  /* struct outbox_row; data: owned */
 	int64_t last_series, last_seq;
 	char lease_owner[128];
@@ -116,6 +118,7 @@ static struct memory_store *make(const char *name)
 	m->symbols = (struct list)LIST(struct symbol_row);
 	m->absent = (struct list)LIST(struct memory_absent);
 	m->results = (struct list)LIST(struct memory_result);
+	m->history = (struct list)LIST(struct history_row);
 	m->outbox = (struct list)LIST(struct outbox_row);
 	return m;
 }
@@ -155,9 +158,11 @@ static void destroy(struct memory_store *m)
 		free_data(AT(m->results, struct memory_result, i)->row.params);
 		free_data(AT(m->results, struct memory_result, i)->row.summary);
 	}
+	for (size_t i = 0; i < m->history.n; i++)
+		job_close(&AT(m->history, struct history_row, i)->job);
 	for (size_t i = 0; i < m->outbox.n; i++)
 		free_data(AT(m->outbox, struct outbox_row, i)->data);
-	struct list *lists[] = {&m->series, &m->chunks, &m->symbols, &m->absent, &m->results, &m->outbox};
+	struct list *lists[] = {&m->series, &m->chunks, &m->symbols, &m->absent, &m->results, &m->history, &m->outbox};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		mem_free(&lists[i]->items);
 	pthread_mutex_destroy(&m->lock);
@@ -541,6 +546,126 @@ static int relay_lease(void *db, const char *owner, int64_t ttl_ms, int64_t now_
 	return ours && !fits ? err_fail(e, ERR_INVALID, "the relay's name is too long") : ours;
 }
 
+/* ---- ended jobs --------------------------------------------------------------------------------------------------------------------------- */
+
+/* How many ends stand before this place. */
+static size_t history_rank(const struct memory_store *m, int64_t finished_at, const char *id)
+{
+	size_t low = 0, high = m->history.n;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		const struct job *j = &AT(m->history, struct history_row, middle)->job;
+		if (j->finished_at < finished_at || (j->finished_at == finished_at && strcmp(j->id, id) < 0))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct history_row history_made(const struct job *j)
+{
+	struct history_row r = {.job = *j, .params_bytes = j->params ? (int64_t)strlen(j->params) : 0};
+	r.result_bytes = j->result ? (int64_t)strlen(j->result) : 0;
+	r.job.params = mem_strdup(r.params_bytes > 0 && r.params_bytes <= HISTORY_TEXT_MAX ? j->params : "{}");
+	r.job.result = r.result_bytes > 0 && r.result_bytes <= HISTORY_TEXT_MAX ? mem_strdup(j->result) : NULL;
+	return r;
+}
+
+static bool history_keep(struct memory_store *m, const struct job *j)
+{
+	size_t at = history_rank(m, j->finished_at, j->id);
+	const struct history_row *there = at < m->history.n ? AT(m->history, struct history_row, at) : NULL;
+	if (there && there->job.finished_at == j->finished_at && strcmp(there->job.id, j->id) == 0)
+		return false;
+	struct history_row new = history_made(j);
+	insert(&m->history, at, &new);
+	return true;
+}
+
+static bool history_put(void *db, const struct history_entry *entries, size_t n, int64_t *written_out, struct err *e)
+{
+	struct memory_store *m = db;
+	begin(m, true, e);
+	for (size_t i = 0; i < n; i++) {
+		bool is_new = !entries[i].keep || history_keep(m, entries[i].job);
+		*written_out += entries[i].keep && is_new;
+		if (entries[i].event && is_new)
+			append_event(m, entries[i].event);
+	}
+	end(m);
+	return true;
+}
+
+static struct history_row history_copy(const struct history_row *r, struct arena *a)
+{
+	struct history_row out = *r;
+	out.job.params = arena_strdup(a, r->job.params);
+	out.job.result = r->job.result ? arena_strdup(a, r->job.result) : NULL;
+	return out;
+}
+
+static int history_get(void *db, const char *id, struct arena *a, struct history_row *out, struct err *e)
+{
+	struct memory_store *m = db;
+	begin(m, false, e);
+	size_t at = m->history.n;
+	while (at > 0 && strcmp(AT(m->history, struct history_row, at - 1)->job.id, id) != 0)
+		at--;
+	if (at > 0)
+		*out = history_copy(AT(m->history, struct history_row, at - 1), a);
+	end(m);
+	return at > 0;
+}
+
+static bool error_matches(const struct err *error, const char *part)
+{
+	char whole[sizeof error->text + 40];
+	snprintf(whole, sizeof whole, "%s %s", err_name(error->code), error->text);
+	return error->code != ERR_NONE && strcasestr(whole, part) != NULL;
+}
+
+static bool history_matches(const struct history_filter *f, const struct job *j)
+{
+	return j->finished_at >= f->from_ms && (!f->kind || strcmp(f->kind, j->kind) == 0) &&
+	       (!f->queue || strcmp(f->queue, j->queue) == 0) && (f->state < 0 || f->state == (int)j->state) &&
+	       (!f->error || error_matches(&j->error, f->error));
+}
+
+static int history_list(void *db, const struct history_filter *f, const struct history_place *before, int limit, struct arena *a,
+        struct history_row **out, struct err *e)
+{
+	struct memory_store *m = db;
+	int n = 0;
+	begin(m, false, e);
+	*out = arena_array(a, (size_t)limit, sizeof **out);
+	for (size_t at = history_rank(m, before->finished_at, before->id); at > 0 && n < limit; at--)
+		if (history_matches(f, &AT(m->history, struct history_row, at - 1)->job))
+			(*out)[n++] = history_copy(AT(m->history, struct history_row, at - 1), a);
+	end(m);
+	return n;
+}
+
+static bool history_count(void *db, int64_t *out, struct err *e)
+{
+	begin(db, false, e);
+	*out = (int64_t)((struct memory_store *)db)->history.n;
+	end(db);
+	return true;
+}
+
+static bool history_trim(void *db, int64_t before_ms, int limit, int64_t *deleted_out, struct err *e)
+{
+	struct memory_store *m = db;
+	begin(m, true, e);
+	for (; *deleted_out < limit && m->history.n && AT(m->history, struct history_row, 0)->job.finished_at < before_ms; ++*deleted_out) {
+		job_close(&AT(m->history, struct history_row, 0)->job);
+		remove_at(&m->history, 0);
+	}
+	end(m);
+	return true;
+}
+
 const struct store_driver store_driver_memory = {.scheme = "memory",
         .open = open_store,
         .close = close_store,
@@ -563,4 +688,9 @@ const struct store_driver store_driver_memory = {.scheme = "memory",
         .outbox_sent = outbox_sent,
         .outbox_put = outbox_put,
         .outbox_count = outbox_count,
+        .history_put = history_put,
+        .history_get = history_get,
+        .history_list = history_list,
+        .history_count = history_count,
+        .history_trim = history_trim,
         .relay_lease = relay_lease};

@@ -1,6 +1,8 @@
 /* test_store_memory.c -- the contract of the store on the driver memory:, and what is its own: names, and threads. */
 #include "tests/contract/store_suite.h"
 
+#include "tests/contract/store_history_suite.h"
+
 #include <pthread.h>
 
 static const char *suite_url(void)
@@ -59,5 +61,5 @@ START_TEST(threads_share_a_name)
 }
 END_TEST
 
-static const TTest *const tests[] = {STORE_SUITE, names_are_stores, threads_share_a_name};
+static const TTest *const tests[] = {STORE_SUITE, STORE_HISTORY_SUITE, names_are_stores, threads_share_a_name};
 TEST_MAIN("store_memory", tests)

@@ -1,6 +1,8 @@
 /* test_store_sqlite.c -- the contract of the store on SQLite, and what is its own: processes, kill -9, damaged files, full disks. */
 #include "tests/contract/store_suite.h"
 
+#include "tests/contract/store_history_suite.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -286,7 +288,7 @@ START_TEST(a_newer_schema_is_refused)
 	make_small_store();
 	patch("crypto_data.db", 60, "\0\0\0\x63", 4); /* user_version */
 	refuse_open(ERR_INVALID, "schema version 99");
-	patch("crypto_data.db", 60, "\0\0\0\1", 4);
+	patch("crypto_data.db", 60, "\0\0\0\2", 4);
 	patch("backtest.db", 60, "\0\0\0\x63", 4);
 	refuse_open(ERR_INVALID, "backtest.db has schema version 99");
 }
@@ -541,8 +543,8 @@ START_TEST(a_read_only_disk_is_named)
 }
 END_TEST
 
-static const TTest *const tests[] = {STORE_SUITE, many_make_a_new_store_at_once, four_processes_write_at_once, a_reader_sees_one_state,
-        kill_9_leaves_no_half_change, a_newer_schema_is_refused, the_database_of_another_program_is_left_alone, files_that_are_no_database,
-        a_path_that_cannot_be, a_damaged_chunk_is_named_and_can_be_replaced, a_blob_in_the_wrong_row_is_refused,
+static const TTest *const tests[] = {STORE_SUITE, STORE_HISTORY_SUITE, many_make_a_new_store_at_once, four_processes_write_at_once,
+        a_reader_sees_one_state, kill_9_leaves_no_half_change, a_newer_schema_is_refused, the_database_of_another_program_is_left_alone,
+        files_that_are_no_database, a_path_that_cannot_be, a_damaged_chunk_is_named_and_can_be_replaced, a_blob_in_the_wrong_row_is_refused,
         damaged_pages_end_in_sentences, a_full_disk_loses_nothing_that_was_answered, a_read_only_disk_is_named};
 TEST_MAIN("store_sqlite", tests)

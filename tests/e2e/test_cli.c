@@ -234,6 +234,42 @@ START_TEST(jobs_share_and_lanes_have_weights)
 }
 END_TEST
 
+/* The history is written a moment after the end. */
+static bool history_has_it(void *user)
+{
+	struct test_system *s = user;
+	char *out = NULL;
+	bool has =
+	        BARQUE(s, &out, "history", "--error", "AT SEA", "--state", "failed", "--json") == 0 && strstr(out, "lost at sea") != NULL;
+	mem_free(&out);
+	return has;
+}
+
+START_TEST(what_has_ended_is_found)
+{
+	struct test_system s;
+	char *out = NULL;
+	test_system_start(&s, sim, 1);
+	ck_assert_int_eq(BARQUE(&s, &out, "history"), 0);
+	expect(&out, "no job ended that fits");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "fail=lost at sea", "--wait"), 1);
+	mem_free(&out);
+	ck_assert(test_until(15000, history_has_it, &s));
+	ck_assert_int_eq(BARQUE(&s, &out, "history", "--kind", "noop", "--limit", "5"), 0);
+	expect(&out, "lost at sea");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "history", "--error", "ashore"), 0);
+	expect(&out, "no job ended that fits");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "history", "--state", "running"), 1);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "history", "noop"), 2);
+	mem_free(&out);
+	test_system_stop(&s);
+}
+END_TEST
+
 START_TEST(a_key_is_one_job)
 {
 	struct test_system s;
@@ -391,7 +427,7 @@ START_TEST(candles_events_and_a_backtest)
 }
 END_TEST
 
-static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, operators_steer_queues,
+static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, operators_steer_queues, what_has_ended_is_found,
         jobs_share_and_lanes_have_weights, a_key_is_one_job, bars_never_wrap, output_that_cannot_be_written_is_an_error,
         cancel_a_running_job, candles_events_and_a_backtest};
 TEST_MAIN("cli", tests)

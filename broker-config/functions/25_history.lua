@@ -1,0 +1,161 @@
+-- history: which jobs have ended and are not yet in the store, for the one process that writes them there.
+--
+-- T:e holds one text for each call that ended something: the time, 13 digits, and the ids, 20 letters each. T:n field hm, set by the
+-- writers, says which: a all ends, f all but successes, n none; and how many ids may wait: beyond that the oldest go.
+-- T:n also counts hq ids that wait, ho ids of the first text that are written already, hp ids that ever left, hd ids that were dropped.
+
+local ENTRY_TIME, ENTRY_ID = 13, 20
+local WRITER_LEASE = '5000'
+
+history.usual = 'a2000000'
+
+function history.note(id, to)
+	if history.mode == nil then
+		history.mode = call('HGET', T .. ':n', 'hm') or history.usual
+	end
+	local what = string.sub(history.mode, 1, 1)
+	if what == 'a' or (what == 'f' and to ~= SUCCEEDED) then
+		history.ids[#history.ids + 1] = id
+	end
+end
+
+local function entry_size(entry)
+	return (#entry - ENTRY_TIME) / ENTRY_ID
+end
+
+-- Nobody writes, or not fast enough.
+local function drop_oldest(over)
+	local done, gone = tonumber(call('HGET', T .. ':n', 'ho') or 0), 0
+	for _ = 1, BATCH do
+		local entry = gone < over and call('LPOP', T .. ':e')
+		if not entry then
+			break
+		end
+		gone, done = gone + entry_size(entry) - done, 0
+	end
+	set('ho', 0)
+	count('hq', -gone)
+	count('hp', gone)
+	count('hd', gone)
+end
+
+-- At the end of a call. One push, unless the call ended more than a batch.
+function history.flush()
+	local ids = history.ids
+	if #ids == 0 then
+		return
+	end
+	for i = 1, #ids, BATCH do
+		call('RPUSH', T .. ':e', now_text .. table.concat(ids, '', i, math.min(i + BATCH - 1, #ids)))
+	end
+	count('hq', #ids)
+	local over = known.hq and known.hq + deltas.hq - tonumber(string.sub(history.mode, 2)) or 0
+	if over > 0 then
+		drop_oldest(over)
+	end
+end
+
+-- The oldest ids and when they ended, without the first `done`.
+local function oldest(done, limit)
+	local ids, times, at = {}, {}, 0
+	while #ids < limit do
+		local entries = call('LRANGE', T .. ':e', at, at + 7)
+		for _, entry in ipairs(entries) do
+			for i = done, math.min(entry_size(entry), done + limit - #ids) - 1 do
+				local from = ENTRY_TIME + i * ENTRY_ID
+				ids[#ids + 1] = string.sub(entry, from + 1, from + ENTRY_ID)
+				times[#ids] = string.sub(entry, 1, ENTRY_TIME)
+			end
+			done = 0
+		end
+		if #entries < 8 then
+			break
+		end
+		at = at + 8
+	end
+	return ids, times
+end
+
+-- The record of a job that ended then; nil when it has vanished, or was replayed since.
+local function ended_record(id, time)
+	local fields, ended, over = call('HGETALL', J .. id), nil, false
+	for i = 1, #fields, 2 do
+		if fields[i] == 'e' then
+			ended = fields[i + 1]
+		elseif fields[i] == 's' then
+			over = string.sub(fields[i + 1], 1, 1) >= SUCCEEDED
+		end
+	end
+	if not over or ended ~= time then
+		return nil
+	end
+	table.insert(fields, 1, '0')
+	table.insert(fields, 1, id)
+	return fields
+end
+
+-- writer, limit, what and how many may wait: {0} another writes; {1, place, ids looked at, ids that wait, ids dropped ever, records}
+local function history_take(keys, args)
+	enter(keys, args)
+	local writer, limit = args[5], math.min(tonumber(args[6]), BATCH)
+	local holder = call('GET', T .. ':hw')
+	if holder and holder ~= writer then
+		return { 0 }
+	end
+	call('SET', T .. ':hw', writer, 'PX', WRITER_LEASE)
+	local h = call('HMGET', T .. ':n', 'hm', 'ho', 'hp', 'hq', 'hd')
+	if h[1] ~= args[7] then
+		call('HSET', T .. ':n', 'hm', args[7])
+	end
+	local ids, times = oldest(tonumber(h[2] or 0), limit)
+	local out, looked, bytes = {}, 0, 0
+	while looked < #ids and bytes < LIST_BYTES do
+		looked = looked + 1
+		local record = ended_record(ids[looked], times[looked])
+		for _, text in ipairs(record or {}) do
+			bytes = bytes + #text
+		end
+		out[#out + 1] = record
+	end
+	return { 1, tonumber(h[3] or 0), looked, tonumber(h[4] or 0), tonumber(h[5] or 0), out }
+end
+
+-- writer, place, n: the n oldest are in the store. 1; 0 when another writes now, or the place has moved on.
+local function history_drop(keys, args)
+	enter(keys, args)
+	local left = tonumber(args[7])
+	local h = call('HMGET', T .. ':n', 'hp', 'ho')
+	if call('GET', T .. ':hw') ~= args[5] or tonumber(h[1] or 0) ~= tonumber(args[6]) or left > BATCH then
+		return 0
+	end
+	local done = tonumber(h[2] or 0)
+	for _ = 1, BATCH do
+		local entry = left > 0 and call('LINDEX', T .. ':e', 0)
+		if not entry then
+			break
+		end
+		local step = math.min(left, entry_size(entry) - done)
+		left, done = left - step, done + step
+		if done == entry_size(entry) then
+			call('LPOP', T .. ':e')
+			done = 0
+		end
+	end
+	set('ho', done)
+	count('hq', left - tonumber(args[7]))
+	count('hp', tonumber(args[7]) - left)
+	leave()
+	return 1
+end
+
+-- Ends are noted no more, until somebody takes them. What waits is kept for it.
+local function history_off(keys, args)
+	enter(keys, args)
+	call('HSET', T .. ':n', 'hm', 'n')
+	return 1
+end
+
+register('history_take', history_take, 'allow-oom')
+register('history_drop', history_drop, 'allow-oom')
+register('history_off', history_off, 'allow-oom')
+

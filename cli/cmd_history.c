@@ -1,0 +1,76 @@
+/* cmd_history.c -- `barque history`: jobs that ended, also those that the queue has forgotten. */
+#include "base/str.h"
+#include "base/time.h"
+#include "cli/cli.h"
+
+static const struct cli_flag flags[] = {
+        {"kind", "KIND", "only this kind"},
+        {"queue", "NAME", "only this queue"},
+        {"state", "STATE", "only this end: succeeded, failed, cancelled or dead"},
+        {"error", "TEXT", "only those whose error holds this text, of any case"},
+        {"from", "TIME", "ended no sooner (UTC)"},
+        {"to", "TIME", "ended no later; a date means its whole day"},
+        {"limit", "N", "how many (default 30, at most 256)"},
+        {"cursor", "TEXT", "go on where the last list ended"},
+};
+
+static void print_job(const struct json *job)
+{
+	char ended[TIME_TEXT] = "";
+	int64_t finished = json_get_int(job, "finished_at", 0), started = json_get_int(job, "started_at", 0);
+	const char *state = json_get_text(job, "state", "?");
+	const char *trouble = json_get_text(json_get(job, "error"), "message", NULL);
+	double seconds = started > 0 ? (double)(finished - started) / 1000.0 : 0;
+
+	time_print_datetime(ended, finished);
+	printf("%-36s %-16s %-10s %9.3f  %s%s%s\n", json_get_text(job, "id", "?"), json_get_text(job, "kind", "?"), state, seconds, ended,
+	        trouble && !str_eq(state, "succeeded") ? "  " : "", trouble && !str_eq(state, "succeeded") ? trouble : "");
+}
+
+static void print_list(const struct json *answer)
+{
+	const struct json *jobs = json_get(answer, "jobs");
+	const char *next = json_get_text(answer, "next_cursor", NULL);
+
+	if (!json_first(jobs))
+		puts("no job ended that fits");
+	else
+		printf("%-36s %-16s %-10s %9s  %s\n", "ID", "KIND", "STATE", "SECONDS", "ENDED (UTC)");
+	for (const struct json *job = json_first(jobs); job; job = json_next(job))
+		print_job(job);
+	fflush(stdout);
+	if (next)
+		fprintf(stderr, "More with: --cursor '%s'\n", next);
+}
+
+static int run(struct cli *c)
+{
+	struct err e = {0};
+	struct buf path = {0};
+
+	buf_adds(&path, "/api/history?limit=");
+	http_escape(&path, args_get(c, "limit", "30"));
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (!str_eq(flags[i].name, "limit"))
+			api_add_flag(c, flags[i].name, flags[i].name, &path);
+	struct json *answer = api_call(c, "GET", buf_text(&path), NULL, NULL, &e);
+	buf_close(&path);
+	if (!answer)
+		return cli_fail(&e);
+	if (c->json)
+		return cli_print_json(answer);
+	print_list(answer);
+	json_close(&answer);
+	return CLI_DONE;
+}
+
+extern const struct command command_history;
+const struct command command_history = {
+        .name = "history",
+        .summary = "look for jobs that ended, as long ago as the store knows them",
+        .usage = "history [flags]",
+        .examples = "  barque history\n  barque history --state failed --from 2026-01-01\n  barque history --error timeout --json\n",
+        .flags = flags,
+        .n_flags = ARRAY_LEN(flags),
+        .run = run,
+};
