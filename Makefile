@@ -32,10 +32,11 @@ LIB_SRC := $(sort $(wildcard shared/*/*.c))
 EMBED := $(sort $(wildcard broker-config/redis.conf db/migrations/*/*.sql api/*.yaml))
 FUNCTIONS := $(sort $(wildcard broker-config/functions/*.lua))
 PROGRAMS := api:barque-api workers:barque-worker cli:barque broker-config:barque-devbroker tests/exchange_sim:barque-exchange-sim
-TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c tests/e2e/test_*.c))
+TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c tests/e2e/test_*.c tests/chaos/test_*.c))
 BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-TEST_LIB_SRC := $(sort $(wildcard tests/lib/*.c))
+CHAOS_SHIM := $(sort $(wildcard tests/chaos/shim_*.c))
+TEST_LIB_SRC := $(sort $(wildcard tests/lib/*.c) $(filter-out $(wildcard tests/chaos/test_*.c) tests/chaos/judge.c $(CHAOS_SHIM),$(wildcard tests/chaos/*.c)))
 
 LIB := $(B)/libbarque.a
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(EMBED:%=$(B)/embed/%.o) $(B)/embed/barque.lua.o
@@ -46,7 +47,7 @@ TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 BENCH_BIN := $(BENCH_SRC:%.c=$(B)/%)
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(B)/%)
 
-.PHONY: all run check lint format e2e bench bench-peers fuzz verify cover docs compose-test clean help tests benches fuzzers programs list-tests list-fuzzers
+.PHONY: all run check chaos chaos-peers lint format e2e bench bench-peers fuzz verify cover docs compose-test clean help tests benches fuzzers programs list-tests list-fuzzers
 all: programs ## build the programs into build/release
 
 programs: $(BIN)
@@ -81,7 +82,7 @@ $(B)/$(2): $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c))) $(LIB)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(firstword $(subst :, ,$(p))),$(lastword $(subst :, ,$(p))))))
 
-$(TEST_BIN): $(B)/tests/%: $(B)/tests/%.o $(TEST_LIB) $(LIB)
+$(TEST_BIN) $(B)/tests/chaos/judge: $(B)/tests/%: $(B)/tests/%.o $(TEST_LIB) $(LIB)
 	@echo "  ld $(@F)"
 	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(TEST_LIB) $(LIB) $(CHECK_LIBS) $(LIBS) -o $@
 
@@ -92,6 +93,14 @@ $(BENCH_BIN): $(B)/bench/%: $(B)/bench/%.o $(TEST_LIB) $(LIB)
 $(FUZZ_BIN): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
 	@echo "  ld $(@F)"
 	@$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
+
+# What a fault's test preloads into other programs: never with sanitizers, which have to be the first in a process.
+$(B)/tests/chaos/shim_%.so: tests/chaos/shim_%.c
+	@mkdir -p $(@D)
+	@echo "  cc $<"
+	@$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared $< -o $@ -ldl
+
+$(filter $(B)/tests/chaos/%,$(TEST_BIN)): $(CHAOS_SHIM:%.c=$(B)/%.so)
 
 tests: $(TEST_BIN)
 benches: $(BENCH_BIN)
@@ -110,6 +119,12 @@ check: ## every test, with sanitizers, against real servers that the tests start
 
 e2e: ## end-to-end runs: a whole Barque, and a real Kafka where there is one
 	@tests/e2e/run.sh
+
+chaos: ## the matrix of faults at length, less than 30 minutes (CHAOS_SCALE=100 percent, ROWS="R4 R5")
+	@tests/chaos/run.sh
+
+chaos-peers: ## the same faults for Celery, Dramatiq and BullMQ, beside ours; some 20 minutes
+	@tests/chaos/peers.sh
 
 lint: ## floors, doors, headers, sizes, format, cppcheck, registries against docs
 	@tests/lint/lint.sh

@@ -31,73 +31,6 @@ static const struct param envelope[] = {
                 .help = "what to do when one has"},
 };
 
-/* Tags may come as a text with commas or as an array of texts; false: answered. */
-static bool join_tags(struct call *c, struct json *body)
-{
-	const struct json *tags = json_get(body, "tags");
-	struct buf joined = {0};
-	bool ok = true;
-
-	if (!json_is(tags, JSON_ARRAY))
-		return true;
-	for (const struct json *t = json_first(tags); t && ok; t = json_next(t)) {
-		ok = json_is(t, JSON_STRING) && *json_text(t) && !strchr(json_text(t), ',');
-		if (ok)
-			buf_addf(&joined, "%s%s", joined.len ? "," : "", json_text(t));
-	}
-	if (ok)
-		json_put_text(body, "tags", buf_text(&joined));
-	else
-		reply_detail(c, 422, "tags must be texts without commas");
-	buf_close(&joined);
-	return ok;
-}
-
-/* What a structured field's string (RFC 8941, 3.3.3) says; NULL: it is none. */
-static const char *quoted_string(struct call *c, const char *s)
-{
-	char *out = arena_new(c->arena, strlen(s) + 1);
-	size_t n = 0;
-
-	for (s++; *s && *s != '"'; s++) {
-		if (*s == '\\' && *++s != '"' && *s != '\\')
-			return NULL;
-		if (*s < ' ' || *s > '~')
-			return NULL;
-		out[n++] = *s;
-	}
-	return s[0] == '"' && !s[1] ? out : NULL;
-}
-
-/* One that is not quoted: no spaces, and no quotes, which would be half a string. */
-static bool is_bare(const char *s)
-{
-	for (; *s; s++)
-		if (*s <= ' ' || *s > '~' || *s == '"')
-			return false;
-	return true;
-}
-
-/* The header is a quoted string by its draft; many clients send it bare. NULL with *ok_out false: answered. */
-static const char *idempotency_key(struct call *c, bool *ok_out)
-{
-	const char *key = http_header(c->r, "Idempotency-Key");
-
-	*ok_out = true;
-	if (!key)
-		return NULL;
-	if (key[0] == '"')
-		key = quoted_string(c, key);
-	else if (!is_bare(key))
-		key = NULL;
-	*ok_out = key && key[0] && strlen(key) < JOB_KEY;
-	if (!*ok_out)
-		reply_detail(c, 400,
-		        "the Idempotency-Key must be a string in double quotes, or without quotes and spaces, of 1 to %d ASCII characters",
-		        JOB_KEY - 1);
-	return key;
-}
-
 static enum unique_policy policy_of(const char *name)
 {
 	if (str_eq(name, "reject"))
@@ -155,7 +88,7 @@ static bool fill(struct call *c, const struct json *in, struct submit *s)
 	s->lane = json_get_text(in, "lane", NULL);
 	s->unique_key = json_get_text(in, "unique_key", NULL);
 	s->unique = policy_of(json_get_text(in, "unique", "return"));
-	s->idempotency_key = idempotency_key(c, &ok);
+	s->idempotency_key = submit_idempotency_key(c, &ok);
 	if (!ok || !fill_when(c, in, s) || !fill_kind(c, in, s))
 		return false;
 	if (!s->unique_key && s->kind->unique_key) {
@@ -212,7 +145,7 @@ void route_job_submit(struct call *c)
 	struct err e = {0};
 	bool existing = false;
 
-	if (!body || !join_tags(c, body))
+	if (!body || !submit_join_tags(c, body))
 		goto out;
 	in = params_check(envelope, ARRAY_LEN(envelope), body, false, &e);
 	if (!in) {

@@ -8,13 +8,14 @@
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/metrics.h"
 #include "base/str.h"
 
 #define POLL_HINT_MS 1000
 
 /* A traceparent is taken only when it looks like one: it goes into logs and other systems. */
-static const char *trace_of(struct call *c)
+const char *submit_trace(struct call *c)
 {
 	const char *t = http_header(c->r, "traceparent");
 
@@ -66,7 +67,7 @@ static struct queue_submission submission_of(struct call *c, const struct submit
 	        .fingerprint = s->idempotency_key ? print : NULL,
 	        .unique_key = s->unique_key,
 	        .unique = s->unique,
-	        .trace = trace_of(c),
+	        .trace = submit_trace(c),
 	        .tags = s->tags,
 	};
 }
@@ -77,7 +78,7 @@ static bool send(struct queue *q, struct queue_submission *item, struct queue_su
 	return queue_submit(q, item, 1, out, e) || (e->code == ERR_UNSURE && queue_submit(q, item, 1, out, e));
 }
 
-static bool refused(struct call *c, const struct queue_submitted *out, const char *key)
+bool submit_refused(struct call *c, const struct queue_submitted *out, const char *key)
 {
 	switch (out->outcome) {
 	case SUBMIT_NEW:
@@ -124,12 +125,15 @@ static bool submit_to(struct call *c, struct queue *q, struct queue_submission *
 	struct queue_submitted out = {0};
 	struct err e = {0};
 
-	if (!send(q, item, &out, &e)) {
+	FAILPOINT("api_before_submit");
+	bool sent = send(q, item, &out, &e);
+	FAILPOINT("api_after_submit");
+	if (!sent) {
 		metrics_add(METRIC_jobs_refused_total, err_name(e.code), 1);
 		reply_err(c, &e, NULL);
 		return false;
 	}
-	if (refused(c, &out, item->idempotency_key))
+	if (submit_refused(c, &out, item->idempotency_key))
 		return false;
 	*existing_out = out.outcome == SUBMIT_EXISTING;
 	if (!*existing_out)
@@ -137,6 +141,7 @@ static bool submit_to(struct call *c, struct queue *q, struct queue_submission *
 	const char *id = *existing_out ? out.existing_id : item->id;
 	if (queue_show(q, id, job_out, &e) <= 0)
 		job_as_submitted(item, id, job_out);
+	FAILPOINT("api_before_reply");
 	return true;
 }
 
@@ -186,6 +191,73 @@ bool submit_kind(struct call *c, const char *kind, struct json *params, const ch
 	bool ok = submit_job(c, &s, job_out, &existing);
 	json_close(&s.params);
 	return ok;
+}
+
+/* Tags may come as a text with commas or as an array of texts; false: answered. */
+bool submit_join_tags(struct call *c, struct json *body)
+{
+	const struct json *tags = json_get(body, "tags");
+	struct buf joined = {0};
+	bool ok = true;
+
+	if (!json_is(tags, JSON_ARRAY))
+		return true;
+	for (const struct json *t = json_first(tags); t && ok; t = json_next(t)) {
+		ok = json_is(t, JSON_STRING) && *json_text(t) && !strchr(json_text(t), ',');
+		if (ok)
+			buf_addf(&joined, "%s%s", joined.len ? "," : "", json_text(t));
+	}
+	if (ok)
+		json_put_text(body, "tags", buf_text(&joined));
+	else
+		reply_detail(c, 422, "tags must be texts without commas");
+	buf_close(&joined);
+	return ok;
+}
+
+/* What a structured field's string (RFC 8941, 3.3.3) says; NULL: it is none. */
+static const char *quoted_string(struct call *c, const char *s)
+{
+	char *out = arena_new(c->arena, strlen(s) + 1);
+	size_t n = 0;
+
+	for (s++; *s && *s != '"'; s++) {
+		if (*s == '\\' && *++s != '"' && *s != '\\')
+			return NULL;
+		if (*s < ' ' || *s > '~')
+			return NULL;
+		out[n++] = *s;
+	}
+	return s[0] == '"' && !s[1] ? out : NULL;
+}
+
+/* One that is not quoted: no spaces, and no quotes, which would be half a string. */
+static bool is_bare(const char *s)
+{
+	for (; *s; s++)
+		if (*s <= ' ' || *s > '~' || *s == '"')
+			return false;
+	return true;
+}
+
+/* The header is a quoted string by its draft; many clients send it bare. NULL with *ok_out false: answered. */
+const char *submit_idempotency_key(struct call *c, bool *ok_out)
+{
+	const char *key = http_header(c->r, "Idempotency-Key");
+
+	*ok_out = true;
+	if (!key)
+		return NULL;
+	if (key[0] == '"')
+		key = quoted_string(c, key);
+	else if (!is_bare(key))
+		key = NULL;
+	*ok_out = key && key[0] && strlen(key) < JOB_KEY;
+	if (!*ok_out)
+		reply_detail(c, 400,
+		        "the Idempotency-Key must be a string in double quotes, or without quotes and spaces, of 1 to %d ASCII characters",
+		        JOB_KEY - 1);
+	return key;
 }
 
 void reply_job(struct call *c, int status, const struct job *job)

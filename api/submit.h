@@ -31,6 +31,14 @@ bool submit_limits(struct call *c, const struct json *in, struct submit *s);
  * is answered with `prefix` before the sentence. */
 bool submit_kind(struct call *c, const char *kind, struct json *params, const char *prefix, struct job *job_out);
 
+/* What every submission brings beside its body. The key: NULL with *ok_out false: answered. Tags as an array become a text with commas
+ * in body; false: answered. The trace: NULL when it is none. */
+const char *submit_idempotency_key(struct call *c, bool *ok_out);
+bool submit_join_tags(struct call *c, struct json *body);
+const char *submit_trace(struct call *c);
+/* Answered, because the queue did not take it? */
+bool submit_refused(struct call *c, const struct queue_submitted *out, const char *key);
+
 /* 202 with Location, Retry-After and the job. */
 void reply_accepted(struct call *c, const struct job *job);
 /* The job with its ETag. */

@@ -73,7 +73,7 @@ static bool send_call(struct cli *c, const char *method, const char *path, const
 	return ok;
 }
 
-static struct json *call_with_key(
+struct json *api_call_with_key(
         struct cli *c, const char *method, const char *path, const struct json *body, const char *key, int *status_out, struct err *e)
 {
 	struct http_answer answer = {0};
@@ -100,12 +100,12 @@ out:
 
 struct json *api_call(struct cli *c, const char *method, const char *path, const struct json *body, int *status_out, struct err *e)
 {
-	return call_with_key(c, method, path, body, NULL, status_out, e);
+	return api_call_with_key(c, method, path, body, NULL, status_out, e);
 }
 
 bool api_submit(struct cli *c, const struct json *body, const char *key, char id_out[48], struct err *e)
 {
-	struct json *job = call_with_key(c, "POST", "/api/jobs", body, key, NULL, e);
+	struct json *job = api_call_with_key(c, "POST", "/api/jobs", body, key, NULL, e);
 	if (!job)
 		return false;
 	bool ok = str_copy(id_out, 48, json_get_text(job, "id", "")) && id_out[0];

@@ -59,6 +59,9 @@ void args_help(FILE *out, const struct command *command);
 /* The API, from api.c. An answer of 400 and above is an error with the API's own sentence; *status_out may be NULL. */
 struct json *api_call(
         struct cli *c, const char *method, const char *path, const struct json *body, int *status_out, struct err *e) MUST_CHECK;
+/* The same with an Idempotency-Key, or NULL. */
+struct json *api_call_with_key(struct cli *c, const char *method, const char *path, const struct json *body, const char *key,
+        int *status_out, struct err *e) MUST_CHECK;
 /* Post a job; fills id_out[48]. key: Idempotency-Key or NULL. Takes nothing over. */
 bool api_submit(struct cli *c, const struct json *body, const char *key, char id_out[48], struct err *e) MUST_CHECK;
 /* The job, waiting up to wait_s for its next change when wait_s > 0. */

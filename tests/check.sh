@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 out=build/check
 limit=${CHECK_TIMEOUT:-300}
 jobs=$(nproc)
+export CHAOS="${CHAOS:-short}" # what of tests/chaos belongs here; make chaos does the rest
 
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"

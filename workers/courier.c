@@ -18,8 +18,8 @@
 #define RELAY_MS     200 /* and the longest that the relay goes on with what waits */
 #define CONFIRM_MS   5000
 #define PATIENCE_MS  500
-#define COURIER_NICE 5 /* jobs come first */
-#define PATIENCE_MAX 30000
+#define COURIER_NICE 5    /* jobs come first */
+#define PATIENCE_MAX 5000 /* what heals is found soon, after however long */
 
 struct courier {
 	const struct settings *settings;

@@ -6,8 +6,8 @@
  * A quarantined job is alone in its slot: it waits for an idle one, and nothing waits behind it.
  */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
-#include "kinds/failpoint.h"
 #include "workers/dispatcher.h"
 
 /* ---- how much */
@@ -175,6 +175,7 @@ void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_rep
 	FAILPOINT("claims_before_dispatch");
 	for (size_t i = 0; i < reply->n_claims; i++) {
 		struct job *j = &reply->claims[i].job;
+		HISTORY("claim", j->id, j->fence, j->attempt);
 		if (j->cancel_asked)
 			line_ack(l, j->id, j->fence, ACK_CANCELLED, NULL, NULL);
 		else if (d->phase != PHASE_WORK)

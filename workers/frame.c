@@ -53,6 +53,7 @@ void order_put(struct buf *b, uint32_t number, const struct job *j)
 	put_text(b, j->trace);
 	put_text(b, j->tags);
 	put_text(b, j->params != NULL ? j->params : "{}");
+	put_text(b, j->inputs != NULL ? j->inputs : "");
 	put_u32(b, (uint32_t)j->kind_version);
 	put_u32(b, (uint32_t)j->attempt);
 	put_u32(b, (uint32_t)j->max_attempts);
@@ -146,8 +147,8 @@ int order_next(struct cursor *c, struct order *out)
 	bool ok = get_bytes(c, &out->number, sizeof(out->number)) && get_into(c, j->id, sizeof(j->id)) &&
 	          get_into(c, j->kind, sizeof(j->kind)) && get_into(c, j->queue, sizeof(j->queue)) &&
 	          get_into(c, j->parent, sizeof(j->parent)) && get_into(c, j->trace, sizeof(j->trace)) &&
-	          get_into(c, j->tags, sizeof(j->tags)) && get_text(c, &j->params, &len) && get_int(c, &j->kind_version) &&
-	          get_int(c, &j->attempt) && get_int(c, &j->max_attempts) && get_int(c, &j->crashes) &&
+	          get_into(c, j->tags, sizeof(j->tags)) && get_text(c, &j->params, &len) && get_text(c, &j->inputs, &len) &&
+	          get_int(c, &j->kind_version) && get_int(c, &j->attempt) && get_int(c, &j->max_attempts) && get_int(c, &j->crashes) &&
 	          get_bytes(c, &j->fence, sizeof(j->fence)) && get_bytes(c, &j->created_at, sizeof(j->created_at));
 	if (!ok)
 		return -1;

@@ -19,7 +19,8 @@ enum frame_type { FRAME_ORDERS = 1, FRAME_ANSWERS = 2 };
 /* One job to run. Texts point into the frame. */
 struct order {
 	uint32_t number; /* counts the jobs sent to this slot process, from 1 */
-	struct job job;  /* id kind queue kind_version attempt max_attempts crashes fence trace tags parent created_at; params borrowed */
+	struct job
+	        job; /* id kind queue kind_version attempt max_attempts crashes fence trace tags parent created_at; params, inputs ("": none) borrowed */
 };
 
 /* How it went. */

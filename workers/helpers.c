@@ -1,4 +1,4 @@
-/* helpers.c -- starts the courier and the health process and starts them again when they end. */
+/* helpers.c -- starts the courier, the postman and the health process and starts them again when they end. */
 #include "workers/helpers.h"
 
 #include <signal.h>
@@ -9,6 +9,7 @@
 #include "workers/child.h"
 #include "workers/courier.h"
 #include "workers/health.h"
+#include "workers/postman.h"
 
 #define AGAIN_MS     500
 #define AGAIN_MAX_MS 30000
@@ -18,6 +19,7 @@ void helpers_open(struct helpers *h, const struct settings *s, struct shm *shm)
 {
 	*h = (struct helpers){.setup = {.settings = s, .shm = shm}};
 	h->all[h->n++] = (struct helper){.name = "barque-courier", .run = courier_main};
+	h->all[h->n++] = (struct helper){.name = "barque-postman", .run = postman_main};
 	if (setting_number(s, WORKER_HEALTH_PORT) != 0)
 		h->all[h->n++] = (struct helper){.name = "barque-health", .run = health_main};
 }

@@ -1,4 +1,4 @@
-/* helpers.h -- the worker's other two processes, the courier (events) and the health port, kept alive. */
+/* helpers.h -- the worker's other processes, the courier (events), the postman (word between queues) and the health port, kept alive. */
 #ifndef WORKERS_HELPERS_H
 #define WORKERS_HELPERS_H
 
@@ -22,7 +22,7 @@ struct helper_setup {
 };
 
 struct helpers {
-	struct helper all[2];
+	struct helper all[3];
 	int n;
 	struct helper_setup setup;
 };

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "kinds/failpoint.h"
 
 #define RETRY_MS     100
 #define RETRY_MAX_MS 1000
@@ -69,6 +69,22 @@ static void line_due_drop(struct line *l)
 	queue_due_close(l->due, l->n_due);
 	l->due = NULL;
 	l->n_due = 0;
+}
+
+/* For the history of a test: which ends were taken, which refused. */
+static void ends_note(const struct line *l, const struct queue_step_reply *reply)
+{
+#ifdef BARQUE_FAILPOINTS
+	for (size_t i = 0; i < l->n_riding; i++) {
+		bool refused = false;
+		for (size_t k = 0; k < reply->n_rejected; k++)
+			refused = refused || str_eq(reply->rejected[k], l->acks[i].id);
+		HISTORY(refused ? "reject" : "end", l->acks[i].id, l->acks[i].fence, l->acks[i].outcome);
+	}
+#else
+	UNUSED(l);
+	UNUSED(reply);
+#endif
 }
 
 void line_close(struct line *l)
@@ -195,6 +211,8 @@ void line_step(struct line *l, int want, int64_t now_ms)
 		return;
 	}
 	FAILPOINT("step_after_send");
+	if (l->n_riding > 0)
+		FAILPOINT("acks_after_send");
 	l->call = CALL_STEP;
 	l->stepped_ms = now_ms;
 }
@@ -239,6 +257,9 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	l->again = false;
 	l->ready_ms = now_ms;
 	l->rtt_us = average(l->rtt_us, (double)(clock_mono_us() - l->began_us));
+	if (l->n_riding > 0)
+		FAILPOINT("acks_after_reply");
+	ends_note(l, reply);
 	acks_drop(l, l->n_riding);
 	l->n_riding = 0;
 	for (size_t i = 0; i < reply->n_rejected; i++)

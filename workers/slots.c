@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "workers/child.h"
 
+#define TRUST_MS 500  /* a slot that follows such a one is given no job before it is so old, or all jobs would end up there */
 #define YOUNG_MS 1000 /* a slot that dies younger than this without a job is not replaced at once: something is wrong with all of them */
 
 bool slots_open(struct slots *s, const struct settings *settings, struct shm *shm, struct err *e)
@@ -70,6 +72,7 @@ static bool slot_fork(struct slot *s, int64_t now_ms, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "a socket pair cannot be made: %s", strerror(errno));
 	snprintf(name, sizeof(name), "barque-slot-%d", s->index);
 	shm_reset(slot_shm(s));
+	FAILPOINT("slot_before_fork");
 	s->pid = child_start(name, pair[1], slot_main, &s->setup, e);
 	close(pair[1]);
 	if (s->pid < 0) {
@@ -94,6 +97,7 @@ void slots_fork_missing(struct slots *s, int64_t now_ms)
 	struct err e;
 	for (int i = 0; i < s->n; i++) {
 		struct slot *slot = &s->all[i];
+		slot->doubtful = slot->doubtful && (slot->pid == 0 || now_ms - slot->born_ms < TRUST_MS);
 		if (slot->pid != 0 || now_ms < slot->again_ms || slot_fork(slot, now_ms, &e))
 			continue;
 		log_error("slot %d is not started: %s", i, e.text);
@@ -103,7 +107,7 @@ void slots_fork_missing(struct slots *s, int64_t now_ms)
 
 bool slot_is_empty(const struct slot *s)
 {
-	return s->pid > 0 && !s->eof && !s->recycling && s->killed[0] == '\0' && s->n == 0;
+	return s->pid > 0 && !s->doubtful && !s->eof && !s->recycling && s->killed[0] == '\0' && s->n == 0;
 }
 
 bool slot_is_idle(const struct slot *s)
@@ -296,11 +300,12 @@ static void slot_reaped(struct slots *all, struct slot *s, int status, int64_t n
 {
 	char why[200];
 	child_reason(why, sizeof(why), status);
+	HISTORY("dead", NULL, 0, s->pid);
 	if (s->killed[0] != '\0')
 		snprintf(why, sizeof(why), "killed: %s", s->killed);
 	kill(-s->pid, SIGKILL); /* nothing that a job started outlives its slot */
 	slot_read(all, s);      /* answers that it sent before it died count */
-	bool innocent = s->n == 0 && s->jobs == 0;
+	bool unborn = s->jobs == 0 && now_ms - s->born_ms < YOUNG_MS && (s->n == 0 || !flight_is_started(s, &s->flights[0]));
 	if (!s->recycling && s->killed[0] == '\0')
 		log_warn("slot %d (process %d) died: %s", s->index, (int)s->pid, why);
 	if (!s->recycling)
@@ -309,7 +314,8 @@ static void slot_reaped(struct slots *all, struct slot *s, int status, int64_t n
 	slot_hang_up(s);
 	s->pid = 0;
 	s->killed[0] = '\0';
-	s->again_ms = innocent && now_ms - s->born_ms < YOUNG_MS ? now_ms + YOUNG_MS : 0;
+	s->doubtful = unborn;
+	s->again_ms = unborn ? now_ms + YOUNG_MS : 0;
 }
 
 bool slots_reaped(struct slots *all, pid_t pid, int status, int64_t now_ms)

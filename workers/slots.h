@@ -54,6 +54,7 @@ struct slot {
 	bool tainted;              /* it ran a quarantined job: it is replaced after it */
 	bool recycling;            /* its socket is closed; it is ending by itself */
 	int64_t born_ms, again_ms; /* again_ms: not forked before this time */
+	bool doubtful;             /* the one before it died at birth: it is given nothing until it has lived for a while */
 	char killed[160];          /* why we killed it; "" : we did not */
 };
 

@@ -11,6 +11,10 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const note = (name, text) => appendFileSync(`${scratch}/${name}`, `${text}\n`);
 const options = { removeOnComplete: true };
 
+// A line of a history, as tests/chaos/checker.h wants it.
+const chaosNote = (event, number) =>
+  appendFileSync(process.env.BARQUE_HISTORY, `${process.hrtime.bigint() / 1000n} ${event} ${number} 0 0 ${process.pid} ${process.ppid}\n`);
+
 const kinds = {
   noop: async () => {},
   stamp: async (job) => note("stamps", process.hrtime.bigint() - BigInt(job.data.sent)),
@@ -19,7 +23,28 @@ const kinds = {
     if (!existsSync(`${scratch}/gate`)) await sleep(3600000);
     note("ends", job.data.number);
   },
+  // 20 ms, one of four 400 ms: some always run when something is killed.
+  chaos: async (job) => {
+    chaosNote("start", job.data.number);
+    await sleep(job.data.number % 4 === 0 ? 400 : 20);
+    chaosNote("effect", job.data.number);
+  },
 };
+
+// Some 20 jobs a second. What was answered with an error was not accepted.
+async function chaosClient(queue, seconds) {
+  const end = Date.now() + seconds * 1000;
+  for (let number = 1; Date.now() < end; number++) {
+    chaosNote("attempt", number);
+    try {
+      await queue.add("chaos", { number }, options);
+      chaosNote("accept", number);
+    } catch (e) {
+      console.error(`${number}: ${e.message}`);
+    }
+    await sleep(50);
+  }
+}
 
 async function client(what, n, argument) {
   const queue = new Queue("jobs", { connection });
@@ -36,6 +61,7 @@ async function client(what, n, argument) {
       await queue.add("stamp", { sent: String(process.hrtime.bigint()) }, options);
       await sleep(argument * (1 + (i % 7) / 7));
     }
+  if (what === "chaos") await chaosClient(queue, n);
   console.log(Number(process.hrtime.bigint() - began) / 1e9);
   await queue.close();
 }

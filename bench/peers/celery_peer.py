@@ -25,5 +25,10 @@ def hold(number):
     peer.hold_run(number)
 
 
+@app.task
+def chaos(number):
+    peer.chaos_run(number)
+
+
 if __name__ == "__main__":
-    peer.client_main(noop.delay, stamp.delay, hold.delay)
+    peer.client_main(noop.delay, stamp.delay, hold.delay, chaos.delay)

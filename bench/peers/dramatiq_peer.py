@@ -24,5 +24,10 @@ def hold(number):
     peer.hold_run(number)
 
 
+@dramatiq.actor
+def chaos(number):
+    peer.chaos_run(number)
+
+
 if __name__ == "__main__":
-    peer.client_main(noop.send, stamp.send, hold.send)
+    peer.client_main(noop.send, stamp.send, hold.send, chaos.send)

@@ -28,8 +28,37 @@ def hold_run(number):
     note("ends", str(number))
 
 
-def client_main(noop, stamp, hold):
-    """client enqueue N | stamp N PAUSE_MS | hold N"""
+def chaos_note(event, number):
+    """A line of a history, as tests/chaos/checker.h wants it."""
+    line = f"{time.monotonic_ns() // 1000} {event} {number} 0 0 {os.getpid()} {os.getppid()}\n"
+    fd = os.open(os.environ["BARQUE_HISTORY"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.write(fd, line.encode())
+    os.close(fd)
+
+
+def chaos_run(number):
+    """A job of 20 ms, one of four of 400 ms: some always run when something is killed."""
+    chaos_note("start", number)
+    time.sleep(0.4 if number % 4 == 0 else 0.02)
+    chaos_note("effect", number)
+
+
+def chaos_client(chaos, seconds):
+    """Some 20 jobs a second. What was answered with an error was not accepted."""
+    end, number = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        number += 1
+        chaos_note("attempt", number)
+        try:
+            chaos(number)
+            chaos_note("accept", number)
+        except Exception as e:
+            print(f"{number}: {e}", file=sys.stderr)
+        time.sleep(0.05)
+
+
+def client_main(noop, stamp, hold, chaos):
+    """client enqueue N | stamp N PAUSE_MS | hold N | chaos SECONDS"""
     what, n = sys.argv[1], int(sys.argv[2])
     began = time.monotonic()
     if what == "enqueue":
@@ -38,6 +67,8 @@ def client_main(noop, stamp, hold):
     elif what == "hold":
         for i in range(n):
             hold(i)
+    elif what == "chaos":
+        chaos_client(chaos, n)
     elif what == "stamp":
         pause = int(sys.argv[3]) / 1000
         for i in range(n):

@@ -3,6 +3,7 @@
 #
 # Installs what it measures, with the usual clients of the registries and at the versions pinned in this folder, into build/peers:
 # Celery and Dramatiq (pip), BullMQ (npm), asynq (go), beanstalkd (apt). INSTALL=no: only what is there already is measured.
+# --install: installs and measures nothing (tests/chaos/peers.sh).
 # RUNS (3): how often; medians count. JOBS_PERCENT (100): scale the number of jobs. The table also goes to build/peers/table.md.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -48,4 +49,5 @@ if [ "${INSTALL:-yes}" != no ]; then
 	install_asynq || say "asynq is not there: go is needed"
 	install_beanstalk || say "beanstalkd is not there"
 fi
+[ "${1:-}" != --install ] || exit 0
 exec "$to/py/bin/python" "$here/measure.py" "$@"

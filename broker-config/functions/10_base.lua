@@ -28,23 +28,26 @@
 --   T:qd              zset    the places where jobs are parked, by when to look there again (c: never, an end brings them back)
 --   T:b:<window>:<key> string  a rate: start of the window and what was used in it
 --   T:wt              hash    weights of lanes that have not the usual one, by fairness key
+--   T:D:<id>          hash    what a job waits for and what that gave, see 78_flow.lua
+--   T:ob, T:om        zset    word for jobs of other shards, and the marker that those pop who carry it
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
 --   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since, v<class> virtual time,
 --                             q parked, qd when to look at places again, qp the place looked at last, nw how many weights, by bytes of
 --                             parameters that wait,
---                             t ge mt rt times, ct when the next schedule ticks, at op places
+--                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted
 --
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
 -- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
--- o ghosts, h timeline, l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success, z "reason until
--- what" it waited on last. What has its usual value is left out. The field s is <state digit><flags>.<revision>.<last fence>: all that a
--- usual transition has to read. Its flags: a h i l r t u x it has such a field, q it is parked, v it was parked and came back to its lane,
--- w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled there or moved to another (searching a lane would cost its
--- length). Field o names these lanes by their priorities, one digit each, or one letter (a for 0) for a lane of the quarantine. An id lies
--- in a lane at most once, so that where a ready job is meant to be its id is no ghost.
+-- o ghosts, h timeline, l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success,
+-- z "reason until what" it waited on last, S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out. The field s is
+-- <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its flags: a h i l r t u x S D it has such a field,
+-- q it is parked, v it was parked and came back to its lane, w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
+-- there or moved to another (searching a lane would cost its length). Field o names these lanes by their priorities, one digit each, or one
+-- letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no
+-- ghost.
 --
 -- No loop runs more than 256 times for each thing a call does.
 
@@ -58,10 +61,10 @@ local ARROWS = {
 	[READY] = { [RUNNING] = 0, [CANCELLED] = -1 },
 	[RUNNING] = { [READY] = 1, [RETRYING] = 1, [SCHEDULED] = 1, [SUCCEEDED] = 0, [FAILED] = 0, [CANCELLED] = 0, [DEAD] = 0 },
 	[RETRYING] = { [READY] = 0, [CANCELLED] = -1 },
-	[WAITING] = { [READY] = 0, [CANCELLED] = -1 },
+	[WAITING] = { [READY] = 0, [FAILED] = -1, [CANCELLED] = -1 },
 	[SUCCEEDED] = {},
-	[FAILED] = { [READY] = 1 },
-	[CANCELLED] = { [READY] = 1 },
+	[FAILED] = { [READY] = 1, [WAITING] = 1 },
+	[CANCELLED] = { [READY] = 1, [WAITING] = 1 },
 	[DEAD] = { [READY] = 1 },
 }
 local END_INDEX = { [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }

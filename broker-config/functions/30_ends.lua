@@ -7,10 +7,15 @@ local function free_unique(unique, id)
 	end
 end
 
+local flow = {} -- jobs that wait for jobs: filled in by 78_flow.lua
+
 -- The keys are let go, the record stays for its retention.
 local function finish(id, key, job, to, ...)
+	if has_flag(job, 'S') and flow.again(id, key, job, to, ...) then
+		return
+	end
 	history.note(id, to)
-	local ttl = (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
+	local was, ttl = job.state, (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
 	if to == SUCCEEDED and has_flag(job, 'x') then
 		ttl = call('HGET', key, 'x')
 	end
@@ -29,6 +34,9 @@ local function finish(id, key, job, to, ...)
 		call('PUBLISH', opt.ns .. ':ended', opt.prefix .. id .. ' ' .. to)
 	end
 	count('done', 1)
+	if has_flag(job, 'S') or has_flag(job, 'D') then
+		flow.ended(id, job, to, was, ttl)
+	end
 end
 
 -- What is needed to send a running job back: kind and version, lane, errors, crashes, and its limits.

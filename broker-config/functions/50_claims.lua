@@ -71,11 +71,12 @@ local function weigh(c, lanes)
 	return sum
 end
 
--- What a dispatcher needs of a claimed job: id, fence, route, params, counts of earlier attempts, trace.
+-- What a dispatcher needs of a claimed job: id, fence, route, params, counts of earlier attempts, trace, inputs.
 local function claim_of(id, key, job, k, params)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	return { id, job.fence, route_of(k, job), params, counts, trace }
+	local inputs = has_flag(job, 'D') and flow.inputs(id)
+	return { id, job.fence, route_of(k, job), params, counts, trace, inputs }
 end
 
 -- The next fence, as text: the thousands are the same for a whole batch, nearly always.
@@ -148,6 +149,10 @@ local function take(c, id, lane)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
 	hand_over(c, id, job.fence, route_of(h[2], job), h[3], counts, trace)
+	if has_flag(job, 'D') then
+		local inputs, bytes = flow.inputs(id)
+		c.claims[#c.claims][7], c.bytes = inputs, c.bytes + bytes
+	end
 	return true
 end
 

@@ -48,6 +48,7 @@ local function keep_house(last)
 	trim_old()
 	trim_all(64)
 	limits.keep_house(tonumber(call('HGET', T .. ':n', 'qp')))
+	flow.keep_house()
 	flush_lanes()
 end
 

@@ -69,6 +69,9 @@ end
 
 local function store_job(item, args, first, last)
 	local key = T .. ':j:' .. item.id
+	if string.find(item.flags, 'D', 1, true) then
+		first = flow.start(item.id, args, first)
+	end
 	if item.held then
 		call('HSET', key, 's', WAITING .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
 		call('ZADD', T .. ':h', now, item.id)
@@ -199,6 +202,9 @@ local function submit(keys, args)
 	enter(keys, args)
 	local room, n = room_of(args[5], args[6] == '1'), tonumber(args[7])
 	local at, known, out, ids = 8, any_known(args, 8, n), {}, {}
+	if room < n and string.find(args[18] or '', '[DS]') then
+		room = 0 -- jobs that wait for each other come together or not at all
+	end
 	for i = 1, n do
 		local item = read_item(args, at)
 		local last = at + 11 + tonumber(args[at + 11])

@@ -32,10 +32,16 @@ local function replay_job(id, key, job)
 	call('ZREM', T .. END_INDEX[job.state], id)
 	timeline.note_anew(key, job, 'replayed')
 	clear_flags(job, 'acvQ')
-	line_up(id, key, job, h[1], h[2])
-	move(key, job, READY)
+	if has_flag(job, 'D') and flow.waits(id) then
+		call('ZADD', T .. ':h', now, id)
+		move(key, job, WAITING)
+	else
+		line_up(id, key, job, h[1], h[2])
+		move(key, job, READY)
+	end
 	call('PERSIST', key)
 	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
+	flow.replayed(id, key, job)
 	return true
 end
 

@@ -90,7 +90,7 @@ local function purge_index(index, limit)
 	for _, id in ipairs(ids) do
 		local key = T .. ':j:' .. id
 		local job = read(key)
-		if job then
+		if job and LIST_INDEX[job.state] == index then -- the end of one may have moved another
 			finish(id, key, job, CANCELLED)
 			cancelled = cancelled + 1
 		end

@@ -51,7 +51,7 @@ local function delete_job(id, key, job)
 		end
 	end
 	call('ZREM', T .. END_INDEX[job.state], id)
-	call('UNLINK', key)
+	call('UNLINK', key, T .. ':D:' .. id)
 	return true
 end
 

@@ -9,6 +9,7 @@
  */
 #include "bus/relay.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -104,7 +105,9 @@ static size_t rows_confirmed(const struct batch *b, size_t events)
 
 static int batch_send(struct relay *r, const struct batch *b, int timeout_ms, struct err *e)
 {
+	FAILPOINT("relay_before_publish");
 	size_t sent = bus_publish(r->bus, b->events, b->n, timeout_ms < SEND_MAX_MS ? timeout_ms : SEND_MAX_MS, e);
+	FAILPOINT("relay_after_publish");
 	size_t rows = rows_confirmed(b, sent);
 	for (size_t i = 0; i < sent; i++)
 		metrics_add(METRIC_events_sent_total, b->events[i].topic, 1);
@@ -112,6 +115,7 @@ static int batch_send(struct relay *r, const struct batch *b, int timeout_ms, st
 		return -1;
 	if (!store_outbox_sent(r->store, b->rows[rows - 1].seq, e))
 		return -1;
+	FAILPOINT("relay_after_sent");
 	return (int)rows; /* what is left is told by the next turn */
 }
 

@@ -24,10 +24,10 @@ static const unsigned arrows[] = {
         [JOB_RUNNING] = TO(JOB_READY) | TO(JOB_SCHEDULED) | TO(JOB_RETRYING) | TO(JOB_SUCCEEDED) | TO(JOB_FAILED) | TO(JOB_CANCELLED) |
                         TO(JOB_DEAD),
         [JOB_RETRYING] = TO(JOB_READY) | TO(JOB_CANCELLED),
-        [JOB_WAITING] = TO(JOB_READY) | TO(JOB_CANCELLED),
+        [JOB_WAITING] = TO(JOB_READY) | TO(JOB_FAILED) | TO(JOB_CANCELLED),
         [JOB_SUCCEEDED] = 0,
-        [JOB_FAILED] = TO(JOB_READY),
-        [JOB_CANCELLED] = TO(JOB_READY),
+        [JOB_FAILED] = TO(JOB_READY) | TO(JOB_WAITING),
+        [JOB_CANCELLED] = TO(JOB_READY) | TO(JOB_WAITING),
         [JOB_DEAD] = TO(JOB_READY),
 };
 
@@ -69,6 +69,8 @@ void job_close(struct job *j)
 {
 	mem_free(&j->params);
 	mem_free(&j->result);
+	mem_free(&j->waits_for);
+	mem_free(&j->inputs);
 	mem_free(&j->timeline);
 	memset(j, 0, sizeof(*j));
 }

@@ -10,7 +10,8 @@
  *      │                        RETRYING◄┘ give back ├───────────────────────► DEAD ──► (replay) READY
  *      │                            ▲                │
  *      │                            └────────────────┘  temporary error
- *      └── FAILED, CANCELLED        WAITING ──► READY   when the last child ended
+ *      └── FAILED, CANCELLED        WAITING ──► READY   when the last job that it waits for ended
+ *   WAITING ──► FAILED when one of them ended badly; FAILED, CANCELLED ──► (replay) WAITING when it has to wait again.
  *   put off: RUNNING ──► SCHEDULED, when what the job needs is used up or stopped until a known time; neither an error nor a crash.
  *   cancel: SCHEDULED READY RETRYING WAITING ──► CANCELLED at once; RUNNING ──► CANCELLED when its slot has stopped.
  *
@@ -103,6 +104,8 @@ struct job {
 	struct job_progress progress;
 	struct err error; /* of the last failed attempt; ERR_NONE: none */
 	char *result;     /* JSON text, NULL before success; owned by the job */
+	char *waits_for;  /* "<id>=<name> ...", the jobs that it waits or waited for; NULL: none; owned by the job */
+	char *inputs;     /* of a claim: JSON object text, name -> result of those jobs; NULL: none; owned by the job */
 	char idempotency_key[JOB_KEY];
 	char unique_key[JOB_KEY];
 	char parent[JOB_ID];

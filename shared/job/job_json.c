@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/str.h"
+
 static void put_time(struct json_writer *w, const char *key, int64_t t_ms)
 {
 	if (t_ms)
@@ -127,6 +129,22 @@ static void put_times(struct json_writer *w, const struct job *j)
 	put_time(w, "lease_until", j->lease_until);
 }
 
+/* The ids in "<id>=<name> ...". */
+static void put_children(struct json_writer *w, const char *waits_for)
+{
+	char id[JOB_ID];
+
+	jw_array(w, "children");
+	for (const char *s = waits_for ? waits_for : ""; *s; s += *s == ' ') {
+		size_t len = strcspn(s, "=: ");
+
+		if (str_copy_n(id, sizeof(id), s, len))
+			jw_text(w, NULL, id);
+		s += strcspn(s, " ");
+	}
+	jw_end(w);
+}
+
 /* Over 15 lines because a record is as long as it is. */
 void job_to_json(const struct job *j, struct json_writer *w, const char *key)
 {
@@ -152,6 +170,7 @@ void job_to_json(const struct job *j, struct json_writer *w, const char *key)
 	put_text(w, "idempotency_key", j->idempotency_key);
 	put_text(w, "unique_key", j->unique_key);
 	put_text(w, "parent", j->parent);
+	put_children(w, j->waits_for);
 	put_text(w, "trace", j->trace);
 	put_tags(w, j->tags);
 	put_policy(w, j);

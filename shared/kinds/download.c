@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kinds/failpoint.h"
+#include "base/failpoint.h"
 
 #define SETTLE_MS TIME_DAY /* an empty answer about times younger than this proves nothing */
 

@@ -20,6 +20,7 @@
 struct job_context {
 	const struct job *job;     /* id, kind, attempt, fence, ... */
 	const struct json *params; /* checked, defaults filled in */
+	const struct json *inputs; /* results of the jobs that it waited for, by name; NULL: there were none */
 	struct arena *arena;       /* dies with the job */
 	void *slot;                /* behind the functions below */
 

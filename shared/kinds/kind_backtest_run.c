@@ -6,7 +6,7 @@
 #include "backtest/stats.h"
 #include "base/clock.h"
 #include "base/digest.h"
-#include "kinds/failpoint.h"
+#include "base/failpoint.h"
 #include "kinds/kind.h"
 #include "records/records.h"
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "kinds/kind.h"
 
 #define TURN_MS 20
@@ -75,6 +76,7 @@ static bool misbehave(struct job_context *c, struct err *e)
 	if (mb > 0)
 		memset(arena_new(c->arena, (size_t)mb << 20), 1, (size_t)mb << 20);
 	if (crash > 0) {
+		HISTORY("kill", c->job->id, c->job->fence, getpid());
 		signal(crash, SIG_DFL);
 		raise(crash);
 	}
@@ -91,7 +93,7 @@ static bool misbehave(struct job_context *c, struct err *e)
 }
 #endif
 
-static bool run(struct job_context *c, struct json **result_out, struct err *e)
+static bool work(struct job_context *c, struct json **result_out, struct err *e)
 {
 	int64_t sleep_ms = json_get_int(c->params, "sleep_ms", 0);
 	int64_t fail_times = json_get_int(c->params, "fail_times", 0);
@@ -109,6 +111,15 @@ static bool run(struct job_context *c, struct json **result_out, struct err *e)
 		json_put_text(*result_out, "payload", payload);
 	}
 	return true;
+}
+
+static bool run(struct job_context *c, struct json **result_out, struct err *e)
+{
+	HISTORY("start", c->job->id, c->job->fence, c->job->attempt);
+	bool ok = work(c, result_out, e);
+	FAILPOINT("job_before_effect");
+	HISTORY(ok ? "effect" : "stop", c->job->id, c->job->fence, c->job->attempt);
+	return ok;
 }
 
 extern const struct kind kind_noop;

@@ -6,6 +6,7 @@
 #ifndef QUEUE_DRIVER_H
 #define QUEUE_DRIVER_H
 
+#include "queue/flow.h"
 #include "queue/history.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
@@ -30,7 +31,11 @@ struct queue_link {
 	size_t n_routes;
 };
 
-enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH };
+struct queue_mail {
+	struct queue *queue;
+};
+
+enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH, ACT_FLOW_CANCEL };
 
 /* An act upon one job. */
 enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN, ACT_WRONG_REV, ACT_TOO_MANY };
@@ -82,6 +87,15 @@ struct queue_driver {
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);
 	bool (*ping)(struct queue *q, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
+
+	/* Fill in job and known of nodes whose id is given. */
+	bool (*flow_look)(struct queue *q, struct queue_flow_node *nodes, size_t n, struct err *e);
+	struct queue_mail *(*mail_open)(const char *url, struct queue *q, const char *const *queues, size_t n, struct err *e);
+	void (*mail_close)(struct queue_mail *m);
+	int (*mail_take)(struct queue_mail *m, struct err *e);
+	bool (*mail_tell)(struct queue_mail *m, struct err *e);
+	bool (*mail_drop)(struct queue_mail *m, struct err *e);
+	bool (*mail_wait)(struct queue_mail *m, int64_t max_ms, struct err *e);
 
 	/* Schedules, each in the queue that it names. */
 	bool (*schedule_put)(struct queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,

@@ -299,6 +299,7 @@ static int refuse(enum queue_act act, const char *id, enum act_result result, en
 	        [ACT_REPLAY] = "cannot be replayed: only dead, failed and cancelled jobs can",
 	        [ACT_RELEASE] = "is not held",
 	        [ACT_WATCH] = "cannot be watched",
+	        [ACT_FLOW_CANCEL] = "is no flow",
 	};
 
 	if (result == ACT_KEY_TAKEN)

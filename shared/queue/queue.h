@@ -68,6 +68,7 @@ struct queue_submission {
 	enum unique_policy unique;
 	const char *parent, *trace, *tags; /* NULL: none */
 	bool held;                         /* starts WAITING; queue_release() makes it ready */
+	const char *waits_for, *waited_by; /* filled in by queue_flow_submit (flow.h) */
 	const char *concurrency_key;       /* NULL: none; of all jobs of the queue with this key... */
 	int max_concurrent;                /* ... at most so many run at once */
 	struct job_rate rate;              /* key "": none; see job.h */

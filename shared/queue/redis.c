@@ -415,6 +415,7 @@ static const struct {
         {"MASTERDOWN", ERR_UNAVAILABLE, "the queue's server has lost its master"},
         {"BUSY", ERR_UNAVAILABLE, "the queue is busy with a long script"},
         {"CLUSTERDOWN", ERR_UNAVAILABLE, "the queue's cluster is down"},
+        {"STALESEQ", ERR_STALE, "another process works under this worker's name, or did so with a later clock"},
         {"MOVED", ERR_INVALID, "this server holds another part of a cluster"},
         {"NOAUTH", ERR_DENIED, "the queue wants a password"},
         {"NOPERM", ERR_DENIED, "the queue does not allow this user to do that"},

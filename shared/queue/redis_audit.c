@@ -14,10 +14,11 @@
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;       /* '!' record; else the place: d schedule, r lane, l lease, h held, q parked */
+	char what;       /* '!' record; 'D' what it waits for; else the place: d schedule, r lane, l lease, h held, q parked */
 	char state;      /* of a record: its digit */
 	char lane;       /* mark (20_lanes.lua) of the lane that holds it; of a record: where it is meant to be */
 	bool ends;       /* of a record: it has a time to live */
+	bool waits;      /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
 	bool parked;     /* of a record */
 	uint64_t at[2];  /* of a record: places where it may be parked; of such a place: its own in at[0] */
 	char ghosts[24]; /* of a record: marks of the lanes where its id is left */
@@ -149,6 +150,7 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 	t->parked = memchr(s, 'q', flags) != NULL;
 	t->lane = lane_mark(lane ? lane : "5", quarantined);
 	t->ends = ends;
+	t->waits = memchr(s, 'D', flags) != NULL;
 	snprintf(t->route, sizeof(t->route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
 	/* The flag and the field say the same, or the record has no state. */
 	if ((memchr(s, 'g', flags) != NULL) != (ghosts != NULL) || !str_copy(t->ghosts, sizeof(t->ghosts), ghosts ? ghosts : ""))
@@ -249,6 +251,29 @@ static bool gather_limits(struct audit *a, const char *key, const char *name, st
 	return ok;
 }
 
+/* What a job waits for: are there as many as it counts? */
+static bool gather_deps(struct audit *a, const char *key, const char *tail, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	int64_t left = 0, said = -1;
+	bool ok = command(a, (const char *const[]){"HGETALL", key, NULL}, &r, e);
+	struct trace *t = ok && redis_reply_count(r) ? add_trace(a, tail, strlen(tail), 'D') : NULL;
+
+	for (size_t i = 0; t && i + 1 < redis_reply_count(r); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
+
+		left += name && (name[0] == '?' || name[0] == '!');
+		if (str_eq(name, "#") && !redis_reply_int(redis_reply_at(r, i + 1), &said))
+			said = -1;
+	}
+	if (t) {
+		t->waits = left > 0;
+		t->state = left == said ? 0 : '?';
+	}
+	redis_reply_close(&r);
+	return ok;
+}
+
 static bool gather_key(struct audit *a, const char *key, struct err *e)
 {
 	const char *name = key + a->tag_len;
@@ -257,6 +282,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		return gather_unwritten(a, key, e);
 	if (str_starts(name, ":j:"))
 		return gather_record(a, key, name + 3, e);
+	if (str_starts(name, ":D:"))
+		return gather_deps(a, key, name + 3, e);
 	if (str_starts(name, ":r:"))
 		return gather_lane(a, key, name + 3, e);
 	if (str_starts(name, ":g:"))
@@ -364,6 +391,22 @@ static bool is_in_place(const struct trace *record, const struct trace *t, char 
 	return t->what == place && (place != 'r' || (t->lane == record->lane && str_eq(t->route, record->route)));
 }
 
+/* Rules of 78_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. */
+static bool judge_waiting(struct audit *a, const struct trace *t, size_t n, enum job_state s)
+{
+	bool has = n > 1 && t[1].what == 'D';
+
+	if (has && t[1].state)
+		return problem(a, t[0].tail, "does not wait for as many jobs as it counts");
+	if (has && !t[0].waits)
+		return problem(a, t[0].tail, "does not say that it waits for others, but does");
+	if (!has && t[0].waits && s != JOB_SUCCEEDED)
+		return problem(a, t[0].tail, "says that it waits for others, but nothing says for which");
+	if (has && s == JOB_WAITING && !t[1].waits)
+		return problem(a, t[0].tail, "waits for jobs that have all ended");
+	return true;
+}
+
 /* t[0] is what is known first of an id, t[n - 1] what is known last. */
 static bool judge(struct audit *a, const struct trace *t, size_t n)
 {
@@ -383,7 +426,9 @@ static bool judge(struct audit *a, const struct trace *t, size_t n)
 		count_route(a, t[0].route, 1);
 	if (t[0].ends != job_state_is_end(s))
 		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
-	for (size_t i = 1; i < n; i++) {
+	if (!judge_waiting(a, t, n, s))
+		return false;
+	for (size_t i = n > 1 && t[1].what == 'D' ? 2 : 1; i < n; i++) {
 		bool ghost = is_ghost(t, &t[i]);
 
 		ghosts += ghost;

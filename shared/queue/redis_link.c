@@ -12,6 +12,8 @@
 
 #define WAIT_SLACK_MS 2000 /* a blocking pop that is so late is lost */
 
+#define SEQ_SKIP INT64_C(3600000000) /* an hour in the microseconds that sequence numbers begin at */
+
 enum under_way { NOTHING, STEP, RENEW, FIRE };
 
 struct redis_link {
@@ -22,6 +24,7 @@ struct redis_link {
 	struct redis_cmd step; /* the step that was sent and not answered; args 0: none */
 	struct buf acks;       /* its acknowledgements, to see that it is begun again with the same */
 	int64_t seq;           /* of the last step; begins at the time, so that a worker of the same name goes on after it */
+	int64_t seq_skip;      /* how far it is set ahead when that was too little; 0: a step of this link was answered */
 	size_t n_fires;        /* in the FIRE under way */
 	int64_t deadline;      /* clock_mono_ms: the answer is lost */
 	int skip;              /* answers that nobody waits for: those to FUNCTION LOAD */
@@ -42,6 +45,7 @@ struct queue_link *redis_link_open(const char *url, const struct queue_options *
 	l->cmd = redis_conn_new(&u, true);
 	l->wait = redis_conn_new(&u, true);
 	l->seq = clock_now_ms() * 1000;
+	l->seq_skip = SEQ_SKIP;
 	return &l->head;
 }
 
@@ -285,6 +289,17 @@ static bool read_step(struct redis_link *l, const struct redis_reply *r, struct 
 	return read_claims(l, redis_reply_at(r, 3), out, e);
 }
 
+/* A worker that came back with its old name and an older clock: no step of this link was ever taken, so nothing hangs on its
+ * number. The next one is written anew, farther on each time. */
+static void seq_go_ahead(struct redis_link *l)
+{
+	if (l->seq_skip == 0)
+		return; /* another link of our name has gone on: one of the two is too much */
+	l->seq += l->seq_skip;
+	l->seq_skip = l->seq_skip < SEQ_SKIP * 10000 ? l->seq_skip * 4 : l->seq_skip;
+	redis_cmd_close(&l->step);
+}
+
 int redis_step_end(struct queue_link *base, struct queue_step_reply *out, struct err *e)
 {
 	struct redis_link *l = (struct redis_link *)base;
@@ -301,8 +316,11 @@ int redis_step_end(struct queue_link *base, struct queue_step_reply *out, struct
 		queue_step_reply_close(out);
 		got = -1;
 	}
+	if (got < 0 && e->code == ERR_STALE)
+		seq_go_ahead(l);
 	if (got == 1) {
 		l->seq++;
+		l->seq_skip = 0;
 		redis_cmd_close(&l->step);
 	}
 	redis_reply_close(&r);

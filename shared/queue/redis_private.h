@@ -152,6 +152,16 @@ void audit_limits_parked(struct audit_limits *a, const char *place, size_t n);
 /* NULL, or what is wrong. counters: q, by, nw of T:n. */
 const char *audit_limits_judge(struct audit_limits *a, const int64_t counters[3]) MUST_CHECK;
 
+/* ---- redis_flow.c -------------------------------------------------------------------------------------------- */
+
+bool redis_flow_look(struct queue *base, struct queue_flow_node *nodes, size_t n, struct err *e) MUST_CHECK;
+struct queue_mail *redis_mail_open(const char *url, struct queue *q, const char *const *queues, size_t n, struct err *e) MUST_CHECK;
+void redis_mail_close(struct queue_mail *m);
+int redis_mail_take(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_tell(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_drop(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e) MUST_CHECK;
+
 /* ---- redis_schedule.c ------------------------------------------------------------------------------------------ */
 
 bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,

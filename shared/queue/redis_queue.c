@@ -259,8 +259,11 @@ static bool read_act(const struct redis_reply *r, enum act_result *result_out, e
 static bool redis_act(
         struct queue *base, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e)
 {
-	static const char *const names[] = {
-	        [ACT_CANCEL] = "cancel", [ACT_REPLAY] = "replay", [ACT_RELEASE] = "release", [ACT_WATCH] = "watch"};
+	static const char *const names[] = {[ACT_CANCEL] = "cancel",
+	        [ACT_REPLAY] = "replay",
+	        [ACT_RELEASE] = "release",
+	        [ACT_WATCH] = "watch",
+	        [ACT_FLOW_CANCEL] = "flow_cancel"};
 	struct redis_reply *r = NULL;
 	bool ok;
 
@@ -376,6 +379,13 @@ const struct queue_driver redis_driver = {
         .budget_correct = redis_budget_correct,
         .ping = redis_ping,
         .audit = redis_audit,
+        .flow_look = redis_flow_look,
+        .mail_open = redis_mail_open,
+        .mail_close = redis_mail_close,
+        .mail_take = redis_mail_take,
+        .mail_tell = redis_mail_tell,
+        .mail_drop = redis_mail_drop,
+        .mail_wait = redis_mail_wait,
         .schedule_put = redis_schedule_put,
         .schedule_show = redis_schedule_show,
         .schedule_drop = redis_schedule_drop,

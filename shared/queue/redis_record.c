@@ -14,7 +14,7 @@
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	char rev[24];
-	size_t flags = len > 1 ? strspn(s + 1, "Qacghilqrtuvwx") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "QSDacghilqrtuvwx") : 0;
 	const char *at = s + 1 + flags;
 	size_t digits;
 
@@ -194,6 +194,13 @@ TEXT_FIELD(read_unique, unique_key)
 TEXT_FIELD(read_trace, trace)
 TEXT_FIELD(read_tags, tags)
 
+static bool read_waits_for(struct job *j, const char *s, size_t len)
+{
+	mem_free(&j->waits_for);
+	j->waits_for = mem_strndup(s, len);
+	return true;
+}
+
 static bool read_timeline(struct job *j, const char *s, size_t len)
 {
 	mem_free(&j->timeline);
@@ -226,6 +233,7 @@ static const struct {
         {'P', read_parent},
         {'t', read_trace},
         {'g', read_tags},
+        {'D', read_waits_for},
         {'h', read_timeline},
         {'l', read_concurrency},
         {'r', read_rate},
@@ -303,6 +311,28 @@ static bool read_optional(struct job *j, const struct redis_reply *r, bool (*rea
 	return !text || read(j, text, len);
 }
 
+/* T:D:<id> as fields and values: those that begin with '=' are names, with the results of that name. */
+static bool read_inputs(struct job *j, const struct redis_reply *r)
+{
+	struct buf b = {0};
+	struct json_writer w = json_writer_on(&b);
+
+	if (!redis_reply_is_array(r))
+		return true;
+	jw_object(&w, NULL);
+	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
+		const char *result = redis_reply_text(redis_reply_at(r, i + 1), NULL);
+
+		if (name && result && name[0] == '=')
+			jw_raw(&w, name + 1, result);
+	}
+	jw_end(&w);
+	j->inputs = mem_strdup(buf_text(&b));
+	buf_close(&b);
+	return true;
+}
+
 bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e)
 {
 	size_t len = 0;
@@ -313,7 +343,7 @@ bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job
 	if (!kind || !read_id(out, redis_reply_at(r, 0), queue) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
 	        !job_route_parse(kind, len, out->kind, &out->kind_version, &out->quarantined) ||
 	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_counts) ||
-	        !read_optional(out, redis_reply_at(r, 5), read_trace)) {
+	        !read_optional(out, redis_reply_at(r, 5), read_trace) || !read_inputs(out, redis_reply_at(r, 6))) {
 		job_close(out);
 		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);
 	}
@@ -399,6 +429,8 @@ void redis_record_flags(struct redis_cmd *c, const struct queue_submission *s)
 	        {has(s->trace), 't'},
 	        {has(s->unique_key), 'u'},
 	        {s->result_ttl_ms > 0, 'x'},
+	        {s->waits_for != NULL, 'D'},
+	        {s->waited_by != NULL, 'S'},
 	};
 	char flags[ARRAY_LEN(all) + 1];
 	size_t n = 0;
@@ -410,11 +442,33 @@ void redis_record_flags(struct redis_cmd *c, const struct queue_submission *s)
 	redis_cmd_adds(c, flags);
 }
 
+/* What T:D:<id> begins with: how many words follow, then "?<id>" and "=<name>" for each job that it waits for. */
+static void put_waits_for(struct redis_cmd *c, const char *list)
+{
+	struct redis_cmd words = {0};
+
+	for (const char *s = list; *s; s += *s == ' ') {
+		size_t id = strcspn(s, "=:"), all = strcspn(s, " ");
+		char name[JOB_ID + 1] = "?";
+
+		memcpy(name + 1, s, id < JOB_ID ? id : JOB_ID - 1);
+		redis_cmd_add(&words, name, 1 + (id < JOB_ID ? id : JOB_ID - 1));
+		redis_cmd_add(&words, s + id, all - id);
+		s += all;
+	}
+	redis_cmd_addi(c, (int64_t)words.args);
+	buf_add(&c->body, words.body.data, words.body.len);
+	c->args += words.args;
+	redis_cmd_close(&words);
+}
+
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)
 {
 	size_t before = c->args;
 	char route[JOB_ROUTE], lane[JOB_KEY + 1];
 
+	if (s->waits_for)
+		put_waits_for(c, s->waits_for);
 	job_route(route, s->kind, s->kind_version, false);
 	put(c, "k", route);
 	redis_lane(lane, s);
@@ -431,6 +485,8 @@ size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)
 		redis_cmd_add(c, "x", 1);
 		redis_cmd_addi(c, s->result_ttl_ms);
 	}
+	put(c, "D", s->waits_for);
+	put(c, "S", s->waited_by);
 	if (!str_eq(s->params, "{}"))
 		put(c, "p", s->params);
 	return c->args - before;

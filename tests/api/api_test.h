@@ -221,7 +221,7 @@ static inline void worker_run(struct api_worker *w, struct queue_step_reply *r, 
 static inline void *worker_main(void *user)
 {
 	struct api_worker *w = user;
-	static const char *const kinds[] = {"noop/1", "kline.download/1", "kline.integrity/1", "backtest.run/1"};
+	static const char *const kinds[] = {"noop/1", "kline.download/1", "kline.integrity/1", "backtest.run/1", "flow.report/1"};
 	struct queue_ack acks[32] = {0};
 	size_t n_acks = 0;
 	struct err e = {0};

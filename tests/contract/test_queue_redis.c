@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/contract/flow_suite.h"
 #include "tests/contract/limits_suite.h"
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/routes_suite.h"
@@ -585,7 +586,44 @@ START_TEST(lies_are_refused)
 }
 END_TEST
 
-static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, SEEING_SUITE, lost_answers_are_given_again,
+/* A job made by hand that waits for one of another queue and one of its own, neither of which is there: it is told after a minute, which
+ * has passed when it was made long ago. */
+START_TEST(orphans_fail)
+{
+	static const char *const waits[] = {"other-000000000000000000000=far", "q-000000000000000000000=near"};
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1"), *l2 = flow_link(Q2);
+	struct queue_mail *m = open_mail();
+	char line[600];
+
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+		struct queue_submission s = {.priority = 5, .held = true, .waits_for = waits[i]};
+		struct job j;
+
+		submit_new(q, &s);
+		step_nothing(l);
+		state_is(q, s.id, JOB_WAITING);
+		snprintf(line, sizeof(line), "HSET {bq:q:0}:j:%s c 1000\r\n", s.id + 3);
+		command(server_with("no")->port, line);
+		for (int turn = 0; turn < 40 && state_of(q, s.id) == JOB_WAITING; turn++) {
+			step_nothing(l);
+			step_nothing(l2);
+			carry(m);
+			clock_sleep_ms(100);
+		}
+		j = show(q, s.id);
+		ck_assert_int_eq(j.state, JOB_FAILED);
+		ck_assert_msg(strstr(j.error.text, "does not exist") != NULL, "%s", j.error.text);
+		job_close(&j);
+		check_sound(q);
+	}
+	queue_mail_close(&m);
+	queue_link_close(&l2);
+	close_both(&q, &l);
+}
+END_TEST
+
+static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, SEEING_SUITE, FLOW_TESTS, lost_answers_are_given_again,
         an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again, limits_survive_kill_9, a_server_without_the_library,
-        another_text_under_our_version, no_memory_left, passwords, nobody_there, lies_are_refused};
+        another_text_under_our_version, no_memory_left, passwords, nobody_there, lies_are_refused, orphans_fail};
 TEST_MAIN("queue_redis", tests)

@@ -110,8 +110,44 @@ START_TEST(a_dispatcher_that_stalls_keeps_its_leases)
 }
 END_TEST
 
+/* How many claims a history tells of. */
+static int claims_in(const char *path)
+{
+	size_t len;
+	int n = 0;
+	char *text = test_read_file(path, &len);
+	for (const char *p = text; (p = strstr(p, " claim ")) != NULL; p++)
+		n++;
+	mem_free(&text);
+	return n;
+}
+
+START_TEST(a_worker_whose_slots_die_at_birth_holds_no_jobs)
+{
+	struct rig r;
+	struct job j;
+	char id[JOB_ID], history[600];
+	snprintf(history, sizeof(history), "BARQUE_HISTORY=%s/history", test_dir());
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=2", "BARQUE_FAIL=slot_after_fork:1:crash", history, NULL});
+	for (int i = 0; i < 10; i++)
+		rig_submit(&r, id, "{}");
+	clock_sleep_ms(5000);
+	/* Until the first slots had died it may have taken some: one for each slot, and some ahead. */
+	int first = claims_in(history + sizeof("BARQUE_HISTORY=") - 1);
+	clock_sleep_ms(3500);
+	ck_assert_int_eq(claims_in(history + sizeof("BARQUE_HISTORY=") - 1), first);
+	ck_assert_int_le(first, 10);
+	rig_worker(&r, 1, (const char *[]){"WORKER_SLOTS=1", NULL});
+	rig_wait(&r, id, JOB_SUCCEEDED, 10000, &j);
+	job_close(&j);
+	rig_close(&r);
+}
+END_TEST
+
 static const TTest *const tests[] = {step_before_send_1, step_before_send_9, step_after_send_1, step_after_send_9, step_after_reply_2,
         step_after_reply_9, claims_before_dispatch_3, claims_after_dispatch_3, renew_before_send_1, renew_after_send_1, slot_before_run_1,
         slot_before_run_5, slot_after_run_1, slot_after_run_5, slot_before_answer_3, slot_after_answer_3,
-        a_slot_that_hangs_after_its_work_is_no_loss, a_dispatcher_that_stalls_keeps_its_leases};
+        a_slot_that_hangs_after_its_work_is_no_loss, a_dispatcher_that_stalls_keeps_its_leases,
+        a_worker_whose_slots_die_at_birth_holds_no_jobs};
 TEST_MAIN("worker_failpoints", tests)

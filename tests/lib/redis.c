@@ -28,18 +28,30 @@ static int connect_to(int port)
 }
 
 /* Spoken by hand, so that a fault of our own door to Redis cannot hide here. NOAUTH counts: it is up and wants a password. */
+bool test_redis_say(int port, const char *command, char *answer_out, size_t size)
+{
+	char line[300];
+	int n = snprintf(line, sizeof(line), "%s\r\n", command), fd = connect_to(port);
+	ssize_t got = 0, more;
+
+	answer_out[0] = '\0';
+	if (fd < 0)
+		return false;
+	if (n < (int)sizeof(line) && write(fd, line, (size_t)n) == n && (got = read(fd, answer_out, size - 1)) > 0)
+		/* A long answer comes in parts: what is there at once belongs to it. */
+		while ((size_t)got < size - 1 && (more = recv(fd, answer_out + got, size - 1 - (size_t)got, MSG_DONTWAIT)) > 0)
+			got += more;
+	close(fd);
+	answer_out[got > 0 ? got : 0] = '\0';
+	return got > 0;
+}
+
 static bool answers(void *user)
 {
 	const struct test_redis *r = user;
-	char reply[64] = {0};
-	int fd = connect_to(r->port);
-	bool ok;
+	char reply[64];
 
-	if (fd < 0)
-		return false;
-	ok = write(fd, "PING\r\n", 6) == 6 && read(fd, reply, sizeof(reply) - 1) > 0;
-	close(fd);
-	return ok && (str_starts(reply, "+PONG") || str_starts(reply, "-NOAUTH"));
+	return test_redis_say(r->port, "PING", reply, sizeof(reply)) && (str_starts(reply, "+PONG") || str_starts(reply, "-NOAUTH"));
 }
 
 static void launch(struct test_redis *r)
@@ -50,17 +62,33 @@ static void launch(struct test_redis *r)
 
 	snprintf(port, sizeof(port), "%d", r->port);
 	snprintf(name, sizeof(name), "redis-%d", r->port);
-	r->pid = test_spawn(name,
-	        (const char *[]){"redis-server", settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir, "--daemonize", "no",
-	                "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync, NULL},
-	        NULL);
+	const char *argv[20 + ARRAY_LEN(r->more)] = {"redis-server", settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir,
+	        "--daemonize", "no", "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync};
+	size_t n = 18;
+
+	for (size_t i = 0; r->more[i]; i++)
+		argv[n++] = r->more[i];
+	r->pid = test_spawn(name, argv, r->env);
 	ck_assert_msg(test_until(START_TIMEOUT_MS, answers, r), "redis-server on port %d does not answer; see %s/%s.log", r->port,
 	        test_dir(), name);
 }
 
 void test_redis_start(struct test_redis *r, const char *appendfsync)
 {
+	test_redis_start_with(r, appendfsync, NULL, NULL);
+}
+
+void test_redis_start_with(struct test_redis *r, const char *appendfsync, const char *const *more, const char *const *env)
+{
 	*r = (struct test_redis){.port = test_port()};
+	for (size_t i = 0; more && more[i]; i++) {
+		ck_assert(i + 1 < ARRAY_LEN(r->more));
+		r->more[i] = more[i];
+	}
+	for (size_t i = 0; env && env[i]; i++) {
+		ck_assert(i + 1 < ARRAY_LEN(r->env));
+		r->env[i] = env[i];
+	}
 	snprintf(r->url, sizeof(r->url), "redis://127.0.0.1:%d/0", r->port);
 	snprintf(r->dir, sizeof(r->dir), "%s/redis-%d", test_dir(), r->port);
 	ck_assert_msg(str_copy(r->appendfsync, sizeof(r->appendfsync), appendfsync), "appendfsync cannot be %s", appendfsync);

@@ -56,10 +56,16 @@ struct test_redis {
 	char url[128];
 	char dir[256];
 	char appendfsync[12];
+	const char *env[4]; /* more of its environment and arguments, NULL-terminated; the texts live as long as the server */
+	const char *more[16];
 };
 void test_redis_start(struct test_redis *r, const char *appendfsync); /* "always", "everysec", "no" (AOF off) */
-void test_redis_kill(struct test_redis *r);                           /* kill -9 */
-void test_redis_again(struct test_redis *r);                          /* same port, same data */
+/* The same with more arguments, which come last, and environment; either may be NULL. */
+void test_redis_start_with(struct test_redis *r, const char *appendfsync, const char *const *more, const char *const *env);
+void test_redis_kill(struct test_redis *r);  /* kill -9 */
+void test_redis_again(struct test_redis *r); /* same port, same data */
 void test_redis_stop(struct test_redis *r);
+/* One command to any Redis of 127.0.0.1, words without spaces in them; the beginning of its answer. False: no answer. */
+bool test_redis_say(int port, const char *command, char *answer_out, size_t size);
 
 #endif

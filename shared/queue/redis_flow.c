@@ -1,0 +1,287 @@
+/* redis_flow.c -- flows over Redis: a look at many jobs in one call, and the carrying of word from shard to shard. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "queue/redis_private.h"
+
+#define TAKE          64
+#define WAIT_SLACK_MS 2000 /* a blocking pop that is so late is lost */
+#define PREFIX        (JOB_NAME + 4)
+
+/* "<queue>-<shard>" of an id, which is one of ours. */
+static bool prefix_of(const char *id, char out[PREFIX], char queue_out[JOB_NAME], int *shard_out)
+{
+	return job_id_parse(id, queue_out, shard_out) && str_copy_n(out, PREFIX, id, strlen(id) - QUEUE_TAIL);
+}
+
+/* ---- looking -------------------------------------------------------------------------------------------------------- */
+
+static bool take_record(const struct redis_reply *r, const char *queue, struct queue_flow_node **batch, size_t n, struct err *e)
+{
+	const char *tail = redis_reply_text(redis_reply_at(r, 0), NULL);
+
+	for (size_t i = 0; tail && i < n; i++)
+		if (!batch[i]->known && str_eq(queue_tail(batch[i]->id), tail)) {
+			batch[i]->known = redis_record_read(r, queue, &batch[i]->job, e);
+			return batch[i]->known;
+		}
+	return redis_bad_reply(e, "flow_look");
+}
+
+static bool look(struct redis_queue *q, const char *queue, int shard, struct queue_flow_node **batch, size_t n, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	redis_fcall(&cmd, &q->head.options, "flow_look", queue, shard);
+	for (size_t i = 0; i < n; i++)
+		redis_cmd_adds(&cmd, queue_tail(batch[i]->id));
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	for (size_t i = 0; ok && i < redis_reply_count(r); i++)
+		ok = take_record(redis_reply_at(r, i), queue, batch, n, e);
+	redis_reply_close(&r);
+	return ok;
+}
+
+/* Those of one shard together, up to 256 a call. */
+bool redis_flow_look(struct queue *base, struct queue_flow_node *nodes, size_t n, struct err *e)
+{
+	bool *asked = mem_array(n + 1, sizeof(*asked)), ok = true;
+
+	for (size_t i = 0; ok && i < n; i++) {
+		struct queue_flow_node *batch[QUEUE_BATCH_MAX];
+		char prefix[PREFIX], other[PREFIX], queue[JOB_NAME], ignored[JOB_NAME];
+		int shard, s;
+		size_t m = 0;
+
+		if (asked[i] || !prefix_of(nodes[i].id, prefix, queue, &shard))
+			continue;
+		for (size_t k = i; k < n && m < QUEUE_BATCH_MAX; k++)
+			if (!asked[k] && prefix_of(nodes[k].id, other, ignored, &s) && str_eq(prefix, other)) {
+				asked[k] = true;
+				batch[m++] = &nodes[k];
+			}
+		ok = look((struct redis_queue *)base, queue, shard, batch, m, e);
+	}
+	mem_free(&asked);
+	return ok;
+}
+
+/* ---- mail ----------------------------------------------------------------------------------------------------------- */
+
+/* The outbox of one shard, and a connection to wait at it. */
+struct box {
+	char queue[JOB_NAME];
+	int shard;
+	struct redis_conn *wait;
+	bool waiting;
+	int64_t deadline;
+};
+
+struct redis_mail {
+	struct queue_mail head;
+	struct redis_queue *q;
+	struct box *boxes;
+	size_t n_boxes, at; /* at: whose mail was taken last */
+	struct redis_reply *taken;
+};
+
+struct queue_mail *redis_mail_open(const char *url, struct queue *q, const char *const *queues, size_t n, struct err *e)
+{
+	struct redis_mail *m;
+	struct redis_url u;
+
+	if (!redis_url_parse(url, &u, e))
+		return NULL;
+	m = mem_new(sizeof(*m));
+	m->q = (struct redis_queue *)q;
+	m->boxes = mem_array(n + 1, sizeof(*m->boxes));
+	for (size_t i = 0; i < n; i++) {
+		struct box *b = &m->boxes[m->n_boxes++];
+
+		b->wait = redis_conn_new(&u, true);
+		if (!str_copy(b->queue, sizeof(b->queue), queues[i]))
+			m->n_boxes--;
+	}
+	return &m->head;
+}
+
+void redis_mail_close(struct queue_mail *base)
+{
+	struct redis_mail *m = (struct redis_mail *)base;
+
+	for (size_t i = 0; i < m->n_boxes; i++)
+		redis_conn_close(&m->boxes[i].wait);
+	redis_reply_close(&m->taken);
+	mem_free(&m->boxes);
+	mem_free(&m);
+}
+
+static int take_from(struct redis_mail *m, const struct box *b, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	bool ok;
+
+	redis_reply_close(&m->taken);
+	redis_fcall(&cmd, &m->q->head.options, "mail_take", b->queue, b->shard);
+	redis_cmd_addi(&cmd, TAKE);
+	ok = redis_call(m->q, &cmd, true, &m->taken, e);
+	redis_cmd_close(&cmd);
+	return ok ? (int)redis_reply_count(m->taken) : -1;
+}
+
+/* Each outbox in turn, so that none waits for ever behind another. */
+int redis_mail_take(struct queue_mail *base, struct err *e)
+{
+	struct redis_mail *m = (struct redis_mail *)base;
+
+	for (size_t i = 0; i < m->n_boxes; i++) {
+		int got;
+
+		m->at = (m->at + 1) % m->n_boxes;
+		got = take_from(m, &m->boxes[m->at], e);
+		if (got)
+			return got;
+	}
+	return 0;
+}
+
+static const char *word(const struct redis_mail *m, size_t i, size_t part, size_t *len)
+{
+	return redis_reply_text(redis_reply_at(redis_reply_at(m->taken, i), part), len);
+}
+
+/* One call for all that goes to the shard that word i goes to. */
+static bool tell_shard(struct redis_mail *m, size_t i, bool *told, struct err *e)
+{
+	char prefix[PREFIX], other[PREFIX], queue[JOB_NAME], ignored[JOB_NAME];
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	int shard, s;
+	bool ok;
+
+	told[i] = true;
+	if (!prefix_of(word(m, i, 2, NULL), prefix, queue, &shard))
+		return true; /* no word of ours: dropped with the others */
+	redis_fcall(&cmd, &m->q->head.options, "mail_tell", queue, shard);
+	for (size_t k = i; k < redis_reply_count(m->taken); k++) {
+		if (!prefix_of(word(m, k, 2, NULL), other, ignored, &s) || !str_eq(prefix, other))
+			continue;
+		told[k] = true;
+		for (size_t part = 1; part < 6; part++) {
+			size_t len = 0;
+			const char *text = word(m, k, part, &len);
+
+			redis_cmd_add(&cmd, text ? text : "", len);
+		}
+	}
+	ok = redis_call(m->q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	redis_reply_close(&r);
+	return ok;
+}
+
+bool redis_mail_tell(struct queue_mail *base, struct err *e)
+{
+	struct redis_mail *m = (struct redis_mail *)base;
+	bool told[TAKE] = {false}, ok = true;
+
+	for (size_t i = 0; ok && i < redis_reply_count(m->taken) && i < TAKE; i++)
+		if (!told[i])
+			ok = tell_shard(m, i, told, e);
+	return ok;
+}
+
+bool redis_mail_drop(struct queue_mail *base, struct err *e)
+{
+	struct redis_mail *m = (struct redis_mail *)base;
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	redis_fcall(&cmd, &m->q->head.options, "mail_drop", m->boxes[m->at].queue, m->boxes[m->at].shard);
+	for (size_t i = 0; i < redis_reply_count(m->taken); i++) {
+		size_t len = 0;
+		const char *text = word(m, i, 0, &len);
+
+		redis_cmd_add(&cmd, text ? text : "", len);
+	}
+	ok = redis_call(m->q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	redis_reply_close(&r);
+	return ok;
+}
+
+static bool begin_wait(struct redis_mail *m, struct box *b, int64_t max_ms, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	struct buf key = {0};
+	char seconds[32];
+
+	if (b->waiting)
+		return true;
+	if (!redis_conn_start(b->wait, e))
+		return false;
+	redis_key(&key, m->q->head.options.namespace_, b->queue, b->shard, ":om");
+	snprintf(seconds, sizeof(seconds), "%lld.%03d", (long long)(max_ms / 1000), (int)(max_ms % 1000));
+	redis_cmd_adds(&cmd, "BZPOPMIN");
+	redis_cmd_add(&cmd, key.data, key.len);
+	redis_cmd_adds(&cmd, seconds);
+	redis_conn_send(b->wait, &cmd);
+	redis_cmd_close(&cmd);
+	buf_close(&key);
+	b->waiting = redis_conn_flush(b->wait, e);
+	b->deadline = clock_mono_ms() + max_ms + WAIT_SLACK_MS;
+	return b->waiting;
+}
+
+/* 1: something came or its time is up, 0: not yet, -1: lost. */
+static int end_wait(struct box *b, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	int got = redis_conn_next(b->wait, &r, e);
+
+	if (!got && clock_mono_ms() > b->deadline) {
+		redis_conn_drop(b->wait);
+		got = err_fail(e, ERR_TIMEOUT, "Redis did not end a wait in time");
+	}
+	if (got == 1 && redis_reply_error(r))
+		got = redis_reply_fail(r, e) ? 1 : -1;
+	if (got)
+		b->waiting = false;
+	redis_reply_close(&r);
+	return got;
+}
+
+bool redis_mail_wait(struct queue_mail *base, int64_t max_ms, struct err *e)
+{
+	struct redis_mail *m = (struct redis_mail *)base;
+	struct pollfd *fds = mem_array(m->n_boxes + 1, sizeof(*fds));
+	int64_t until = clock_mono_ms() + max_ms;
+	bool ok = true, woken = false;
+
+	for (size_t i = 0; ok && i < m->n_boxes; i++) {
+		ok = begin_wait(m, &m->boxes[i], max_ms, e);
+		fds[i] = (struct pollfd){.fd = redis_conn_fd(m->boxes[i].wait), .events = POLLIN};
+	}
+	while (ok && !woken) {
+		int64_t left = until - clock_mono_ms();
+
+		poll(fds, m->n_boxes, left > 0 ? (int)left : 0);
+		for (size_t i = 0; ok && i < m->n_boxes; i++) {
+			int got = end_wait(&m->boxes[i], e);
+
+			ok = got >= 0;
+			woken = woken || got == 1;
+		}
+		woken = woken || left <= 0;
+	}
+	mem_free(&fds);
+	return ok;
+}

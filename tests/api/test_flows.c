@@ -1,0 +1,233 @@
+/* test_flows.c -- flows over HTTP: every form, refusals, results, cancelling, the same key again. */
+#include "tests/api/api_test.h"
+
+/* Succeeds with its parameter payload as result; fails when asked to. */
+static const char *work(const struct job *job, struct err *e, void *user)
+{
+	static char result[400];
+	struct json *params = json_parse(job->params, strlen(job->params), e);
+	const char *fail = json_get_text(params, "fail", NULL);
+
+	UNUSED(user);
+	if (fail)
+		err_set(e, ERR_INVALID, "%s", fail);
+	if (str_eq(job->kind, "flow.report"))
+		snprintf(result, sizeof result, "%s", job->inputs);
+	else
+		snprintf(result, sizeof result, "{\"given\":%s}", job->inputs ? job->inputs : "null");
+	bool failed = fail != NULL;
+	json_close(&params);
+	return failed ? NULL : result;
+}
+
+static const struct json *node(const struct api_test *t, const char *name)
+{
+	for (const struct json *j = json_first(json_get(t->json, "jobs")); j; j = json_next(j))
+		if (str_eq(json_get_text(j, "name", ""), name))
+			return j;
+	ck_abort_msg("there is no job %s in %s", name, api_body(t));
+}
+
+/* Names of `after`, with spaces between. */
+static void after_is(const struct api_test *t, const char *name, const char *wanted)
+{
+	struct buf b = {0};
+
+	for (const struct json *a = json_first(json_get(node(t, name), "after")); a; a = json_next(a))
+		buf_addf(&b, "%s%s", b.len ? " " : "", json_text(a));
+	ck_assert_str_eq(buf_text(&b), wanted);
+	buf_close(&b);
+}
+
+static void flow_submit(struct api_test *t, const char *body, char id_out[JOB_ID])
+{
+	ck_status(t, api_call(t, "POST", "/api/flows", body), 202);
+	ck_assert(str_copy(id_out, JOB_ID, api_member(t, "id")) && *id_out);
+}
+
+static int flow_get(struct api_test *t, const char *method, const char *id)
+{
+	char path[100];
+
+	snprintf(path, sizeof path, "/api/flows/%s", id);
+	return api_call(t, method, path, NULL);
+}
+
+static void job_wait(struct api_test *t, const char *id, const char *state)
+{
+	char path[100];
+
+	snprintf(path, sizeof path, "/api/jobs/%s?wait=20", id);
+	ck_status(t, api_get(t, path), 200);
+	ck_assert_msg(str_eq(api_member(t, "state"), state), "%s", api_body(t));
+}
+
+START_TEST(a_flow_from_submission_to_result)
+{
+	struct api_test t;
+	struct api_worker w;
+	char id[JOB_ID], location[512], wanted[600];
+
+	api_start(&t, NULL);
+	flow_submit(&t,
+	        "{\"name\":\"nightly\",\"tags\":[\"a\",\"b\"],\"jobs\":[{\"name\":\"one\",\"kind\":\"noop\"},"
+	        "{\"name\":\"two\",\"kind\":\"noop\",\"after\":[\"one\"],\"params\":{\"payload\":{\"$result\":\"one.given\"}}}]}",
+	        id);
+	snprintf(wanted, sizeof wanted, "/api/jobs/%s", id);
+	ck_assert_str_eq(api_header(&t, "location", location), wanted);
+	ck_assert_str_eq(api_member(&t, "state"), "waiting");
+	ck_assert_str_eq(api_member(&t, "name"), "nightly");
+	ck_assert_str_eq(api_member(&t, "tags"), "a,b");
+	ck_assert_str_eq(json_get_text(node(&t, "one"), "state", ""), "ready");
+	after_is(&t, "two", "one");
+	/* Who belongs to whom. */
+	char two[JOB_ID], one[JOB_ID];
+	ck_assert(str_copy(two, sizeof two, json_get_text(node(&t, "two"), "id", "")));
+	ck_assert(str_copy(one, sizeof one, json_get_text(node(&t, "one"), "id", "")));
+	snprintf(wanted, sizeof wanted, "/api/jobs/%s", two);
+	ck_status(&t, api_get(&t, wanted), 200);
+	ck_assert_str_eq(api_member(&t, "parent"), id);
+	ck_assert_str_eq(json_text(json_at(json_get(t.json, "children"), 0)), one);
+	/* Its placeholder stays as it was given. */
+	ck_contains(api_body(&t), "{\"payload\":{\"$result\":\"one.given\"}}");
+	worker_start(&w, &t, "default", work, NULL);
+	job_wait(&t, id, "succeeded");
+	ck_contains(api_body(&t), "\"result\":{\"two\":{\"given\":{\"one\":{\"given\":null}}}}");
+	ck_status(&t, flow_get(&t, "GET", id), 200);
+	ck_assert_int_eq(json_get_int(json_get(t.json, "progress"), "done", 0), 2);
+	ck_status(&t, flow_get(&t, "GET", two), 404);
+	ck_status(&t, flow_get(&t, "GET", "nonsense"), 404);
+	worker_stop(&w);
+	api_stop(&t);
+}
+END_TEST
+
+START_TEST(short_forms_are_spread_out)
+{
+	struct api_test t;
+	char id[JOB_ID];
+
+	api_start(&t, NULL);
+	flow_submit(&t, "{\"chain\":[{\"kind\":\"noop\"},{\"kind\":\"noop\",\"name\":\"b\"},{\"kind\":\"noop\"}]}", id);
+	after_is(&t, "job1", "");
+	after_is(&t, "b", "job1");
+	after_is(&t, "job3", "b");
+	flow_submit(&t, "{\"group\":[{\"kind\":\"noop\"},{\"kind\":\"noop\"}]}", id);
+	after_is(&t, "job2", "");
+	flow_submit(&t,
+	        "{\"chain\":[{\"kind\":\"noop\",\"name\":\"a\"},{\"group\":[{\"kind\":\"noop\",\"name\":\"b\"},"
+	        "{\"chain\":[{\"kind\":\"noop\",\"name\":\"c\"},{\"kind\":\"noop\",\"name\":\"d\"}]}]},"
+	        "{\"chord\":{\"group\":[{\"kind\":\"noop\",\"name\":\"e\"}],\"then\":{\"kind\":\"noop\",\"name\":\"f\"}}}]}",
+	        id);
+	after_is(&t, "b", "a");
+	after_is(&t, "c", "a");
+	after_is(&t, "d", "c");
+	after_is(&t, "e", "b d");
+	after_is(&t, "f", "e");
+	api_stop(&t);
+}
+END_TEST
+
+START_TEST(nonsense_is_refused_with_a_sentence)
+{
+	static const struct {
+		const char *body, *sentence;
+	} cases[] = {
+	        {"{}", "one of jobs, chain, group and chord"},
+	        {"{\"jobs\":[],\"chain\":[]}", "one of jobs, chain, group and chord"},
+	        {"{\"jobs\":[]}", "at least one job"},
+	        {"{\"jobs\":{}}", "at least one job"},
+	        {"{\"jobs\":[7]}", "job 1 ('')"},
+	        {"{\"jobs\":[{\"kind\":\"noop\"}]}", "name"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"nope\"}]}", "job 1 ('a'): there is no kind 'nope'"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"nice\":1}]}", "nice"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"after\":[\"b\"]}]}", "waits for 'b', which is no job of this flow"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"after\":[\"b\"]},{\"name\":\"b\",\"kind\":\"noop\",\"after\":[\"a\"]}]}",
+	                "waits for itself: "},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"retries\":3}]}", "on_failure is not retry"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"on_failure\":\"explode\"}]}", "fail"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"params\":{\"payload\":{\"$result\":\"b\"}}}]}", "name it in after"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"params\":{\"payload\":{\"$result\":7}}}]}", "stands for a result"},
+	        {"{\"chain\":[{\"kind\":\"noop\",\"name\":\"a\"},{\"kind\":\"noop\",\"params\":{\"sleep_ms\":-1,\"payload\":{\"$result\":\"a\"}}}]}",
+	                "sleep_ms"},
+	        {"{\"chain\":[{\"kind\":\"noop\",\"after\":[]}]}", "leave after out"},
+	        {"{\"chord\":{\"group\":[{\"kind\":\"noop\"}]}}", "a chord is"},
+	        {"{\"chain\":[{\"group\":[{\"kind\":\"noop\"}],\"kind\":\"noop\"}]}", "nothing else"},
+	        {"{\"chain\":[{\"kind\":\"noop\"}],\"color\":1}", "color"},
+	};
+	struct api_test t;
+
+	api_start(&t, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		ck_status(&t, api_call(&t, "POST", "/api/flows", cases[i].body), 422);
+		ck_contains(api_member(&t, "detail"), cases[i].sentence);
+	}
+	/* 1,001 of them, and lists in lists. */
+	struct buf b = {0};
+	buf_adds(&b, "{\"group\":[");
+	for (int i = 0; i < 1001; i++)
+		buf_addf(&b, "%s{\"kind\":\"noop\"}", i ? "," : "");
+	buf_adds(&b, "]}");
+	ck_status(&t, api_call(&t, "POST", "/api/flows", buf_text(&b)), 422);
+	ck_contains(api_member(&t, "detail"), "1 to 1000 jobs");
+	buf_clear(&b);
+	for (int i = 0; i < 25; i++)
+		buf_adds(&b, "{\"group\":[");
+	buf_adds(&b, "{\"kind\":\"noop\"}");
+	for (int i = 0; i < 25; i++)
+		buf_adds(&b, "]}");
+	ck_status(&t, api_call(&t, "POST", "/api/flows", buf_text(&b)), 422);
+	buf_close(&b);
+	api_stop(&t);
+}
+END_TEST
+
+START_TEST(the_same_key_is_the_same_flow)
+{
+	static const char *const headers[] = {"Content-Type: application/json", "Idempotency-Key: \"once\"", NULL};
+	static const char body[] = "{\"chain\":[{\"kind\":\"noop\"},{\"kind\":\"noop\"}]}";
+	struct api_test t;
+	char id[JOB_ID], replayed[512];
+
+	api_start(&t, NULL);
+	ck_status(&t, api_call_port(&t, t.ports[0], "POST", "/api/flows", headers, body), 202);
+	ck_assert(str_copy(id, sizeof id, api_member(&t, "id")));
+	ck_status(&t, api_call_port(&t, t.ports[0], "POST", "/api/flows", headers, body), 202);
+	ck_assert_str_eq(api_member(&t, "id"), id);
+	ck_assert_str_eq(api_header(&t, "idempotent-replayed", replayed), "true");
+	ck_status(&t, api_call_port(&t, t.ports[0], "POST", "/api/flows", headers, "{\"chain\":[{\"kind\":\"noop\"}]}"), 422);
+	ck_status(&t, api_get(&t, "/api/jobs?queue=default"), 200);
+	ck_assert_uint_eq(json_count(json_get(t.json, "jobs")), 3);
+	api_stop(&t);
+}
+END_TEST
+
+START_TEST(a_flow_fails_goes_on_and_is_cancelled)
+{
+	struct api_test t;
+	struct api_worker w;
+	char id[JOB_ID], path[100], other[JOB_ID];
+
+	api_start(&t, NULL);
+	flow_submit(&t, "{\"chain\":[{\"kind\":\"noop\",\"delay_ms\":600000},{\"kind\":\"noop\"}]}", other);
+	worker_start(&w, &t, "default", work, NULL);
+	flow_submit(&t, "{\"chain\":[{\"kind\":\"noop\",\"params\":{\"fail\":\"it rains\"}},{\"kind\":\"noop\"}]}", id);
+	job_wait(&t, id, "failed");
+	ck_status(&t, flow_get(&t, "GET", id), 200);
+	ck_contains(api_member(&t, "error"), "(job1) failed: it rains");
+	ck_assert_str_eq(json_get_text(node(&t, "job2"), "state", ""), "failed");
+	snprintf(path, sizeof path, "/api/jobs/%s/replay", id);
+	ck_status(&t, api_call(&t, "POST", path, NULL), 202);
+	job_wait(&t, id, "failed"); /* it rains again */
+	ck_status(&t, flow_get(&t, "DELETE", other), 202);
+	ck_assert_str_eq(api_member(&t, "state"), "cancelled");
+	ck_assert_str_eq(json_get_text(node(&t, "job1"), "state", ""), "cancelled");
+	ck_status(&t, flow_get(&t, "DELETE", "default-0nosuchflow000000000"), 404);
+	worker_stop(&w);
+	api_stop(&t);
+}
+END_TEST
+
+static const TTest *const tests[] = {a_flow_from_submission_to_result, short_forms_are_spread_out, nonsense_is_refused_with_a_sentence,
+        the_same_key_is_the_same_flow, a_flow_fails_goes_on_and_is_cancelled};
+TEST_MAIN("flows", tests)

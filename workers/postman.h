@@ -1,0 +1,7 @@
+/* postman.h -- the process that carries word of ended jobs to jobs of other queues that wait for them. */
+#ifndef WORKERS_POSTMAN_H
+#define WORKERS_POSTMAN_H
+
+int postman_main(void *helper_setup, int fd);
+
+#endif
