@@ -72,7 +72,6 @@ local LIST_INDEX = { [SCHEDULED] = ':d', [RETRYING] = ':d', [WAITING] = ':h', [D
 
 local BATCH = 256
 local CLASS = 2 ^ 48 -- scores in a ring: class * CLASS + virtual time
-local UNIT = 64 -- by which the virtual time of a lane with the usual weight grows for each job: years at full speed fit a class
 local ALIVE = 3500 -- a worker unheard for so long is dead
 local ALIVE_NOTED = 500 -- and is noted as alive so often at most
 local SILENCE = 3000 -- nobody was heard for so long: the server itself was away, nobody is to blame
@@ -92,7 +91,9 @@ local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.
 local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
 local history = {} -- 25_history.lua
 
-local limits = {} -- filled in by 25_limits.lua
+-- UNIT: by which the virtual time of a lane with the usual weight grows for each job: years at full speed fit a class. The rest is filled
+-- in by 25_limits.lua.
+local limits = { UNIT = 64 }
 
 local function enter(keys, args)
 	history.ids, history.mode = {}, nil

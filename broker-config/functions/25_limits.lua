@@ -5,7 +5,7 @@
 -- whenever one that runs leaves; and if one that came back goes away without having run (flag v), another comes in its stead. So where
 -- jobs are parked for a key, one of it runs or is on its way.
 
-local NEVER, EPOCH = '+inf', 1600000000000
+limits.NEVER, limits.EPOCH = '+inf', 1600000000000
 
 function limits.concurrency_of(l)
 	local max, name = string.match(l, '^(%d+) (.*)$')
@@ -47,13 +47,13 @@ end
 -- Where in its place: by priority, then as they came; one that had come back keeps its turn.
 function limits.score(priority, came_back)
 	limits.seq = limits.seq + 1
-	return tonumber(priority) * 2 * CLASS + (came_back and 0 or (now - EPOCH) * BATCH + limits.seq % BATCH)
+	return tonumber(priority) * 2 * CLASS + (came_back and 0 or (now - limits.EPOCH) * BATCH + limits.seq % BATCH)
 end
 
 function limits.park(id, key, job, lane, place, due, why)
 	call('ZADD', T .. ':q:' .. place, limits.score(priority_of(lane), has_flag(job, 'v')), id)
 	call('ZADD', T .. ':qd', due, place)
-	if due ~= NEVER then
+	if due ~= limits.NEVER then
 		limits.look_at(due)
 	end
 	clear_flags(job, 'v')
@@ -163,7 +163,7 @@ function limits.admit(id, key, job, lane)
 		running = limits.running(name)
 	end
 	if name and running >= max then
-		limits.park(id, key, job, lane, 'c' .. name, NEVER, 'concurrency 0 ' .. name)
+		limits.park(id, key, job, lane, 'c' .. name, limits.NEVER, 'concurrency 0 ' .. name)
 		if came_back and rate then
 			limits.look_again(rate)
 		end

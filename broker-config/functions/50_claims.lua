@@ -56,9 +56,9 @@ local function next_lanes(c)
 	return lanes
 end
 
--- How much of what is wanted goes to each of these lanes, and how fast their virtual time grows: by UNIT / weight for each job. Returns
+-- How much of what is wanted goes to each of these lanes, and how fast their virtual time grows: by limits.UNIT / weight for each job. Returns
 -- the sum of the weights.
-local function weigh(c, lanes)
+function limits.weigh(c, lanes)
 	local keys, sum = {}, 0
 	for i, lane in ipairs(lanes) do
 		keys[i] = string.sub(lane.lane, 2)
@@ -101,7 +101,7 @@ local function lay_ghost(key, job, mark)
 end
 
 -- A job of this lane that is not to be claimed now: a ghost, what is left of one that has vanished, or one that must be parked.
-local function is_passed_over(c, id, key, job, lane)
+function limits.is_passed_over(c, id, key, job, lane)
 	if not job then
 		return true
 	end
@@ -138,7 +138,7 @@ local function take(c, id, lane)
 		return true
 	end
 	local job = parse(h[1])
-	if is_passed_over(c, id, key, job, lane) then
+	if limits.is_passed_over(c, id, key, job, lane) then
 		return false
 	end
 	if has_flag(job, 'h') then
@@ -151,7 +151,7 @@ local function take(c, id, lane)
 	hand_over(c, id, job.fence, route_of(h[2], job), h[3], counts, trace)
 	if has_flag(job, 'D') then
 		local inputs, bytes = flow.inputs(id)
-		c.claims[#c.claims][7], c.bytes = inputs, c.bytes + bytes
+		c.claims[#c.claims][7], c.bytes, c.inputs = inputs, c.bytes + bytes, (c.inputs or 0) + bytes
 	end
 	return true
 end
@@ -177,7 +177,7 @@ local function serve(c, lane, n, alone)
 		call('ZREM', ring, lane.lane)
 	elseif not alone then
 		-- Rounded up as often as the fraction says, so that small parts are not lost.
-		local grown = math.floor(taken * UNIT / lane.weight + c.fence % 997 / 997)
+		local grown = math.floor(taken * limits.UNIT / lane.weight + c.fence % 997 / 997)
 		call('ZADD', ring, lane.at + grown, lane.lane)
 		local class = math.floor(lane.at / CLASS)
 		c.service['v' .. class] = math.max(c.service['v' .. class] or 0, lane.at - class * CLASS)
@@ -198,7 +198,7 @@ local function claim(c)
 		if #lanes == 0 then
 			break
 		end
-		local want, sum = c.want, weigh(c, lanes)
+		local want, sum = c.want, limits.weigh(c, lanes)
 		for _, lane in ipairs(lanes) do
 			if c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES then
 				local part = math.ceil(want * lane.weight / sum)
@@ -210,7 +210,7 @@ local function claim(c)
 		set(name, at)
 	end
 	if #c.claims > 0 then
-		count('by', -c.bytes)
+		count('by', (c.inputs or 0) - c.bytes) -- of the parameters alone
 		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
 		count('run', #c.claims)
 		set('f', c.claims[#c.claims][2])
@@ -218,7 +218,7 @@ local function claim(c)
 end
 
 -- What came back from where it was parked is in its lane for the next claim.
-local function take_back(c)
+function limits.take_back(c)
 	if not next(front) and not next(back) then
 		return
 	end

@@ -162,7 +162,7 @@ local function step(keys, args)
 		c.before[route] = c.ready[route]
 	end
 	claim(c)
-	take_back(c)
+	limits.take_back(c)
 	local more = set_markers(c)
 	note_answer(c, seq, fence, rejected, last)
 	keep_house(h[4])

@@ -1,7 +1,9 @@
 -- submit: new jobs, their keys, and room for them.
 
-local NEW, EXISTING, MISMATCH, REJECTED, FULL, LANE_FULL = 0, 1, 2, 3, 4, 5
-local RETURN, REJECT, KEEP_NEWEST = '0', '1', '3' -- what a unique key does when it meets a live job; '2' replaces it
+local NEW, EXISTING, MISMATCH, REJECTED, FULL = 0, 1, 2, 3, 4
+-- What a unique key does when it meets a live job; '2' replaces it.
+limits.RETURN, limits.REJECT, limits.KEEP_NEWEST = '0', '1', '3'
+limits.LANE_FULL = 5
 
 -- The state of a job, or nil when it has vanished.
 local function present_state(id)
@@ -89,7 +91,7 @@ local function store_job(item, args, first, last)
 end
 
 -- May the queue still grow by this job, and its lane? room: what is left of all limits; it shrinks with what is accepted.
-local function refusal(item, bytes, room)
+function limits.refusal(item, bytes, room)
 	if room.jobs <= 0 or bytes > room.bytes then
 		return FULL
 	end
@@ -104,10 +106,10 @@ local function refusal(item, bytes, room)
 		end
 		room.lanes[name] = room.lane - waiting
 	end
-	return room.lanes[name] <= 0 and LANE_FULL or nil
+	return room.lanes[name] <= 0 and limits.LANE_FULL or nil
 end
 
-local function use_room(item, bytes, room)
+function limits.use_room(item, bytes, room)
 	local name = item.route .. ':' .. string.sub(item.lane, 2)
 	room.jobs, room.bytes = room.jobs - 1, room.bytes - bytes
 	room.lanes[name] = room.lanes[name] and room.lanes[name] - 1
@@ -129,22 +131,22 @@ local function submit_one(item, args, first, last, known, room)
 	if item.unique ~= '' then
 		holder, state = unique_holder(item)
 	end
-	if holder and item.policy == REJECT then
+	if holder and item.policy == limits.REJECT then
 		return REJECTED, holder
 	end
-	if holder and item.policy == RETURN then
+	if holder and item.policy == limits.RETURN then
 		note_key(item, holder, opt.result_ttl)
 		return EXISTING, holder
 	end
 	local bytes = args[last - 1] == 'p' and #args[last] or 0
-	local refused = refusal(item, bytes, room)
+	local refused = limits.refusal(item, bytes, room)
 	if refused then
 		return refused, ''
 	end
-	if holder and not (item.policy == KEEP_NEWEST and state == RUNNING) then
+	if holder and not (item.policy == limits.KEEP_NEWEST and state == RUNNING) then
 		cancel_job(holder)
 	end
-	use_room(item, bytes, room)
+	limits.use_room(item, bytes, room)
 	local ttl = KEY_BACKSTOP + math.max(0, item.due - now)
 	note_key(item, item.id, ttl)
 	if item.unique ~= '' then
@@ -189,7 +191,7 @@ local function waiting_count()
 end
 
 -- limits: "jobs bytes lane", 0 where there is none.
-local function room_of(text, memory_full)
+function limits.room_of(text, memory_full)
 	local jobs, bytes, lane = string.match(text, '^(%d+) (%d+) (%d+)$')
 	local waiting = waiting_count()
 	return { jobs = memory_full and 0 or tonumber(jobs) - waiting, lane = tonumber(lane), lanes = {},
@@ -200,10 +202,12 @@ end
 -- due, delay, flags, number of further arguments, fields and values of the record
 local function submit(keys, args)
 	enter(keys, args)
-	local room, n = room_of(args[5], args[6] == '1'), tonumber(args[7])
+	local room, n = limits.room_of(args[5], args[6] == '1'), tonumber(args[7])
 	local at, known, out, ids = 8, any_known(args, 8, n), {}, {}
-	if room < n and string.find(args[18] or '', '[DS]') then
-		room = 0 -- jobs that wait for each other come together or not at all
+	if string.find(args[18] or '', '[DS]') then
+		-- Jobs that wait for each other come together or not at all.
+		room.jobs = room.jobs >= n and room.bytes > 0 and n or 0
+		room.bytes, room.lane = math.huge, 0
 	end
 	for i = 1, n do
 		local item = read_item(args, at)

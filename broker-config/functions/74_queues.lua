@@ -52,7 +52,7 @@ local function purge_route(route, limit)
 	return popped, cancelled
 end
 
-local function purge_place(place, limit)
+function limits.purge_place(place, limit)
 	local ids = call('ZRANGE', T .. ':q:' .. place, 0, limit - 1)
 	for _, id in ipairs(ids) do
 		local key = T .. ':j:' .. id
@@ -63,11 +63,11 @@ local function purge_place(place, limit)
 	return #ids
 end
 
-local function purge_parked(limit)
+function limits.purge_parked(limit)
 	local cancelled = 0
 	for _, place in ipairs(limit > 0 and call('ZRANGE', T .. ':qd', 0, limit - 1) or {}) do
 		if cancelled < limit then
-			cancelled = cancelled + purge_place(place, limit - cancelled)
+			cancelled = cancelled + limits.purge_place(place, limit - cancelled)
 		end
 	end
 	return cancelled
@@ -82,7 +82,7 @@ local function purge_ready(limit)
 			popped, cancelled = popped + p, cancelled + n
 		end
 	end
-	return cancelled + purge_parked(limit - popped)
+	return cancelled + limits.purge_parked(limit - popped)
 end
 
 local function purge_index(index, limit)
