@@ -36,7 +36,8 @@ static struct call *call_new(struct http_request *r, void *thread, struct api *a
 	c->role = role_of(api, http_port(r));
 	c->problems = str_starts(http_path(r), "/api/jobs") || str_starts(http_path(r), "/api/queues") ||
 	              str_starts(http_path(r), "/api/dead") || str_starts(http_path(r), "/api/history") ||
-	              str_starts(http_path(r), "/api/flows");
+	              str_starts(http_path(r), "/api/flows") || str_starts(http_path(r), "/api/schedules") ||
+	              str_starts(http_path(r), "/api/workers");
 	return c;
 }
 

@@ -6,9 +6,32 @@
 #include "api/routes.h"
 #include "base/str.h"
 #include "kinds/kind.h"
+#include "queue/workers.h"
 
-static void counts_write(const struct queue_counts *n, struct json_writer *w)
+#define ROUTES_MAX 64
+
+/* Jobs are ready there, but no worker knows their kind in this version, or serves the quarantine. */
+static void unserved_write(const struct queue_route *routes, int n, struct json_writer *w)
 {
+	jw_array(w, "unserved");
+	for (int i = 0; i < n; i++) {
+		if (routes[i].served)
+			continue;
+		jw_object(w, NULL);
+		jw_text(w, "route", routes[i].route);
+		jw_int(w, "ready", routes[i].ready);
+		jw_end(w);
+	}
+	jw_end(w);
+}
+
+static bool counts_write(struct queue *q, const struct queue_counts *n, struct json_writer *w, struct err *e)
+{
+	struct queue_route routes[ROUTES_MAX];
+	int n_routes = queue_routes(q, n->queue, routes, ROUTES_MAX, e);
+
+	if (n_routes < 0)
+		return false;
 	jw_object(w, NULL);
 	jw_text(w, "queue", n->queue);
 	jw_int(w, "ready", n->ready);
@@ -25,7 +48,19 @@ static void counts_write(const struct queue_counts *n, struct json_writer *w)
 		jw_int(w, "paused_at", n->paused_at);
 	else
 		jw_null(w, "paused_at");
+	unserved_write(routes, n_routes, w);
 	jw_end(w);
+	return true;
+}
+
+static void reply_written(struct call *c, bool ok, struct buf *body, const struct err *e)
+{
+	if (ok) {
+		reply_json(c, 200, body);
+		return;
+	}
+	buf_close(body);
+	reply_err(c, e, NULL);
 }
 
 void route_queues(struct call *c)
@@ -45,11 +80,12 @@ void route_queues(struct call *c)
 	struct json_writer w = json_writer_on(&body);
 	jw_object(&w, NULL);
 	jw_array(&w, "queues");
-	for (int i = 0; i < n; i++)
-		counts_write(&counts[i], &w);
+	bool ok = true;
+	for (int i = 0; ok && i < n; i++)
+		ok = counts_write(q, &counts[i], &w, &e);
 	jw_end(&w);
 	jw_end(&w);
-	reply_json(c, 200, &body);
+	reply_written(c, ok, &body, &e);
 }
 
 static void pause_or_resume(struct call *c, bool (*act)(struct queue *q, const char *queue, struct err *e))
@@ -67,8 +103,8 @@ static void pause_or_resume(struct call *c, bool (*act)(struct queue *q, const c
 	}
 	struct buf body = {0};
 	struct json_writer w = json_writer_on(&body);
-	counts_write(&counts, &w);
-	reply_json(c, 200, &body);
+	bool ok = counts_write(q, &counts, &w, &e);
+	reply_written(c, ok, &body, &e);
 }
 
 void route_queue_pause(struct call *c)

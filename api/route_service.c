@@ -56,7 +56,7 @@ void route_card(struct call *c)
 		jw_text(&w, "message", "K线数据、回测与任务 API");
 	else
 		jw_text(&w, "service", services[c->role]);
-	jw_text(&w, "version", "1.0.0");
+	jw_text(&w, "version", BARQUE_VERSION);
 	if (c->role != ROLE_ALL)
 		jw_int(&w, "port", c->api->ports[c->role]);
 	jw_text(&w, "docs", "/docs");

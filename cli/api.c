@@ -88,7 +88,7 @@ struct json *api_call_with_key(
 	if (answer.status >= 400) {
 		refuse(e, answer.status, j);
 		json_close(&j);
-	} else if (!j && answer.status == 304) {
+	} else if (!j && (answer.status == 304 || answer.status == 204)) {
 		j = json_new_null();
 	} else if (!j) {
 		err_set(e, ERR_CORRUPT, "the answer of %s%s is not JSON: %s", c->url, path, bad.text);

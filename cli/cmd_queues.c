@@ -8,6 +8,9 @@ static void print_queue(const struct json *queue)
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		printf(" %9lld", (long long)json_get_int(queue, numbers[i], 0));
 	puts(json_get_bool(queue, "paused", false) ? "  paused" : "");
+	for (const struct json *r = json_first(json_get(queue, "unserved")); r; r = json_next(r))
+		printf("  %lld ready as %s, which no worker serves\n", (long long)json_get_int(r, "ready", 0),
+		        json_get_text(r, "route", "?"));
 }
 
 static int run_queues(struct cli *c)

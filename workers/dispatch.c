@@ -1,10 +1,11 @@
 /* dispatch.c -- who may claim how much, and which slot runs what.
  *
- * Free slots go, one by one, to the hungry queue that has the fewest; ties to the one that waited longest. Short kinds may
- * also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
+ * Free slots go, one by one, to the queue that shares.c names. Short kinds may also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
  * a round trip between two jobs of microseconds. A queue that looks ahead gives way when another is hungry and has less.
  * A quarantined job is alone in its slot: it waits for an idle one, and nothing waits behind it.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -29,12 +30,13 @@ static int slots_free(const struct dispatcher *d)
 	return idle > 0 ? idle : 0;
 }
 
-static int line_held(const struct dispatcher *d, const struct line *l)
+/* How many slots hold jobs of each line. */
+static void lines_held(const struct dispatcher *d, int *held)
 {
-	int held = 0;
+	memset(held, 0, QUEUES_MAX * sizeof(*held));
 	for (int i = 0; i < d->slots.n; i++)
-		held += d->slots.all[i].n > 0 && d->slots.all[i].line == l;
-	return held;
+		if (d->slots.all[i].n > 0)
+			held[d->slots.all[i].line - d->lines]++;
 }
 
 static bool line_may_claim(const struct dispatcher *d, const struct line *l)
@@ -42,33 +44,16 @@ static bool line_may_claim(const struct dispatcher *d, const struct line *l)
 	return !l->drained && !l->again && line_is_free(l, d->now_ms);
 }
 
-static struct line *line_neediest(struct dispatcher *d, const int *held)
-{
-	struct line *best = NULL;
-	int best_has = 0;
-	for (size_t i = 0; i < d->n_lines; i++) {
-		struct line *l = &d->lines[i];
-		int has = held[i] + l->promised + l->grant;
-		if (!l->hungry || !line_may_claim(d, l))
-			continue;
-		if (best == NULL || has < best_has || (has == best_has && l->served < best->served)) {
-			best = l;
-			best_has = has;
-		}
-	}
-	return best;
-}
-
 void dispatch_plan(struct dispatcher *d)
 {
 	int held[QUEUES_MAX];
-	for (size_t i = 0; i < d->n_lines; i++) {
+	for (size_t i = 0; i < d->n_lines; i++)
 		d->lines[i].grant = 0;
-		held[i] = line_held(d, &d->lines[i]);
-	}
+	lines_held(d, held);
+	shares_account(d, held);
 	int left = slots_free(d);
 	struct line *l;
-	for (; left > 0 && (l = line_neediest(d, held)) != NULL; left--) {
+	for (; left > 0 && (l = shares_next(d, held, line_may_claim)) != NULL; left--) {
 		l->grant++;
 		l->served = ++d->served;
 	}
@@ -82,28 +67,15 @@ void dispatch_plan(struct dispatcher *d)
 	}
 }
 
-/* How many of its slots a queue may fill up again by looking ahead. */
-static int refills(const struct dispatcher *d, const struct line *l, int held)
-{
-	int hungry = 1;
-	bool contested = false;
-	for (size_t i = 0; i < d->n_lines; i++) {
-		const struct line *other = &d->lines[i];
-		if (other == l || !other->hungry || other->drained || other->failures > 0)
-			continue;
-		hungry++;
-		contested = contested || line_held(d, other) + other->promised < held;
-	}
-	return contested ? d->slots.n / hungry : held;
-}
-
 int dispatch_want(const struct dispatcher *d, const struct line *l)
 {
 	if (l->drained)
 		return 0;
-	int ahead = line_ahead(l, d->now_ms);
+	int ahead = line_ahead(l, d->now_ms), held[QUEUES_MAX];
 	int want = l->grant * (1 + ahead) - (int)l->n_pending;
-	int may = ahead > 0 ? refills(d, l, line_held(d, l)) : 0;
+	if (ahead > 0)
+		lines_held(d, held);
+	int may = ahead > 0 ? shares_refills(d, l, held) : 0;
 	for (int i = 0; i < d->slots.n && may > 0; i++) {
 		const struct slot *s = &d->slots.all[i];
 		if (s->line != l || !slot_may_look_ahead(s))
@@ -178,7 +150,7 @@ void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_rep
 		HISTORY("claim", j->id, j->fence, j->attempt);
 		if (j->cancel_asked)
 			line_ack(l, j->id, j->fence, ACK_CANCELLED, NULL, NULL);
-		else if (d->phase != PHASE_WORK)
+		else if (l->drained)
 			line_ack(l, j->id, j->fence, ACK_GIVE_BACK, NULL, NULL);
 		else
 			line_pending_add(l, j);

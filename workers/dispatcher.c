@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -13,10 +14,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "workers/report.h"
 
-#define WATCHDOG_S       30
-#define WATCHDOG_FEED_MS 1000
-#define HURRY_MS         5000 /* to tell the queue what was given back */
+#define WATCHDOG_S      30
+#define WATCHDOG_FED_AT 30   /* it is put off so often within its time */
+#define BYE_MS          1000 /* to tell the queues that it is gone */
 
 /* ---- the watchdog: SIGALRM fires unless the loop puts it off, so that it also catches a loop that stands still */
 
@@ -27,6 +30,18 @@ static void watchdog_bites(int signal)
 	ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
 	UNUSED(written);
 	_exit(EXIT_STUCK);
+}
+
+/* A test has a shorter patience: BARQUE_WATCHDOG=seconds. */
+static unsigned watchdog_s(void)
+{
+#ifdef BARQUE_FAILPOINTS
+	const char *text = getenv("BARQUE_WATCHDOG");
+	int64_t seconds;
+	if (text != NULL && str_int(text, 1, WATCHDOG_S, &seconds))
+		return (unsigned)seconds;
+#endif
+	return WATCHDOG_S;
 }
 
 static bool has_work(const struct dispatcher *d)
@@ -47,8 +62,9 @@ static void watchdog_feed(struct dispatcher *d)
 	for (size_t i = 0; i < d->n_lines; i++)
 		if (d->lines[i].heard_ms > heard)
 			heard = d->lines[i].heard_ms;
-	if ((!has_work(d) || heard > d->progress_ms || heard == d->now_ms) && d->now_ms - d->fed_ms >= WATCHDOG_FEED_MS) {
-		alarm(WATCHDOG_S);
+	bool lives = !has_work(d) || heard > d->progress_ms || heard == d->now_ms;
+	if (lives && d->now_ms - d->fed_ms >= watchdog_s() * 1000 / WATCHDOG_FED_AT) {
+		alarm(watchdog_s());
 		d->fed_ms = d->now_ms;
 	}
 	d->progress_ms = heard;
@@ -70,29 +86,6 @@ static int signals_open(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGALRM, &bite, NULL);
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
-static void phase_drain(struct dispatcher *d)
-{
-	d->phase = PHASE_DRAIN;
-	d->deadline_ms = d->now_ms + setting_number(d->settings, WORKER_DRAIN);
-	atomic_store(&d->shm->stats.draining, 1);
-	for (size_t i = 0; i < d->n_lines; i++) {
-		d->lines[i].drained = true;
-		d->lines[i].hungry = false;
-		dispatch_give_back(d, &d->lines[i]);
-	}
-	log_info("draining: nothing new is claimed, running jobs have %lld ms", (long long)setting_number(d->settings, WORKER_DRAIN));
-}
-
-static void phase_hurry(struct dispatcher *d, const char *why)
-{
-	d->phase = PHASE_HURRY;
-	d->deadline_ms = d->now_ms + HURRY_MS;
-	for (size_t i = 0; i < d->n_lines; i++)
-		dispatch_give_back(d, &d->lines[i]);
-	limits_stop_all(d, STOP_DRAIN);
-	log_info("ending at once, running jobs go back to their queues: %s", why);
 }
 
 static void children_reap(struct dispatcher *d)
@@ -125,9 +118,9 @@ static void signal_take(struct dispatcher *d, int signal)
 	else if (signal == SIGUSR1)
 		status_log(d);
 	else if (d->phase == PHASE_WORK)
-		phase_drain(d);
+		control_drain(d);
 	else if (d->phase == PHASE_DRAIN)
-		phase_hurry(d, "asked a second time");
+		control_hurry(d, "asked a second time");
 }
 
 static void signals_take(struct dispatcher *d)
@@ -145,6 +138,7 @@ static void line_take(struct dispatcher *d, struct line *l)
 	struct queue_renew_reply renew;
 	line_wait_take(l, d->now_ms);
 	if (line_step_take(l, &step, d->now_ms) == 1) {
+		control_take(d, l, (enum worker_command)step.command);
 		dispatch_claims(d, l, &step);
 		queue_step_reply_close(&step);
 		atomic_fetch_add(&d->shm->stats.steps, 1);
@@ -176,9 +170,10 @@ static void line_begin(struct dispatcher *d, struct line *l)
 		return;
 	}
 	int want = dispatch_want(d, l);
-	if ((want > 0 && l->hungry) || line_has_to_step(l, d->now_ms))
+	if ((want > 0 && l->hungry) || line_has_to_step(l, d->now_ms)) {
+		report_write(d, l);
 		line_step(l, want, d->now_ms);
-	else if (want > 0 || (!l->drained && !l->hungry))
+	} else if (want > 0 || (!l->drained && !l->hungry))
 		line_wait(l, d->now_ms);
 }
 
@@ -236,7 +231,7 @@ static int64_t line_next_ms(const struct dispatcher *d, const struct line *l)
 	if (l->call != CALL_NONE)
 		return LINE_TICK_MS;
 	int64_t at = l->stepped_ms + LINE_TICK_MS;
-	if (l->n_acks > 0 || l->again)
+	if (l->n_acks > 0 || l->again || (l->leaving && !l->left))
 		at = d->now_ms;
 	if (l->retry_ms > at)
 		at = l->retry_ms;
@@ -285,15 +280,33 @@ static bool is_settled(const struct dispatcher *d)
 	return true;
 }
 
+/* All is told. Tell the queues also that this worker is gone; true when they know, or do not answer. */
+static bool has_left(struct dispatcher *d)
+{
+	bool known = true;
+	if (d->leaving_ms == 0)
+		d->leaving_ms = d->now_ms;
+	for (size_t i = 0; i < d->n_lines; i++) {
+		struct line *l = &d->lines[i];
+		l->leaving = true;
+		known = known && (l->left || l->link == NULL || l->failures > 0);
+	}
+	return known || d->now_ms - d->leaving_ms >= BYE_MS;
+}
+
 static int loop(struct dispatcher *d)
 {
 	for (;;) {
 		d->now_ms = clock_mono_ms();
 		turn(d);
 		if (d->phase == PHASE_DRAIN && d->now_ms >= d->deadline_ms)
-			phase_hurry(d, "the time for draining is over");
-		if (d->phase != PHASE_WORK && is_settled(d))
-			return EXIT_DRAINED;
+			control_hurry(d, "the time for draining is over");
+		if (d->leaving_ms != 0 || (d->phase != PHASE_WORK && is_settled(d))) {
+			if (has_left(d))
+				return EXIT_DRAINED;
+			wait_for_news(d);
+			continue;
+		}
 		if (d->phase == PHASE_HURRY && d->now_ms >= d->deadline_ms)
 			return EXIT_UNTOLD;
 		wait_for_news(d);
@@ -304,6 +317,7 @@ static bool dispatcher_open(struct dispatcher *d, const struct settings *s, stru
 {
 	memset(d, 0, sizeof(*d));
 	d->settings = s;
+	d->started_at = clock_now_ms();
 	d->signals = signals_open();
 	if (d->signals < 0)
 		return err_set(e, ERR_INTERNAL, "signals cannot be received: %s", strerror(errno));

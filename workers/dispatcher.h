@@ -38,12 +38,27 @@ struct dispatcher {
 	int64_t fed_ms;            /* when the watchdog was last told so */
 	bool signalled;            /* the last poll saw a signal */
 	int64_t served;
+	int64_t shared_ms;  /* when slot time was last counted */
+	int64_t started_at; /* by the clock on the wall */
+	int64_t leaving_ms; /* since when it only says that it is gone; 0: it is not gone yet */
+	enum worker_command told;
 };
 
 /* Runs until drained; an enum worker_exit. */
 int dispatcher_run(const struct settings *s);
 
 /* ---- the parts, each in its file */
+
+/* control.c: signals and commands */
+void control_drain(struct dispatcher *d);
+void control_hurry(struct dispatcher *d, const char *why);
+void control_take(struct dispatcher *d, struct line *l, enum worker_command told); /* what the answer to a step of l says */
+
+/* shares.c: order between queues. held: of each line, how many slots hold its jobs */
+void shares_account(struct dispatcher *d, const int *held);
+int shares_whole(const struct dispatcher *d, const struct line *l);
+struct line *shares_next(struct dispatcher *d, const int *held, bool (*may_claim)(const struct dispatcher *d, const struct line *l));
+int shares_refills(const struct dispatcher *d, const struct line *l, const int *held);
 
 /* dispatch.c: who may claim how much, and which slot runs what */
 void dispatch_plan(struct dispatcher *d);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "workers/dispatcher.h"
+#include "workers/process.h"
 
 #define AHEAD_MS    20   /* a job looked ahead that has not started after this goes back */
 #define NO_AHEAD_MS 1000 /* ... and none is looked ahead for so long */
@@ -109,26 +110,14 @@ static void slot_ahead(struct dispatcher *d, struct slot *s)
 
 /* ---- memory */
 
-/* Bytes that only this process holds in memory (mapped cache files are shared and do not count). 0: not known. */
-static int64_t process_own_bytes(pid_t pid)
-{
-	char path[40];
-	long long size, resident, shared;
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-	FILE *f = fopen(path, "re");
-	if (f == NULL)
-		return 0;
-	int got = fscanf(f, "%lld %lld %lld", &size, &resident, &shared);
-	fclose(f);
-	return got == 3 ? (int64_t)(resident - shared) * sysconf(_SC_PAGESIZE) : 0;
-}
-
 static void slot_memory(struct dispatcher *d, struct slot *s)
 {
-	int64_t limit = setting_number(d->settings, WORKER_MAX_RSS);
+	int64_t limit = setting_number(d->settings, WORKER_MAX_RSS), recycle = setting_number(d->settings, WORKER_RECYCLE_RSS);
 	int64_t own = process_own_bytes(s->pid);
 	char text[100];
-	if (own <= limit)
+	if (recycle > 0 && own > recycle)
+		s->tainted = true;
+	if (limit == 0 || own <= limit)
 		return;
 	if (s->n == 0) {
 		slot_recycle(s);
@@ -140,7 +129,8 @@ static void slot_memory(struct dispatcher *d, struct slot *s)
 
 static void slots_memory(struct dispatcher *d)
 {
-	if (setting_number(d->settings, WORKER_MAX_RSS) == 0 || d->now_ms - d->looked_ms < LOOK_MS)
+	bool limited = setting_number(d->settings, WORKER_MAX_RSS) > 0 || setting_number(d->settings, WORKER_RECYCLE_RSS) > 0;
+	if (!limited || d->now_ms - d->looked_ms < LOOK_MS)
 		return;
 	d->looked_ms = d->now_ms;
 	for (int i = 0; i < d->slots.n; i++)
@@ -153,7 +143,7 @@ static void slots_memory(struct dispatcher *d)
 static bool slot_is_worn(const struct dispatcher *d, const struct slot *s)
 {
 	int64_t limit = setting_number(d->settings, WORKER_MAX_JOBS);
-	return s->tainted || (limit > 0 && s->jobs >= limit) || s->last_number > UINT32_MAX / 2;
+	return (limit > 0 && s->jobs >= limit) || s->last_number > UINT32_MAX / 2;
 }
 
 static void slot_check(struct dispatcher *d, struct slot *s)
@@ -165,7 +155,10 @@ static void slot_check(struct dispatcher *d, struct slot *s)
 		flight_time(d, s, f);
 	if (s->n > 1 || (s->n == 1 && f == NULL))
 		slot_ahead(d, s);
-	if (slot_is_empty(s) && slot_is_worn(d, s))
+	/* From now on nothing more is given to it, so that it becomes empty also where jobs are looked ahead. */
+	if (slot_is_worn(d, s))
+		s->tainted = true;
+	if (s->tainted && slot_is_empty(s))
 		slot_recycle(s);
 }
 

@@ -1,6 +1,8 @@
 /* line.c -- one queue's link: steps, renewals and waits without ever blocking, and patience when the server is away. */
 #include "workers/line.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -26,9 +28,26 @@ static bool version_add(struct line *l, const struct kind *k, int version, struc
 	       (serves == QUARANTINE_NO || route_add(l, k->name, version, true, e));
 }
 
+struct versions {
+	int oldest, newest;
+};
+
+/* The kind's own; a test may have a worker of another age: BARQUE_VERSIONS="oldest:newest". */
+static struct versions versions_of(const struct kind *k)
+{
+	struct versions v = {kind_oldest(k), k->version};
+#ifdef BARQUE_FAILPOINTS
+	const char *text = getenv("BARQUE_VERSIONS");
+	if (text != NULL && sscanf(text, "%d:%d", &v.oldest, &v.newest) != 2)
+		abort();
+#endif
+	return v;
+}
+
 static bool routes_add(struct line *l, const struct kind *k, struct err *e)
 {
-	for (int version = kind_oldest(k); version <= k->version; version++)
+	struct versions v = versions_of(k);
+	for (int version = v.oldest; version <= v.newest; version++)
 		if (!version_add(l, k, version, e))
 			return false;
 	return version_add(l, k, 0, e); /* jobs of which nobody said which version they are */
@@ -40,6 +59,7 @@ bool line_open(struct line *l, const struct settings *s, const char *queue, stru
 	l->settings = s;
 	l->hungry = true;
 	l->is_short = true;
+	l->weight = settings_weight(s, queue);
 	if (!str_copy(l->queue, sizeof(l->queue), queue))
 		return err_set(e, ERR_INVALID, "the name of queue \"%s\" is too long", queue);
 	const struct kind *k;
@@ -97,6 +117,7 @@ void line_close(struct line *l)
 	mem_free(&l->pending);
 	line_due_drop(l);
 	buf_close(&l->progress);
+	buf_close(&l->report);
 }
 
 void line_ack(struct line *l, const char *id, int64_t fence, enum ack_outcome outcome, char *result, const struct err *error)
@@ -166,6 +187,11 @@ static bool line_connect(struct line *l, int64_t now_ms)
 	struct err e;
 	const char *space = setting_text(l->settings, WORKER_NAMESPACE);
 	struct queue_options options = {.namespace_ = *space != '\0' ? space : NULL};
+#ifdef BARQUE_FAILPOINTS
+	const char *library = getenv("BARQUE_LIBRARY"); /* a test runs workers of two versions side by side */
+	if (library != NULL && !str_copy(options.library, sizeof(options.library), library))
+		abort();
+#endif
 	if (l->link != NULL)
 		return true;
 	const char *routes[LINE_ROUTES];
@@ -186,7 +212,7 @@ bool line_is_free(const struct line *l, int64_t now_ms)
 
 bool line_has_to_step(const struct line *l, int64_t now_ms)
 {
-	return l->again || l->n_acks > 0 || now_ms - l->stepped_ms >= LINE_TICK_MS;
+	return l->again || l->n_acks > 0 || (l->leaving && !l->left) || now_ms - l->stepped_ms >= LINE_TICK_MS;
 }
 
 void line_step(struct line *l, int want, int64_t now_ms)
@@ -198,11 +224,16 @@ void line_step(struct line *l, int want, int64_t now_ms)
 		l->n_riding = l->n_acks < QUEUE_BATCH_MAX ? l->n_acks : QUEUE_BATCH_MAX;
 		l->want = want;
 		l->promised = l->grant;
+		l->riding_last = l->leaving;
 		/* Cleared here, not at the reply: a wake-up that comes in between speaks of work that this step has not seen. */
 		l->hungry = l->hungry && want == 0;
 	}
-	struct queue_step step = {
-	        .acks = l->acks, .n_acks = l->n_riding, .want = l->want, .lease_ms = setting_number(l->settings, WORKER_LEASE)};
+	struct queue_step step = {.acks = l->acks,
+	        .n_acks = l->n_riding,
+	        .want = l->want,
+	        .lease_ms = setting_number(l->settings, WORKER_LEASE),
+	        .report = l->report.len > 0 ? buf_text(&l->report) : NULL,
+	        .last = l->riding_last};
 	l->again = true;
 	l->began_us = clock_mono_us();
 	FAILPOINT("step_before_send");
@@ -262,6 +293,8 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	ends_note(l, reply);
 	acks_drop(l, l->n_riding);
 	l->n_riding = 0;
+	buf_clear(&l->report);
+	l->left = l->riding_last;
 	for (size_t i = 0; i < reply->n_rejected; i++)
 		log_warn("the end of job %s is not ours to tell any more: its lease was lost", reply->rejected[i]);
 	l->hungry = l->hungry || reply->more;
@@ -307,10 +340,13 @@ int line_renew_take(struct line *l, struct queue_renew_reply *reply, int64_t now
 /* What goes wrong here need not be done again: what is due stays due, and some step will say so. */
 static void line_fire_failed(struct line *l, const struct err *e, int64_t now_ms)
 {
-	if (e->code == ERR_FULL)
-		log_warn("schedules of queue %s make no jobs for now: %s", l->queue, e->text);
-	else
+	if (e->code != ERR_FULL) {
 		line_failed(l, e, now_ms);
+		return;
+	}
+	if (!l->due_refused)
+		log_warn("schedules of queue %s make no jobs for now: %s", l->queue, e->text);
+	l->due_refused = true;
 }
 
 void line_fire(struct line *l, int64_t now_ms)
@@ -341,6 +377,7 @@ void line_fire_take(struct line *l, int64_t now_ms)
 		return;
 	}
 	line_heard(l, now_ms);
+	l->due_refused = false;
 	l->hungry = l->hungry || (reply.jobs > 0 && !l->drained);
 	line_wake_for(l, reply.next_due_ms, now_ms);
 	if (reply.jobs > 0)
@@ -368,7 +405,9 @@ void line_wait_take(struct line *l, int64_t now_ms)
 	if (got == 0)
 		return;
 	l->waiting = false;
-	l->hungry = true; /* also after a failure: look for ourselves */
+	if (l->drained)
+		l->stepped_ms = 0; /* it was woken in place of another: a step passes that on */
+	l->hungry = !l->drained;   /* also after a failure: look for ourselves */
 	if (got < 0)
 		l->wait_until_ms = now_ms + RETRY_MS;
 }

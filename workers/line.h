@@ -7,6 +7,7 @@
 #define WORKERS_LINE_H
 
 #include "queue/schedule.h"
+#include "queue/workers.h"
 #include "workers/settings.h"
 #include "workers/slots.h"
 
@@ -36,6 +37,10 @@ struct line {
 	int64_t wait_until_ms; /* begin none before this time */
 	bool hungry;           /* there is, or may be, work to claim */
 	bool drained;          /* claim nothing more */
+	enum worker_command told;
+	struct buf report; /* rides in the next step; empty: none is due */
+	int64_t reported_ms;
+	bool leaving, riding_last, left; /* all is told: the last step is due, under way, answered */
 	int64_t stepped_ms, renewed_ms, retry_ms, heard_ms;
 	int64_t ready_ms; /* when a step was last answered; 0: never */
 	int failures;
@@ -45,12 +50,17 @@ struct line {
 	struct queue_due *due; /* schedules that a step said are due: we make their jobs */
 	size_t n_due;
 	int64_t due_now_ms; /* the server's clock then */
+	bool due_refused;   /* the server is full and said so; it is told once */
 
 	struct job *pending; /* claimed, not yet sent to a slot */
 	size_t n_pending, pending_cap;
 	int promised;   /* free slots that the step under way may fill */
 	int grant;      /* free slots that the next step may ask for */
 	int64_t served; /* order of the last grant: ties go to who waited longest */
+	int weight;     /* of its share, 1 .. 1000 */
+	bool active;    /* it takes part in sharing */
+	double used;    /* slot time, in ms over weight */
+	int was_held;   /* slots, when that was last counted */
 };
 
 bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e) MUST_CHECK; /* connects later */

@@ -47,9 +47,27 @@ static bool queue_has_kinds(const char *queue)
 	return false;
 }
 
-static bool queue_add(struct settings *s, const char *queue, size_t len, struct err *e)
+/* ":3" or "" */
+static bool weight_read(const char *text, size_t len, int *out, struct err *e)
+{
+	char digits[8];
+	int64_t weight = 1;
+	if (len > 0 && (!str_copy_n(digits, sizeof(digits), text + 1, len - 1) || !str_int(digits, 1, WEIGHT_MAX, &weight)))
+		return err_set(e, ERR_INVALID, "WORKER_QUEUES has the weight \"%.*s\", but a weight is 1 to %d",
+		        (int)(len > 40 ? 40 : len - 1), text + 1, WEIGHT_MAX);
+	*out = (int)weight;
+	return true;
+}
+
+/* "name" or "name:weight" */
+static bool queue_add(struct settings *s, const char *queue, size_t all, struct err *e)
 {
 	char name[JOB_NAME];
+	const char *colon = memchr(queue, ':', all);
+	size_t len = colon != NULL ? (size_t)(colon - queue) : all;
+	int weight = 1;
+	if (!weight_read(queue + len, all - len, &weight, e))
+		return false;
 	if (!str_copy_n(name, sizeof(name), queue, len) || !queue_has_kinds(name))
 		return err_set(
 		        e, ERR_INVALID, "WORKER_QUEUES names \"%.*s\", which no kind of job uses", (int)(len > 40 ? 40 : len), queue);
@@ -57,6 +75,7 @@ static bool queue_add(struct settings *s, const char *queue, size_t len, struct 
 		return true;
 	if (s->n_queues == QUEUES_MAX)
 		return err_set(e, ERR_INVALID, "WORKER_QUEUES names more than %d queues", QUEUES_MAX);
+	s->weights[s->n_queues] = weight;
 	memcpy(s->queues[s->n_queues++], name, sizeof(name));
 	return true;
 }
@@ -109,16 +128,42 @@ static bool log_resolve(struct settings *s, struct err *e)
 	return true;
 }
 
-static bool quarantine_resolve(struct settings *s, struct err *e)
+/* Which of the words is it? */
+static bool word_resolve(const char *name, const char *given, const char *const *words, int *out, struct err *e)
 {
-	static const char *const words[] = {[QUARANTINE_SHARE] = "share", [QUARANTINE_ONLY] = "only", [QUARANTINE_NO] = "no"};
-	const char *given = setting_text(s, WORKER_QUARANTINE);
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+	struct buf list = {0};
+	for (int i = 0; words[i] != NULL; i++) {
 		if (str_eq(given, words[i])) {
-			s->quarantine = (enum quarantine)i;
+			*out = i;
+			buf_close(&list);
 			return true;
 		}
-	return err_set(e, ERR_INVALID, "WORKER_QUARANTINE is \"%.40s\", but should be share, only or no", given);
+		buf_addf(&list, "%s%s", i == 0 ? "" : words[i + 1] != NULL ? ", " : " or ", words[i]);
+	}
+	err_set(e, ERR_INVALID, "%s is \"%.40s\", but should be %s", name, given, buf_text(&list));
+	buf_close(&list);
+	return false;
+}
+
+static bool words_resolve(struct settings *s, struct err *e)
+{
+	static const char *const quarantines[] = {[QUARANTINE_SHARE] = "share", [QUARANTINE_ONLY] = "only", [QUARANTINE_NO] = "no", NULL};
+	static const char *const orders[] = {[ORDER_WEIGHTED] = "weighted", [ORDER_FAIR] = "fair", [ORDER_STRICT] = "strict", NULL};
+	int quarantine = 0, order = 0;
+	if (!word_resolve("WORKER_QUARANTINE", setting_text(s, WORKER_QUARANTINE), quarantines, &quarantine, e) ||
+	        !word_resolve("WORKER_ORDER", setting_text(s, WORKER_ORDER), orders, &order, e))
+		return false;
+	s->quarantine = (enum quarantine)quarantine;
+	s->order = (enum queue_order)order;
+	return true;
+}
+
+int settings_weight(const struct settings *s, const char *queue)
+{
+	for (size_t i = 0; s->order == ORDER_WEIGHTED && i < s->n_queues; i++)
+		if (str_eq(s->queues[i], queue))
+			return s->weights[i];
+	return 1;
 }
 
 bool settings_load(struct settings *s, struct err *e)
@@ -135,5 +180,5 @@ bool settings_load(struct settings *s, struct err *e)
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
 		s->slots = cores < 1 ? 1 : cores > 1024 ? 1024 : (int)cores;
 	}
-	return queues_resolve(s, e) && quarantine_resolve(s, e) && name_resolve(s, e) && log_resolve(s, e);
+	return queues_resolve(s, e) && words_resolve(s, e) && name_resolve(s, e) && log_resolve(s, e);
 }

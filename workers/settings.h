@@ -20,6 +20,9 @@ enum setting_index {
 
 #define QUEUES_MAX 16
 
+#define WEIGHT_MAX 1000
+
+enum queue_order { ORDER_WEIGHTED, ORDER_FAIR, ORDER_STRICT };
 enum quarantine { QUARANTINE_SHARE, QUARANTINE_ONLY, QUARANTINE_NO };
 
 struct settings {
@@ -29,6 +32,8 @@ struct settings {
 	char name[JOB_WORKER];             /* resolved */
 	char queues[QUEUES_MAX][JOB_NAME]; /* resolved */
 	size_t n_queues;
+	int weights[QUEUES_MAX]; /* of the queues, as given; 1 where none was */
+	enum queue_order order;
 	enum quarantine quarantine;
 	enum log_level log_level;
 	bool log_json;
@@ -40,5 +45,6 @@ struct settings {
 /* e: one sentence that names the variable, its value and what would be right. */
 bool settings_load(struct settings *s, struct err *e) MUST_CHECK;
 void settings_help(FILE *out);
+int settings_weight(const struct settings *s, const char *queue); /* that counts: 1 unless shares are weighted */
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -101,6 +102,18 @@ static bool kind_run(struct slot_process *p, const struct kind *k, const struct 
 	return ok;
 }
 
+/* The kernel counts the processor time of the whole process, so each job is given its own on top of what was used. */
+static void cpu_limit(const struct slot_process *p)
+{
+	int64_t limit_ms = setting_number(p->settings, WORKER_MAX_CPU);
+	struct timespec used;
+	if (limit_ms == 0 || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) != 0)
+		return;
+	rlim_t seconds = (rlim_t)used.tv_sec + (rlim_t)((limit_ms + 999) / 1000);
+	struct rlimit cpu = {seconds + 1, RLIM_INFINITY};
+	setrlimit(RLIMIT_CPU, &cpu);
+}
+
 static bool order_run(struct slot_process *p, const struct order *o)
 {
 	struct answer a = {.number = o->number};
@@ -109,6 +122,7 @@ static bool order_run(struct slot_process *p, const struct order *o)
 	memcpy(a.id, o->job.id, sizeof(a.id));
 	p->number = o->number;
 	log_context(o->job.id);
+	cpu_limit(p);
 	const struct kind *k = kind_of(o->job.kind);
 	if (k == NULL)
 		err_set(&a.error, ERR_INVALID, "this worker knows no kind of job named \"%s\"", o->job.kind);

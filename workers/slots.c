@@ -26,6 +26,7 @@ bool slots_open(struct slots *s, const struct settings *settings, struct shm *sh
 	s->all = mem_array((size_t)s->n, sizeof(*s->all));
 	s->shm = shm;
 	s->settings = settings;
+	cgroup_open(&s->cgroup, settings);
 	for (int i = 0; i < s->n; i++) {
 		s->all[i].index = i;
 		s->all[i].fd = -1;
@@ -62,9 +63,10 @@ void slots_close(struct slots *s)
 	}
 	mem_free(&s->all);
 	s->n = 0;
+	cgroup_close(&s->cgroup);
 }
 
-static bool slot_fork(struct slot *s, int64_t now_ms, struct err *e)
+static bool slot_fork(struct slots *all, struct slot *s, int64_t now_ms, struct err *e)
 {
 	int pair[2];
 	char name[24];
@@ -80,6 +82,7 @@ static bool slot_fork(struct slot *s, int64_t now_ms, struct err *e)
 		close(pair[0]);
 		return false;
 	}
+	cgroup_add(&all->cgroup, s->index, s->pid);
 	s->fd = pair[0];
 	s->eof = s->recycling = false;
 	s->n = 0;
@@ -98,7 +101,7 @@ void slots_fork_missing(struct slots *s, int64_t now_ms)
 	for (int i = 0; i < s->n; i++) {
 		struct slot *slot = &s->all[i];
 		slot->doubtful = slot->doubtful && (slot->pid == 0 || now_ms - slot->born_ms < TRUST_MS);
-		if (slot->pid != 0 || now_ms < slot->again_ms || slot_fork(slot, now_ms, &e))
+		if (slot->pid != 0 || now_ms < slot->again_ms || slot_fork(s, slot, now_ms, &e))
 			continue;
 		log_error("slot %d is not started: %s", i, e.text);
 		slot->again_ms = now_ms + YOUNG_MS;

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "kinds/kind.h"
+#include "workers/cgroup.h"
 #include "workers/frame.h"
 #include "workers/settings.h"
 #include "workers/shm.h"
@@ -51,7 +52,7 @@ struct slot {
 	uint32_t last_number;      /* of the jobs sent to this process */
 	struct line *line;         /* whose jobs it holds; NULL when n is 0 */
 	int64_t jobs;              /* answered by this process */
-	bool tainted;              /* it ran a quarantined job: it is replaced after it */
+	bool tainted;              /* worn, swollen, or it ran a quarantined job: it is replaced after what it holds */
 	bool recycling;            /* its socket is closed; it is ending by itself */
 	int64_t born_ms, again_ms; /* again_ms: not forked before this time */
 	bool doubtful;             /* the one before it died at birth: it is given nothing until it has lived for a while */
@@ -70,6 +71,7 @@ struct slots {
 	int n;
 	struct shm *shm;
 	const struct settings *settings;
+	struct cgroup cgroup;
 	/* Told once for each job that was sent. answer and why are valid during the call. */
 	void (*ended)(void *user, const struct flight *f, enum back how, const struct answer *answer, const char *why);
 	void *user;

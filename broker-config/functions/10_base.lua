@@ -16,6 +16,7 @@
 --   T:h               zset    jobs held for others
 --   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
 --   T:W               zset    workers by the time until which they are taken for alive
+--   T:ws, T:rs        hash    what each worker says about itself, and when each route was named last (35_workers.lua)
 --   T:e, T:hw         list    ids that ended and wait for the history (25_history.lua, which also tells of its fields of T:n), and
 --                     string  who writes it, 5 s
 --   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
@@ -31,7 +32,8 @@
 --   T:D:<id>          hash    what a job waits for and what that gave, see 78_flow.lua
 --   T:ob, T:om        zset    word for jobs of other shards, and the marker that those pop who carry it
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
---   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since, v<class> virtual time,
+--   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since,
+--                             c:<worker> command, v<class> virtual time,
 --                             q parked, qd when to look at places again, qp the place looked at last, nw how many weights, by bytes of
 --                             parameters that wait,
 --                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted

@@ -34,6 +34,7 @@ local function reap_dead(worker, silence_end, last)
 	local ids = call('ZRANGE', T .. ':l:' .. dead, 0, BATCH - 1)
 	if reap_leases(dead, ids, 'its worker died') < BATCH then
 		call('ZREM', T .. ':W', dead)
+		workers.forget(dead)
 	end
 end
 

@@ -1,7 +1,7 @@
 -- cron: schedules, which make jobs by the clock. Dispatchers compute the ticks; here stands which is next, and that each is made once.
 --
 -- T:cr holds the names by their next tick ('inf': paused, or it never ticks again), T:cj:<name> is a hash: v revision, S what was asked for
--- (JSON), x its timing alone, k kind, d the next tick as in T:cr, c created, u changed, t last tick, j last job, f m o fired, missed,
+-- (JSON), x its timing alone, k route, d the next tick as in T:cr, c created, u changed, t last tick, j last job, f m o fired, missed,
 -- passed over because the job before it had not ended, e what is wrong with it. Field ct of T:n says when a step has to look at T:cr; it
 -- is absent when no schedule ticks, so that a queue without schedules pays nothing.
 --

@@ -99,7 +99,7 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'qd', 'nw', 'r', 'run', 'done', 'by' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'c:' .. c.worker, 'qd', 'nw', 'r', 'run', 'done', 'by' }
 	local fixed = #names
 	for i, route in ipairs(c.routes) do
 		names[fixed + i] = 'r:' .. route
@@ -107,21 +107,21 @@ local function read_counters(c)
 	names[#names + 1] = 'hq'
 	names[#names + 1] = 'hm'
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 10, #names do
+	for i = 11, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, route in ipairs(c.routes) do
 		c.ready[route] = known['r:' .. route]
 	end
-	limits.due = h[8] and h[8] ~= '0' and tonumber(h[8]) or nil
-	c.weighted = h[9] and h[9] ~= '0'
+	limits.due = h[9] and h[9] ~= '0' and tonumber(h[9]) or nil
+	c.weighted = h[10] and h[10] ~= '0'
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
 	history.mode = h[#names] or history.usual
 	return h
 end
 
--- worker, seq, lease, want, number of routes, routes, number of acks, acks
+-- worker, seq, lease, want, number of routes, routes, number of acks, acks, and when there is a report its word and its text
 local function step(keys, args)
 	enter(keys, args)
 	local worker, seq, lease, n_routes = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
@@ -142,7 +142,12 @@ local function step(keys, args)
 	if h[6] then
 		c.paused, c.want = true, 0
 	end
-	local rejected = apply_acks(worker, args, 11 + n_routes, tonumber(args[10 + n_routes]))
+	local n_acks = tonumber(args[10 + n_routes])
+	local rejected = apply_acks(worker, args, 11 + n_routes, n_acks)
+	local command, word = h[8], args[11 + n_routes + 5 * n_acks]
+	if word then
+		command = workers.hear(worker, c.routes, word, args[12 + n_routes + 5 * n_acks], command)
+	end
 	local silence_end = keep_time(h[2], h[3])
 	-- Often enough as often as it is noted that we live.
 	if not last or now - last.alive >= ALIVE_NOTED then
@@ -165,9 +170,12 @@ local function step(keys, args)
 	limits.take_back(c)
 	local more = set_markers(c)
 	note_answer(c, seq, fence, rejected, last)
+	if word == 'bye' then
+		workers.bye(worker)
+	end
 	keep_house(h[4])
 	leave()
-	return { from_now(cron.earlier(due, tick), limits.due), more, rejected, c.claims, offers }
+	return { from_now(cron.earlier(due, tick), limits.due), more, rejected, c.claims, offers or false, command }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each

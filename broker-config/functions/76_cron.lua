@@ -1,11 +1,11 @@
 -- cron, second part: the calls that change and show schedules, and the one that makes a tick.
 
--- name, the revision that it must have ('' any, '0' none), spec, timing, kind, next tick ('inf': it is paused or never ticks).
+-- name, the revision that it must have ('' any, '0' none), spec, timing, route, next tick ('inf': it is paused or never ticks).
 -- {1, revision} done, {-3, revision} it has another one, {-4, 0} there are too many. A schedule whose timing stays keeps its next tick, so that saying
 -- the same twice loses none; and then nothing changes.
 function cron.put(keys, args)
 	enter(keys, args)
-	local name, rev, spec, timing, kind, due = args[5], args[6], args[7], args[8], args[9], args[10]
+	local name, rev, spec, timing, route, due = args[5], args[6], args[7], args[8], args[9], args[10]
 	local key = T .. ':cj:' .. name
 	local old = call('HMGET', key, 'v', 'S', 'x', 'd')
 	if rev ~= '' and rev ~= (old[1] or '0') then
@@ -14,22 +14,22 @@ function cron.put(keys, args)
 	if not old[1] and call('ZCARD', T .. ':cr') >= cron.MOST then
 		return { -4, 0 }
 	end
-	if old[3] == timing and old[4] ~= 'inf' and due ~= 'inf' then
+	if old[3] == timing and due ~= 'inf' and string.find(old[4] or '', '^%d+$') and #old[4] < 16 then
 		due = old[4]
 	end
 	if old[2] == spec and old[4] == due then
 		return { 1, tonumber(old[1]) }
 	end
-	local next_rev = tonumber(old[1] or 0) + 1
+	local next_rev = (tonumber(old[1] or 0) or 0) + 1
 	local first = cron.first()
-	call('HSET', key, 'v', next_rev, 'S', spec, 'x', timing, 'k', kind, 'd', due, 'u', now_text)
+	call('HSET', key, 'v', next_rev, 'S', spec, 'x', timing, 'k', route, 'd', due, 'u', now_text)
 	call('HSETNX', key, 'c', now_text)
 	call('HDEL', key, 'e')
 	call('ZADD', T .. ':cr', due, name)
 	cron.note_first()
 	-- Who waits must learn when it is due earlier than all others.
 	if due ~= 'inf' and (not first or tonumber(due) < first) then
-		call('ZADD', T .. ':m:' .. kind, '0', '1')
+		call('ZADD', T .. ':m:' .. route, '0', '1')
 	end
 	return { 1, next_rev }
 end
@@ -90,12 +90,17 @@ end
 function cron.tick(args, at, room, ids)
 	local name, expected, next_tick, tick, missed, wrong, n = unpack(args, at, at + 6)
 	local key = T .. ':cj:' .. name
-	local due = call('HGET', key, 'd')
+	local h = call('HMGET', key, 'd', 'e')
+	local due, was_wrong = h[1], h[2]
 	local ours = due and (expected == '' or due == expected)
 	local fits = tonumber(n) <= room
 	local after, made, other, id = cron.submit(args, at + 7, tonumber(n), ours and fits, ids)
-	if not ours or not fits then
-		return after, { ours and -1 or 0, 0, 0, '' }
+	if not ours then
+		return after, { 0, 0, 0, '' }
+	end
+	if not fits then
+		call('HSET', key, 'e', 'the queue is full: the tick waits until there is room')
+		return after, { -1, 0, 0, '' }
 	end
 	if expected ~= '' then
 		call('HSET', key, 'd', next_tick)
@@ -109,6 +114,8 @@ function cron.tick(args, at, room, ids)
 	end
 	if wrong ~= '' then
 		call('HSET', key, 'e', wrong)
+	elseif was_wrong then
+		call('HDEL', key, 'e')
 	end
 	for field, by in pairs({ f = made, m = tonumber(missed), o = other }) do
 		if by > 0 then

@@ -23,6 +23,14 @@ static const struct param params[] = {
         {.name = "crash", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 31, .help = "die by this signal"},
         {.name = "spin", .type = PARAM_FLAG, .fallback = "false", .help = "run for ever and listen to nobody"},
         {.name = "eat_mb", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 4096, .help = "hold so much memory", .unit = "MiB"},
+        {.name = "nap_ms",
+                .type = PARAM_INT,
+                .fallback = "0",
+                .min = 0,
+                .max = 86400000,
+                .help = "sleep in one go; a signal wakes it",
+                .unit = "ms"},
+        {.name = "deaf", .type = PARAM_FLAG, .fallback = "false", .help = "block SIGTERM"},
         {.name = "effect", .type = PARAM_TEXT, .min = 1, .max = 200, .help = "append the job's id and fence to this file"},
 #endif
 };
@@ -53,6 +61,7 @@ static bool sleep_told(struct job_context *c, int64_t total, struct err *e)
 #ifdef BARQUE_FAILPOINTS
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool effect_write(struct job_context *c, const char *path, struct err *e)
@@ -80,6 +89,14 @@ static bool misbehave(struct job_context *c, struct err *e)
 		signal(crash, SIG_DFL);
 		raise(crash);
 	}
+	sigset_t term;
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(json_get_bool(c->params, "deaf", false) ? SIG_BLOCK : SIG_UNBLOCK, &term, NULL);
+	int64_t nap_ms = json_get_int(c->params, "nap_ms", 0);
+	struct timespec nap = {.tv_sec = nap_ms / 1000, .tv_nsec = nap_ms % 1000 * 1000000};
+	if (nap_ms > 0 && nanosleep(&nap, NULL) != 0 && !c->progress(c, 0, nap_ms, "ms", "woken"))
+		return err_set(e, ERR_CANCELLED, "woken and told to stop");
 	for (volatile bool spins = json_get_bool(c->params, "spin", false); spins;)
 		;
 	return true;

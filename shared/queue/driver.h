@@ -10,6 +10,7 @@
 #include "queue/history.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
+#include "queue/workers.h"
 
 #define QUEUE_TAIL 20 /* digits of an id after queue and shard: its name within the shard */
 
@@ -109,6 +110,10 @@ struct queue_driver {
 	bool (*schedule_fire)(struct queue *q, const struct queue_fire *f, struct queue_fired *out, struct err *e);
 	/* The queues that exist: how many, at most max; -1. */
 	int (*names)(struct queue *q, char (*out)[JOB_NAME], int max, struct err *e);
+
+	int (*workers)(struct queue *q, const char *queue, struct queue_worker *out, int max, struct err *e);
+	int (*worker_tell)(struct queue *q, const char *queue, const char *worker, enum worker_command command, struct err *e);
+	int (*routes)(struct queue *q, const char *queue, struct queue_route *out, int max, struct err *e);
 
 	struct queue_watcher *(*watcher_open)(const char *url, const struct queue_options *options, struct err *e);
 	int (*watcher_fd)(const struct queue_watcher *w);

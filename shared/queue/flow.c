@@ -364,13 +364,17 @@ static bool send_flow(
 {
 	enum job_state state;
 	bool full = false;
+	char root[JOB_ID];
 	struct err ignored;
 	int again = 0;
 
 	make_ids(f);
 	fill_jobs(f, p, texts);
+	memcpy(root, f->root.id, JOB_ID);
 	if (!queue_submit(q, &f->root, 1, out, e))
 		return false;
+	if (!str_eq(root, f->root.id)) /* its key was promised to another id, of a flow that was never made */
+		fill_jobs(f, p, texts);
 	if (out->outcome == SUBMIT_EXISTING) {
 		again = resumes(q, f, out->existing_id, e);
 		if (again < 1)

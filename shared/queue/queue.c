@@ -49,6 +49,10 @@ static bool fill_options(const struct queue_options *in, struct queue_options *o
 	out->dead_ttl_ms = or_default(out->dead_ttl_ms, 14 * TIME_DAY);
 	if (!out->namespace_)
 		out->namespace_ = "bq";
+	if (!out->library[0] && !str_copy(out->library, sizeof(out->library), QUEUE_LIBRARY))
+		return err_set(e, ERR_INTERNAL, "the name of the function library is too long");
+	if (!str_is_name(out->library, sizeof(out->library) - 1, "_"))
+		return err_set(e, ERR_INVALID, "a function library is named by letters, digits and _, not %.30s", out->library);
 	if (!str_is_name(out->namespace_, 32, "_.-"))
 		return err_set(
 		        e, ERR_INVALID, "the namespace of the queue must be 1 to 32 of A-Z a-z 0-9 _ . -, not %.40s", out->namespace_);

@@ -18,7 +18,8 @@
 #include "base/err.h"
 #include "job/job.h"
 
-#define QUEUE_BATCH_MAX  256 /* items in one call */
+#define QUEUE_BATCH_MAX  256       /* items in one call */
+#define QUEUE_LIBRARY    "barque2" /* functions/10_base.lua says the same in its first line and in register() */
 #define QUEUE_PARAMS_MAX (256 * 1024)
 #define QUEUE_RESULT_MAX (1024 * 1024)
 
@@ -34,6 +35,7 @@ struct queue_options {
 	int64_t max_lane;        /* ready jobs that a lane with a name may hold, for each kind; 0: any */
 	int64_t max_params;      /* bytes of parameters of one job; 0: QUEUE_PARAMS_MAX, which is also the most */
 	const char *namespace_;  /* key prefix; NULL: "bq". Tests give each its own */
+	char library[24];        /* of functions; "": that of this version. Only for trying two side by side */
 };
 
 /* options may be NULL. Loads the function library where it is missing. NULL with e: what is wrong with url or server. */
@@ -230,6 +232,8 @@ struct queue_step {
 	size_t n_acks; /* <= QUEUE_BATCH_MAX */
 	int want;      /* claims wanted, 0..QUEUE_BATCH_MAX */
 	int64_t lease_ms;
+	const char *report; /* JSON text about the dispatcher, for whoever looks at its queue; NULL: none this time */
+	bool last;          /* it will step no more: with this it is gone, and its report and what it was told with it */
 };
 
 struct queue_due;
@@ -243,6 +247,7 @@ struct queue_step_reply {
 	size_t n_due;
 	int64_t now_ms; /* the server's clock, when something is due */
 	bool more;      /* jobs are still ready */
+	int command;    /* what this worker was told to do: an enum worker_command of workers.h */
 };
 void queue_step_reply_close(struct queue_step_reply *r);
 

@@ -82,6 +82,8 @@ static bool check_step(const struct queue_link *l, const struct queue_step *s, s
 
 	if (s->n_acks > QUEUE_BATCH_MAX || s->want < 0 || s->want > QUEUE_BATCH_MAX)
 		return err_set(e, ERR_INVALID, "a step acknowledges and wants at most %d jobs", QUEUE_BATCH_MAX);
+	if (s->report && strlen(s->report) > QUEUE_REPORT_MAX)
+		return err_set(e, ERR_INVALID, "a dispatcher's report is at most %d bytes", QUEUE_REPORT_MAX);
 	if (s->lease_ms < LEASE_MIN_MS || s->lease_ms > LEASE_MAX_MS)
 		return err_set(e, ERR_INVALID, "a lease lasts 100 ms to 24 h, not %lld ms", (long long)s->lease_ms);
 	for (size_t i = 0; i < s->n_acks; i++)

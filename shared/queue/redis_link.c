@@ -27,6 +27,7 @@ struct redis_link {
 	int64_t seq_skip;      /* how far it is set ahead when that was too little; 0: a step of this link was answered */
 	size_t n_fires;        /* in the FIRE under way */
 	int64_t deadline;      /* clock_mono_ms: the answer is lost */
+	bool greeted;          /* this process has reported once */
 	int skip;              /* answers that nobody waits for: those to FUNCTION LOAD */
 	bool waiting;
 	int64_t wait_deadline;
@@ -87,7 +88,7 @@ static bool load_and_repeat(struct redis_link *l, struct err *e)
 {
 	struct redis_cmd load = {0};
 
-	redis_library_load(&load);
+	redis_library_load(&load, &l->head.options);
 	redis_conn_send(l->cmd, &load);
 	redis_cmd_close(&load);
 	redis_conn_send(l->cmd, &l->call);
@@ -229,6 +230,11 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	if (acks->args)
 		buf_add(&c->body, acks->body.data, acks->body.len);
 	c->args += acks->args;
+	if (s->report || s->last) {
+		redis_cmd_adds(c, s->last ? "bye" : l->greeted ? "here" : "hello");
+		redis_cmd_adds(c, s->report ? s->report : "");
+		l->greeted = true;
+	}
 }
 
 static bool same_acks(const struct redis_link *l, const struct redis_cmd *acks)
@@ -276,6 +282,16 @@ static bool read_claims(struct redis_link *l, const struct redis_reply *r, struc
 	return true;
 }
 
+static bool read_command(const struct redis_reply *r, struct queue_step_reply *out)
+{
+	const char *name = redis_reply_text(r, NULL);
+	enum worker_command command = WORKER_RESUME;
+	bool ok = !name || worker_command_of(name, &command);
+
+	out->command = command;
+	return ok;
+}
+
 static bool read_step(struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
 {
 	int64_t more;
@@ -284,6 +300,8 @@ static bool read_step(struct redis_link *l, const struct redis_reply *r, struct 
 	        !read_ids(l, redis_reply_at(r, 2), &out->rejected, &out->n_rejected))
 		return redis_bad_reply(e, "step");
 	out->more = more != 0;
+	if (!read_command(redis_reply_at(r, 5), out))
+		return redis_bad_reply(e, "step");
 	if (!redis_due_read(redis_reply_at(r, 4), out))
 		return redis_bad_reply(e, "step");
 	return read_claims(l, redis_reply_at(r, 3), out, e);

@@ -84,7 +84,9 @@ void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char 
 bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
-void redis_library_load(struct redis_cmd *c); /* FUNCTION LOAD, to be sent */
+void redis_library_text(struct buf *out, const struct queue_options *o);
+void redis_library_load(struct redis_cmd *c, const struct queue_options *o);                   /* FUNCTION LOAD, to be sent */
+void redis_function(struct redis_cmd *c, const struct queue_options *o, const char *function); /* FCALL and the name of the function */
 /* An answer that is not what it must be. */
 bool redis_bad_reply(struct err *e, const char *function);
 
@@ -125,6 +127,9 @@ int redis_lanes(
         struct queue *base, const char *queue, const char *cursor, struct queue_lane *out, char next_out[64], struct err *e) MUST_CHECK;
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
+int redis_workers(struct queue *base, const char *queue, struct queue_worker *out, int max, struct err *e) MUST_CHECK;
+int redis_worker_tell(struct queue *base, const char *queue, const char *worker, enum worker_command command, struct err *e) MUST_CHECK;
+int redis_routes(struct queue *base, const char *queue, struct queue_route *out, int max, struct err *e) MUST_CHECK;
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
 
 /* ---- redis_audit_limits.c: what redis_audit.c gathers about limits ------------------------------------------- */

@@ -6,16 +6,6 @@
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
-#define LIBRARY "barque2"
-
-/* The library, linked in by the Makefile. */
-extern const char _binary_barque_lua_start[], _binary_barque_lua_end[];
-
-static size_t library_len(void)
-{
-	return (size_t)(_binary_barque_lua_end - _binary_barque_lua_start);
-}
-
 void redis_key(struct buf *out, const char *ns, const char *queue, int shard, const char *suffix)
 {
 	buf_addf(out, "{%s:%s:%d}%s", ns, queue, shard, suffix);
@@ -32,12 +22,10 @@ static void add_key(struct redis_cmd *c, const char *ns, const char *queue, int 
 
 void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *queue, int shard)
 {
-	char name[48], prefix[JOB_NAME + 8];
+	char prefix[JOB_NAME + 8];
 
-	snprintf(name, sizeof(name), LIBRARY "_%s", function);
 	snprintf(prefix, sizeof(prefix), "%s-%d", queue, shard);
-	redis_cmd_adds(c, "FCALL");
-	redis_cmd_adds(c, name);
+	redis_function(c, o, function);
 	redis_cmd_adds(c, "1");
 	add_key(c, o->namespace_, queue, shard, ":n");
 	redis_cmd_adds(c, o->namespace_);
@@ -49,20 +37,6 @@ void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char 
 bool redis_bad_reply(struct err *e, const char *function)
 {
 	return err_set(e, ERR_CORRUPT, "Redis answered %s with something else than it must", function);
-}
-
-bool redis_library_missing(const struct redis_reply *r)
-{
-	const char *error = redis_reply_error(r);
-
-	return error && strstr(error, "Function not found");
-}
-
-void redis_library_load(struct redis_cmd *c)
-{
-	redis_cmd_adds(c, "FUNCTION");
-	redis_cmd_adds(c, "LOAD");
-	redis_cmd_add(c, _binary_barque_lua_start, library_len());
 }
 
 /* ---- one round trip -------------------------------------------------------------------------------------------- */
@@ -95,7 +69,7 @@ static bool load_library(struct redis_queue *q, int64_t deadline_ms, struct err 
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	redis_library_load(&load);
+	redis_library_load(&load, &q->head.options);
 	ok = exchange(q, &load, deadline_ms, &r, e);
 	redis_cmd_close(&load);
 	if (ok && redis_reply_error(r) && !strstr(redis_reply_error(r), "already exists"))
@@ -134,12 +108,13 @@ static bool check_library(struct redis_queue *q, struct err *e)
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	const struct redis_reply *library;
+	struct buf text = {0};
 	bool ok;
 
 	redis_cmd_adds(&cmd, "FUNCTION");
 	redis_cmd_adds(&cmd, "LIST");
 	redis_cmd_adds(&cmd, "LIBRARYNAME");
-	redis_cmd_adds(&cmd, LIBRARY);
+	redis_cmd_adds(&cmd, q->head.options.library);
 	redis_cmd_adds(&cmd, "WITHCODE");
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
@@ -149,6 +124,7 @@ static bool check_library(struct redis_queue *q, struct err *e)
 		return false;
 	}
 	library = redis_reply_at(r, 0);
+	redis_library_text(&text, &q->head.options);
 	if (!library)
 		ok = load_library(q, clock_mono_ms() + q->head.options.timeout_ms, e);
 	for (size_t i = 0; library && i + 1 < redis_reply_count(library); i += 2) {
@@ -156,11 +132,13 @@ static bool check_library(struct redis_queue *q, struct err *e)
 		const char *name = redis_reply_text(redis_reply_at(library, i), NULL);
 		const char *code = redis_reply_text(redis_reply_at(library, i + 1), &len);
 
-		if (str_eq(name, "library_code") && (!code || len != library_len() || memcmp(code, _binary_barque_lua_start, len) != 0))
+		if (str_eq(name, "library_code") && (!code || len != text.len || memcmp(code, text.data, len) != 0))
 			ok = err_set(e, ERR_CONFLICT,
-			        "the server holds another text of the function library " LIBRARY
-			        ": its version must be raised, or the old one removed with FUNCTION DELETE " LIBRARY);
+			        "the server holds another text of the function library %s: its version must be raised, or the old one removed "
+			        "with FUNCTION DELETE %s",
+			        q->head.options.library, q->head.options.library);
 	}
+	buf_close(&text);
 	redis_reply_close(&r);
 	return ok;
 }
@@ -310,8 +288,7 @@ static void budget_call(struct redis_cmd *c, const struct redis_queue *q, const 
 	struct buf name = {0};
 
 	buf_addf(&name, "{%s:b:%s}", q->head.options.namespace_, key);
-	redis_cmd_adds(c, "FCALL");
-	redis_cmd_adds(c, function);
+	redis_function(c, &q->head.options, function);
 	redis_cmd_adds(c, "1");
 	redis_cmd_add(c, name.data, name.len);
 	buf_close(&name);
@@ -326,7 +303,7 @@ static int redis_budget_take(
 	int64_t taken = -1;
 	bool ok;
 
-	budget_call(&cmd, q, LIBRARY "_budget_take", key);
+	budget_call(&cmd, q, "budget_take", key);
 	redis_cmd_addi(&cmd, cost);
 	redis_cmd_addi(&cmd, limit);
 	redis_cmd_addi(&cmd, window_ms);
@@ -346,7 +323,7 @@ static bool redis_budget_correct(struct queue *base, const char *key, int64_t us
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	budget_call(&cmd, q, LIBRARY "_budget_correct", key);
+	budget_call(&cmd, q, "budget_correct", key);
 	redis_cmd_addi(&cmd, used);
 	redis_cmd_addi(&cmd, window_ms);
 	redis_cmd_addi(&cmd, stop_ms);
@@ -392,6 +369,9 @@ const struct queue_driver redis_driver = {
         .schedule_names = redis_schedule_names,
         .schedule_fire = redis_schedule_fire,
         .names = redis_names,
+        .workers = redis_workers,
+        .worker_tell = redis_worker_tell,
+        .routes = redis_routes,
         .watcher_open = redis_watcher_open,
         .watcher_fd = redis_watcher_fd,
         .watcher_next = redis_watcher_next,

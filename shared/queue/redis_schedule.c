@@ -54,7 +54,7 @@ bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int6
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	char *spec = schedule_spec_write(s), *timing = schedule_timing(s);
+	char *spec = schedule_spec_write(s), *timing = schedule_timing(s), route[JOB_ROUTE];
 	bool ok = redis_register_queue(q, s->queue, e);
 
 	redis_fcall(&cmd, &q->head.options, "cron_put", s->queue, 0);
@@ -62,7 +62,8 @@ bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int6
 	add_rev(&cmd, rev);
 	redis_cmd_adds(&cmd, spec);
 	redis_cmd_adds(&cmd, timing);
-	redis_cmd_adds(&cmd, s->kind);
+	job_route(route, s->kind, s->kind_version, false);
+	redis_cmd_adds(&cmd, route);
 	add_time(&cmd, due);
 	/* Twice does no harm, unless a revision is asked for: then the first may be what makes the second fail. */
 	ok = ok && redis_call(q, &cmd, rev < 0, &r, e);
@@ -98,7 +99,7 @@ bool redis_schedule_drop(struct queue *base, const char *queue, const char *name
 
 static bool read_number(const char *text, int64_t *out)
 {
-	return str_int(text, 0, INT64_MAX, out);
+	return str_int(text, 0, INT64_C(1) << 53, out);
 }
 
 static bool read_field(struct queue_schedule *s, char field, const char *text)
@@ -143,10 +144,11 @@ static void unreadable(struct queue_schedule *out, const char *name, const char 
 	snprintf(out->problem, sizeof(out->problem), "%.190s", why);
 }
 
-static bool read_schedule(const struct redis_reply *r, const char *queue, const char *name, struct queue_schedule *out, struct err *e)
+/* What cannot be read is said, and is no reason to hide the rest: it must be possible to repair or delete it. */
+static void read_schedule(const struct redis_reply *r, const char *queue, const char *name, struct queue_schedule *out)
 {
 	const char *spec = NULL;
-	bool ok = true;
+	struct err e;
 
 	for (size_t i = 1; i + 1 < redis_reply_count(r); i += 2) {
 		const char *field = redis_reply_text(redis_reply_at(r, i), NULL);
@@ -154,15 +156,15 @@ static bool read_schedule(const struct redis_reply *r, const char *queue, const 
 		if (str_eq(field, "S"))
 			spec = redis_reply_text(redis_reply_at(r, i + 1), NULL);
 	}
-	if (!spec || !schedule_spec_read(spec, name, queue, out, e))
-		unreadable(out, name, queue, spec ? e->text : "there is no text of it");
-	for (size_t i = 1; ok && i + 1 < redis_reply_count(r); i += 2) {
+	if (!spec || !schedule_spec_read(spec, name, queue, out, &e))
+		unreadable(out, name, queue, spec ? e.text : "there is no text of it");
+	for (size_t i = 1; i + 1 < redis_reply_count(r); i += 2) {
 		const char *field = redis_reply_text(redis_reply_at(r, i), NULL);
 		const char *text = redis_reply_text(redis_reply_at(r, i + 1), NULL);
 
-		ok = field && text && strlen(field) == 1 && read_field(out, field[0], text);
+		if (!field || !text || strlen(field) != 1 || !read_field(out, field[0], text))
+			snprintf(out->problem, sizeof(out->problem), "what is kept of it cannot be read: put it again");
 	}
-	return ok || redis_bad_reply(e, "cron_show");
 }
 
 int redis_schedule_show(struct queue *base, const char *queue, const char *name, struct queue_schedule *out, struct err *e)
@@ -184,9 +186,9 @@ int redis_schedule_show(struct queue *base, const char *queue, const char *name,
 	else if (ok && redis_reply_count(r) == 1)
 		got = 0;
 	else if (ok)
-		got = read_schedule(r, queue, name, out, e) ? 1 : -1;
-	if (got < 0)
-		queue_schedule_close(out);
+		got = 1;
+	if (got == 1)
+		read_schedule(r, queue, name, out);
 	out->now_ms = now;
 	redis_reply_close(&r);
 	return got;
@@ -197,24 +199,26 @@ int redis_schedule_names(struct queue *base, const char *queue, char (**out)[SCH
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	size_t n;
+	size_t n, named = 0;
 	bool ok;
 
 	redis_fcall(&cmd, &q->head.options, "cron_names", queue, 0);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
 	n = redis_reply_count(r);
+	if (ok && n > NAMES_MAX)
+		ok = redis_bad_reply(e, "cron_names");
 	*out = mem_array(n ? n : 1, sizeof(**out));
 	for (size_t i = 0; ok && i < n; i++) {
 		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
 
-		ok = (name && n <= NAMES_MAX && schedule_name_ok(name) && str_copy((*out)[i], SCHEDULE_NAME, name)) ||
-		     redis_bad_reply(e, "cron_names");
+		/* What is no name of ours cannot be asked for. */
+		named += name && schedule_name_ok(name) && str_copy((*out)[named], SCHEDULE_NAME, name);
 	}
 	redis_reply_close(&r);
 	if (!ok)
 		mem_free(out);
-	return ok ? (int)n : -1;
+	return ok ? (int)named : -1;
 }
 
 /* ---- making jobs ------------------------------------------------------------------------------------------------------- */
@@ -292,7 +296,7 @@ static bool read_due(const struct redis_reply *r, size_t at, struct queue_due *o
 	const char *name = redis_reply_text(redis_reply_at(r, at), NULL), *spec = redis_reply_text(redis_reply_at(r, at + 2), NULL);
 
 	if (!name || !spec || !schedule_name_ok(name) || !str_copy(out->name, sizeof(out->name), name) ||
-	        !redis_reply_int(redis_reply_at(r, at + 1), &out->due_ms))
+	        !redis_reply_int(redis_reply_at(r, at + 1), &out->due_ms) || out->due_ms < 0 || out->due_ms > INT64_C(1) << 46)
 		return false;
 	out->spec = mem_strdup(spec);
 	return true;
@@ -307,8 +311,8 @@ bool redis_due_read(const struct redis_reply *r, struct queue_step_reply *out)
 	if (redis_reply_count(r) != 3 * n + 1 || n > QUEUE_DUE_MAX || !redis_reply_int(redis_reply_at(r, 0), &out->now_ms))
 		return false;
 	out->due = mem_array(QUEUE_DUE_MAX, sizeof(*out->due));
-	for (size_t i = 0; i < n; i++, out->n_due++)
-		if (!read_due(r, 1 + 3 * i, &out->due[i]))
-			return false;
-	return true;
+	/* One that cannot be read ticks no more, but the others do, and the step holds. */
+	for (size_t i = 0; i < n; i++)
+		out->n_due += read_due(r, 1 + 3 * i, &out->due[out->n_due]);
+	return out->now_ms >= 0 && out->now_ms <= INT64_C(1) << 46;
 }

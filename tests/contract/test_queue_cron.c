@@ -322,7 +322,7 @@ END_TEST
 
 /* ---- ticks ---------------------------------------------------------------------------------------------------------------- */
 
-START_TEST(a_tick_makes_its_job_and_wakes_who_waits)
+START_TEST(a_tick_makes_its_job_in_time)
 {
 	struct queue *q = open_queue();
 	struct queue_link *l = open_link("w");
@@ -359,6 +359,33 @@ START_TEST(a_tick_makes_its_job_and_wakes_who_waits)
 	queue_schedule_close(&s);
 	queue_schedule_close(&t);
 	check_sound(q);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
+/* A dispatcher that sleeps is woken when a schedule is made that ticks before all others; also one for a version of the kind. */
+START_TEST(a_new_schedule_wakes_who_waits)
+{
+	struct queue *q = open_queue();
+	struct err e = {0};
+	const char *routes[] = {KIND "/7"};
+	struct queue_link *l = queue_link_open(url(), NULL, Q, "w", routes, 1, &e);
+	struct queue_schedule s = schedule("s", 60000);
+	int64_t began;
+	int got;
+
+	ck_assert_msg(l != NULL, "%s", e.text);
+	ck_ok(queue_link_wait_begin(l, 10000, &e), &e);
+	ck_assert_int_eq(queue_link_wait_end(l, &e), 0);
+	began = clock_mono_ms();
+	s.kind_version = 7;
+	put(q, &s);
+	while (!(got = queue_link_wait_end(l, &e)))
+		wait_fd(queue_link_wait_fd(l));
+	ck_assert_msg(got == 1, "%s", e.text);
+	ck_assert_int_lt(clock_mono_ms() - began, 5000);
+	queue_schedule_close(&s);
 	queue_link_close(&l);
 	queue_close(&q);
 }
@@ -538,10 +565,14 @@ START_TEST(a_full_queue_keeps_the_tick)
 	queue_step_reply_close(&r);
 	t = show(q, "s");
 	ck_assert(t.jobs == 0 && t.next_ms == s.start_ms);
+	ck_assert_msg(strstr(t.problem, "full"), "%s", t.problem);
 	queue_schedule_close(&t);
 	check_sound(q);
 	clock_sleep_ms(1050);
 	ck_assert_int_eq(fire_all(wide), 5);
+	t = show(q, "s");
+	ck_assert_str_eq(t.problem, "");
+	queue_schedule_close(&t);
 	queue_schedule_close(&s);
 	queue_link_close(&small);
 	queue_link_close(&wide);
@@ -702,25 +733,75 @@ START_TEST(what_cannot_be_read_makes_no_job_and_says_so)
 }
 END_TEST
 
+static void redis_cli(const char *const *words)
+{
+	const char *argv[16] = {"redis-cli", "-p"};
+	char port[16];
+	int status;
+
+	snprintf(port, sizeof(port), "%d", server_with("no")->port);
+	argv[2] = port;
+	for (int k = 0; words[k]; k++)
+		argv[3 + k] = words[k];
+	ck_assert(test_wait(test_spawn("cli", argv, NULL), 5000, &status) && status == 0);
+}
+
+/* Fields that nobody of ours wrote: the step goes on, and the other schedules tick. */
+START_TEST(odd_fields_hold_up_nobody)
+{
+	static const char *const harm[][6] = {{"HSET", "{bq:q:0}:cj:odd", "d", "abc", NULL},
+	        {"HSET", "{bq:q:0}:cj:odd", "d", "-9223372036854775808", NULL},
+	        {"HSET", "{bq:q:0}:cj:odd", "d", "9223372036854775807", NULL}, {"HSET", "{bq:q:0}:cj:odd", "S", "{", NULL},
+	        {"ZADD", "{bq:q:0}:cr", "1", "no name", NULL}, {"DEL", "{bq:q:0}:cj:odd", NULL}};
+	struct queue *q = open_queue();
+	struct queue_link *l = open_link("w");
+	struct queue_schedule odd = schedule("odd", 3600 * 1000), good = schedule("good", 100), t;
+	struct err e = {0};
+
+	put(q, &good);
+	for (size_t i = 0; i < ARRAY_LEN(harm); i++) {
+		put(q, &odd);
+		set_due(q, &odd, odd.now_ms - 1);
+		redis_cli(harm[i]);
+		t = show(q, "good");
+		int64_t jobs = t.jobs;
+		for (int64_t until = clock_mono_ms() + 10000; t.jobs == jobs && clock_mono_ms() < until;) {
+			struct queue_step_reply r = step(l, 0);
+
+			if (r.n_due)
+				fire(l, &r);
+			queue_step_reply_close(&r);
+			clock_sleep_ms(20);
+			queue_schedule_close(&t);
+			t = show(q, "good");
+		}
+		ck_assert_msg(t.jobs > jobs, "%s %s stopped the others", harm[i][0], harm[i][3] ? harm[i][3] : "");
+		queue_schedule_close(&t);
+	}
+	struct queue_schedule all[4];
+	ck_assert_msg(queue_schedule_list(q, "", 4, all, &e) == 1, "%s", e.text);
+	ck_assert_str_eq(all[0].name, "good");
+	queue_schedule_close(&all[0]);
+	queue_schedule_close(&odd);
+	queue_schedule_close(&good);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
 START_TEST(the_audit_sees_a_schedule_out_of_place)
 {
 	struct queue *q = open_queue();
 	struct queue_schedule s = schedule("s", 60000);
 	struct err e = {0};
 	struct queue_audit a;
-	char port[16];
 
 	put(q, &s);
 	check_sound(q);
-	snprintf(port, sizeof(port), "%d", server_with("no")->port);
 	static const char *const harm[][6] = {
 	        {"ZADD", "{bq:q:0}:cr", "5", "s", NULL}, {"HDEL", "{bq:q:0}:n", "ct", NULL}, {"ZREM", "{bq:q:0}:cr", "s", NULL}};
 	for (size_t i = 0; i < ARRAY_LEN(harm); i++) {
-		const char *argv[12] = {"redis-cli", "-p", port};
-		for (int k = 0; harm[i][k]; k++)
-			argv[3 + k] = harm[i][k];
-		int status;
-		ck_assert(test_wait(test_spawn("cli", argv, NULL), 5000, &status) && status == 0);
+		redis_cli(harm[i]);
 		ck_assert_msg(queue_audit(q, Q, &a, &e) == 0, "%s went unseen", harm[i][0]);
 		set_due(q, &s, s.next_ms);
 		check_sound(q);
@@ -731,8 +812,8 @@ START_TEST(the_audit_sees_a_schedule_out_of_place)
 END_TEST
 
 static const TTest *const tests[] = {a_schedule_is_kept_as_it_was_given, what_is_no_schedule_is_refused, they_are_listed_by_name,
-        a_tick_makes_its_job_and_wakes_who_waits, who_comes_second_does_nothing, missed_ticks_follow_the_policy,
+        a_tick_makes_its_job_in_time, a_new_schedule_wakes_who_waits, who_comes_second_does_nothing, missed_ticks_follow_the_policy,
         no_job_while_the_one_before_lives, pause_resume_and_run, a_paused_queue_takes_the_jobs_in, a_full_queue_keeps_the_tick,
         a_lost_offer_is_given_to_another, eight_dispatchers_race_for_a_thousand_ticks, each_tick_once_though_redis_is_killed,
-        what_cannot_be_read_makes_no_job_and_says_so, the_audit_sees_a_schedule_out_of_place};
+        what_cannot_be_read_makes_no_job_and_says_so, odd_fields_hold_up_nobody, the_audit_sees_a_schedule_out_of_place};
 TEST_MAIN("queue_cron", tests)

@@ -442,6 +442,12 @@ START_TEST(wrong_settings_are_refused_in_one_sentence)
 	ck_assert_int_eq(refused("WORKER_QUEUES=kline,nothing", NULL, log, sizeof(log)), 64);
 	ck_assert_ptr_nonnull(strstr(log, "nothing"));
 	ck_assert_int_eq(refused("WORKER_QUEUES=kline,", NULL, log, sizeof(log)), 64);
+	ck_assert_int_eq(refused("WORKER_QUEUES=kline:3,backtest:0", NULL, log, sizeof(log)), 64);
+	ck_assert_ptr_nonnull(strstr(log, "a weight is 1 to 1000"));
+	ck_assert_int_eq(refused("WORKER_QUEUES=kline:", NULL, log, sizeof(log)), 64);
+	ck_assert_int_eq(refused("WORKER_ORDER=first", NULL, log, sizeof(log)), 64);
+	ck_assert_ptr_nonnull(strstr(log, "weighted, fair or strict"));
+	ck_assert_int_eq(refused("WORKER_QUARANTINE=maybe", NULL, log, sizeof(log)), 64);
 	ck_assert_int_eq(refused("LOG_FORMAT=xml", NULL, log, sizeof(log)), 64);
 	ck_assert_int_eq(refused("WORKER_LEASE=5", NULL, log, sizeof(log)), 64);
 	ck_assert_int_eq(refused("WORKER_NAME=a b", NULL, log, sizeof(log)), 64);

@@ -17,6 +17,7 @@ static struct job sample(void)
 	ck_assert(str_copy(j.id, sizeof(j.id), "default-0abc") && str_copy(j.kind, sizeof(j.kind), "noop"));
 	ck_assert(str_copy(j.queue, sizeof(j.queue), "default") && str_copy(j.tags, sizeof(j.tags), "a,b"));
 	j.params = mem_strdup("{\"payload\":\"\xc3\xa4\"}");
+	j.inputs = mem_strdup("{\"first\":12}");
 	return j;
 }
 
@@ -42,6 +43,7 @@ START_TEST(orders_arrive_as_they_were_sent)
 		ck_assert_str_eq(o.job.id, j.id);
 		ck_assert_str_eq(o.job.tags, j.tags);
 		ck_assert_str_eq(o.job.params, j.params);
+		ck_assert_str_eq(o.job.inputs, j.inputs);
 		ck_assert_int_eq(o.job.fence, j.fence);
 		ck_assert_int_eq(o.job.attempt, 3);
 	}

@@ -1,0 +1,287 @@
+/* cmd_schedule.c -- `barque schedules` and `barque schedule`: what runs by the clock. */
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/cli.h"
+#include "cli/schema.h"
+
+static const struct cli_flag flags[] = {
+        {"cron", "\"M H D MON DOW\"", "when: minute hour day month weekday in UTC, or with seconds before them"},
+        {"every", "SPAN", "when: an interval such as 90s, 15m or 1h30m, counted from now"},
+        {"start", "TIME", "count --every from this time (UTC)"},
+        {"missed", "POLICY", "ticks that no worker lived to see: skip (default), once or all"},
+        {"overlap", "allow|skip", "a tick while the job before lives: allow (default) another job, or skip it"},
+        {"params", "JSON", "all parameters as one JSON object, instead of NAME=VALUE"},
+        {"priority", "0-9", "0 is urgent, 5 usual, 9 idle"},
+        {"max-attempts", "N", "how often a job may be tried"},
+        {"tags", "A,B", "labels of its jobs, beside schedule:NAME"},
+        {"paused", NULL, "make it, but let it make no jobs yet"},
+        {"pause", NULL, "let it make no jobs until --resume"},
+        {"resume", NULL, "let it go on from now"},
+        {"run", NULL, "a job now, beside the ticks"},
+        {"delete", NULL, "delete it; its jobs stay"},
+};
+
+extern const struct command command_schedule, command_schedules;
+
+/* ---- showing -------------------------------------------------------------------------------------------------------------- */
+
+static void when_text(const struct json *s, char out[140])
+{
+	const char *every = json_get_text(s, "every", NULL);
+	snprintf(out, 140, "%s%s", every ? "every " : "", every ? every : json_get_text(s, "cron", "?"));
+}
+
+static void print_row(const struct json *s)
+{
+	char when[140];
+	const char *next = json_text(json_at(json_get(s, "next"), 0));
+	when_text(s, when);
+	printf("%-24s %-18s %-20s %-24s %8lld %8lld%s%s\n", json_get_text(s, "name", "?"), json_get_text(s, "kind", "?"), when,
+	        json_get_bool(s, "paused", false) ? "paused"
+	        : next                            ? next
+	                                          : "-",
+	        (long long)json_get_int(s, "jobs", 0), (long long)json_get_int(s, "passed_over", 0),
+	        json_get_text(s, "problem", NULL) ? "  " : "", json_get_text(s, "problem", ""));
+}
+
+static void print_details(const struct json *s)
+{
+	char when[140];
+	char *params = json_to_text(json_get(s, "params"));
+	when_text(s, when);
+	printf("%s: %s %s\n", json_get_text(s, "name", "?"), json_get_text(s, "kind", "?"), params);
+	printf("  when      %s (UTC); missed: %s, overlap: %s%s\n", when, json_get_text(s, "missed", "?"), json_get_text(s, "overlap", "?"),
+	        json_get_bool(s, "paused", false) ? "; paused" : "");
+	for (const struct json *t = json_first(json_get(s, "next")); t; t = json_next(t))
+		printf("  %-9s %s\n", t == json_first(json_get(s, "next")) ? "next" : "", json_text(t));
+	printf("  so far    %lld jobs, %lld missed ticks passed over, %lld skipped because the job before lived\n",
+	        (long long)json_get_int(s, "jobs", 0), (long long)json_get_int(s, "passed_over", 0),
+	        (long long)json_get_int(s, "overlapped", 0));
+	if (json_get_text(s, "last_job", NULL))
+		printf("  last job  %s\n", json_get_text(s, "last_job", ""));
+	if (json_get_text(s, "problem", NULL))
+		printf("  problem   %s\n", json_get_text(s, "problem", ""));
+	mem_free(&params);
+}
+
+/* ---- all of them ---------------------------------------------------------------------------------------------------------- */
+
+static struct json *all_of_them(struct cli *c, struct err *e)
+{
+	struct json *all = json_new_array();
+	struct buf path = {0};
+	char cursor[100] = "";
+	bool more = true;
+	while (more) {
+		buf_clear(&path);
+		buf_adds(&path, "/api/schedules?limit=256&cursor=");
+		http_escape(&path, cursor);
+		struct json *page = api_call(c, "GET", buf_text(&path), NULL, NULL, e);
+		for (const struct json *s = json_first(json_get(page, "schedules")); s; s = json_next(s))
+			json_push(all, json_copy(s));
+		more = page && str_copy(cursor, sizeof cursor, json_get_text(page, "next_cursor", "")) && cursor[0];
+		if (!page)
+			json_close(&all);
+		json_close(&page);
+	}
+	buf_close(&path);
+	return all;
+}
+
+static int run_schedules(struct cli *c)
+{
+	struct err e = {0};
+	struct json *all = all_of_them(c, &e);
+	if (!all)
+		return cli_fail(&e);
+	if (c->json) {
+		struct json *answer = json_new_object();
+		json_put(answer, "schedules", all);
+		return cli_print_json(answer);
+	}
+	printf("%-24s %-18s %-20s %-24s %8s %8s\n", "NAME", "KIND", "WHEN", "NEXT", "JOBS", "MISSED");
+	for (const struct json *s = json_first(all); s; s = json_next(s))
+		print_row(s);
+	json_close(&all);
+	return CLI_DONE;
+}
+
+/* ---- one ------------------------------------------------------------------------------------------------------------------ */
+
+static struct json *call_on(struct cli *c, const char *method, const char *act, const struct json *body, struct err *e)
+{
+	struct buf path = {0};
+	buf_adds(&path, "/api/schedules/");
+	http_escape(&path, c->words[0]);
+	buf_adds(&path, act);
+	struct json *answer = api_call(c, method, buf_text(&path), body, NULL, e);
+	buf_close(&path);
+	return answer;
+}
+
+static int show(struct cli *c, struct json *s, const struct err *e)
+{
+	if (!s)
+		return cli_fail(e);
+	if (c->json)
+		return cli_print_json(s);
+	print_details(s);
+	json_close(&s);
+	return CLI_DONE;
+}
+
+static int run_now(struct cli *c)
+{
+	struct err e = {0};
+	struct json *job = call_on(c, "POST", "/run", NULL, &e);
+	if (!job)
+		return cli_fail(&e);
+	if (c->json)
+		return cli_print_json(job);
+	printf("%s\n", json_get_text(job, "id", "?"));
+	fprintf(stderr, "Watch it with: barque show %s --watch\n", json_get_text(job, "id", "?"));
+	json_close(&job);
+	return CLI_DONE;
+}
+
+static int delete (struct cli *c)
+{
+	struct err e = {0};
+	struct json *answer = call_on(c, "DELETE", "", NULL, &e);
+	if (!answer)
+		return cli_fail(&e);
+	json_close(&answer);
+	if (c->json)
+		puts("{\"deleted\":true}");
+	else
+		printf("schedule %s is deleted\n", c->words[0]);
+	return CLI_DONE;
+}
+
+/* NAME=VALUE words and free flags, by the kind's schema. */
+static bool put_params(struct cli *c, const struct json *kind, struct json *params, struct err *e)
+{
+	bool ok = true;
+	for (size_t i = 2; ok && i < c->n_words; i++) {
+		const char *equals = strchr(c->words[i], '=');
+		if (!equals || equals == c->words[i])
+			return err_set(e, ERR_INVALID, "'%s' is not NAME=VALUE", c->words[i]);
+		char *name = mem_strndup(c->words[i], (size_t)(equals - c->words[i]));
+		ok = schema_put(kind, params, name, equals + 1, e);
+		mem_free(&name);
+	}
+	for (size_t i = 0; ok && i < c->n_sets; i++)
+		if (!args_is_known(&command_schedule, c->sets[i].name))
+			ok = schema_put(kind, params, c->sets[i].name, c->sets[i].value, e);
+	return ok;
+}
+
+static struct json *params_of(struct cli *c, const struct json *kind, struct err *e)
+{
+	const char *text = args_get(c, "params", NULL);
+	struct json *params = text ? json_parse(text, strlen(text), e) : json_new_object();
+	if (!params) {
+		err_prefix(e, "--params");
+		return NULL;
+	}
+	if (!json_is(params, JSON_OBJECT))
+		err_set(e, ERR_INVALID, "--params must be a JSON object");
+	else if (put_params(c, kind, params, e))
+		return params;
+	json_close(&params);
+	return NULL;
+}
+
+static bool put_number(struct cli *c, const char *flag, const char *member, int64_t max, struct json *body, struct err *e)
+{
+	const char *text = args_get(c, flag, NULL);
+	int64_t n;
+	if (!text)
+		return true;
+	if (!str_int(text, 0, max, &n))
+		return err_set(e, ERR_INVALID, "--%s is '%s', but must be a whole number from 0 to %lld", flag, text, (long long)max);
+	json_put_int(body, member, n);
+	return true;
+}
+
+static struct json *body_of(struct cli *c, const struct json *kind, struct err *e)
+{
+	static const char *const texts[] = {"cron", "every", "start", "missed", "overlap", "tags"};
+	struct json *params = params_of(c, kind, e), *body;
+	if (!params)
+		return NULL;
+	body = json_new_object();
+	json_put_text(body, "kind", c->words[1]);
+	json_put(body, "params", params);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (args_has(c, texts[i]))
+			json_put_text(body, texts[i], args_get(c, texts[i], ""));
+	if (args_has(c, "paused"))
+		json_put_bool(body, "paused", true);
+	if (!put_number(c, "priority", "priority", 9, body, e) || !put_number(c, "max-attempts", "max_attempts", 1000, body, e))
+		json_close(&body);
+	return body;
+}
+
+static int make(struct cli *c)
+{
+	struct err e = {0};
+	struct json *kind = schema_kind(c, c->words[1], &e);
+	if (!kind)
+		return cli_fail(&e);
+	struct json *body = body_of(c, kind, &e);
+	json_close(&kind);
+	if (!body) {
+		fprintf(stderr, "barque schedule: %s; see 'barque submit %s --help'\n", e.text, c->words[1]);
+		return CLI_USAGE;
+	}
+	struct json *s = call_on(c, "PUT", "", body, &e);
+	json_close(&body);
+	return show(c, s, &e);
+}
+
+static int run_schedule(struct cli *c)
+{
+	struct err e = {0};
+	struct json *s;
+	if (c->n_words == 0) {
+		fprintf(stderr, "barque schedule: name a schedule, and a kind of job to make it; 'barque schedules' lists them\n");
+		return CLI_USAGE;
+	}
+	if (args_has(c, "delete"))
+		return delete (c);
+	if (args_has(c, "run"))
+		return run_now(c);
+	if (args_has(c, "pause") || args_has(c, "resume"))
+		s = call_on(c, "POST", args_has(c, "pause") ? "/pause" : "/resume", NULL, &e);
+	else if (c->n_words > 1)
+		return make(c);
+	else
+		s = call_on(c, "GET", "", NULL, &e);
+	return show(c, s, &e);
+}
+
+const struct command command_schedules = {
+        .name = "schedules",
+        .summary = "list what runs by the clock",
+        .usage = "schedules",
+        .examples = "  barque schedules\n",
+        .run = run_schedules,
+};
+const struct command command_schedule = {
+        .name = "schedule",
+        .summary = "run a job by the clock; show, pause or delete what does",
+        .usage = "schedule NAME [KIND [NAME=VALUE ...]] [flags]",
+        .examples = "  barque schedule hourly kline.download symbols=BTCUSDT interval=1h days_back=2 --cron \"5 * * * *\"\n"
+                    "  barque schedule check kline.integrity interval=1h --every 15m --missed once --overlap skip\n"
+                    "  barque schedule hourly                   when it ticks next, and what it did\n"
+                    "  barque schedule hourly --pause           also --resume, --run, --delete\n",
+        .flags = flags,
+        .n_flags = ARRAY_LEN(flags),
+        .free_flags = true,
+        .words_max = CLI_WORDS,
+        .run = run_schedule,
+};

@@ -1,0 +1,164 @@
+/* test_worker_schedules.c -- schedules and delayed jobs with real workers: each runs once and in time, though a worker is killed or breaks off. */
+#include "queue/driver.h"
+#include "queue/schedule.h"
+#include "tests/flow/worker_rig.h"
+
+#define EVERY_MS 200
+
+static void make(struct rig *r, int64_t every_ms, bool overlap_skip, const char *params)
+{
+	struct queue_schedule s = {.name = "s",
+	        .kind = "noop",
+	        .queue = "default",
+	        .every_ms = every_ms,
+	        .overlap_skip = overlap_skip,
+	        .priority = 5,
+	        .kind_version = 1,
+	        .max_attempts = 3,
+	        .params = mem_strdup(params)};
+	ck_assert_msg(queue_schedule_put(r->queue, &s, 0, &r->e), "%s", r->e.text);
+	queue_schedule_close(&s);
+}
+
+/* The schedule, once it makes nothing more. */
+static struct queue_schedule stop(struct rig *r)
+{
+	struct queue_schedule s;
+	ck_assert_msg(queue_schedule_pause(r->queue, "s", true, &r->e) == 1, "%s", r->e.text);
+	ck_assert_int_eq(queue_schedule_show(r->queue, "s", &s, &r->e), 1);
+	return s;
+}
+
+/* Each tick up to the last has a job, which succeeds, and was not made before its time. Half of them were made within 100 ms, on a
+ * machine that may be busy; how late they were at worst is returned. */
+static int64_t check_jobs(struct rig *r, const struct queue_schedule *s)
+{
+	int64_t worst = 0, n = 0, in_time = 0;
+	for (int64_t t = s->start_ms + s->every_ms; t <= s->last_ms; t += s->every_ms, n++) {
+		char tags[JOB_TAGS], key[JOB_KEY];
+		struct queue_submission asked;
+		struct job j;
+		schedule_job(s, t, tags, key, &asked);
+		rig_wait(r, asked.id, JOB_SUCCEEDED, 20000, &j);
+		ck_assert_str_eq(j.tags, "schedule:s");
+		ck_assert_int_ge(j.created_at, t);
+		worst = j.created_at - t > worst ? j.created_at - t : worst;
+		in_time += j.created_at - t < 100;
+		job_close(&j);
+	}
+	ck_assert_int_eq(s->jobs, n);
+	ck_assert_int_eq(s->passed, 0);
+	ck_assert_int_ge(2 * in_time, n);
+	rig_done_is(r, n);
+	rig_sound(r);
+	return worst;
+}
+
+START_TEST(a_killed_worker_costs_no_tick_and_makes_none_twice)
+{
+	struct rig r;
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", NULL});
+	rig_worker(&r, 1, (const char *[]){"WORKER_SLOTS=1", NULL});
+	make(&r, EVERY_MS, false, "{}");
+	clock_sleep_ms(2500);
+	test_kill(r.workers[0], SIGKILL);
+	r.workers[0] = 0;
+	clock_sleep_ms(2500);
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", NULL});
+	test_kill(r.workers[1], SIGTERM);
+	r.workers[1] = 0;
+	clock_sleep_ms(2500);
+	struct queue_schedule s = stop(&r);
+	ck_assert_int_ge(s.jobs, 30);
+	/* On a machine that does nothing else it is a few ms; more than the grace would be a missed tick. */
+	ck_assert_int_lt(check_jobs(&r, &s), 3000);
+	queue_schedule_close(&s);
+	rig_close(&r);
+}
+END_TEST
+
+static void break_at(const char *point, int nth)
+{
+	struct rig r;
+	char fail[700], marker[600];
+	rig_open(&r, "no");
+	snprintf(marker, sizeof(marker), "%s/fired-%s-%d", test_dir(), point, nth);
+	snprintf(fail, sizeof(fail), "BARQUE_FAIL=%s:%d:crash:%s", point, nth, marker);
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", fail, NULL});
+	make(&r, EVERY_MS, false, "{}");
+	for (int i = 0; i < 400 && access(marker, F_OK) != 0; i++)
+		clock_sleep_ms(25);
+	ck_assert_msg(access(marker, F_OK) == 0, "nothing passed %s %d times", point, nth);
+	rig_worker(&r, 1, (const char *[]){"WORKER_SLOTS=1", NULL});
+	clock_sleep_ms(2500);
+	struct queue_schedule s = stop(&r);
+	ck_assert_int_ge(s.jobs, nth);
+	check_jobs(&r, &s);
+	queue_schedule_close(&s);
+	rig_close(&r);
+}
+
+START_TEST(a_worker_that_dies_before_it_fires)
+{
+	break_at("fire_before_send", 3);
+}
+END_TEST
+
+START_TEST(a_worker_that_dies_after_it_fired)
+{
+	break_at("fire_after_send", 3);
+}
+END_TEST
+
+/* A job of 500 ms, a tick each 100 ms: one runs at a time. */
+START_TEST(no_second_job_while_one_runs)
+{
+	struct rig r;
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=4", NULL});
+	make(&r, 100, true, "{\"sleep_ms\":500}");
+	clock_sleep_ms(3000);
+	struct queue_schedule s = stop(&r);
+	ck_assert_int_ge(s.jobs, 2);
+	ck_assert_int_le(s.jobs, 6);
+	ck_assert_int_gt(s.skipped, s.jobs);
+	ck_assert_int_eq(s.jobs + s.skipped, (s.last_ms - s.start_ms) / 100);
+	queue_schedule_close(&s);
+	rig_close(&r);
+}
+END_TEST
+
+#define DELAYED 300
+
+/* Times over three seconds, none of them round: no job starts before its own, and half of them within 100 ms after it. */
+START_TEST(delayed_jobs_start_at_their_time)
+{
+	struct rig r;
+	static struct queue_submission items[DELAYED];
+	static struct queue_submitted out[DELAYED];
+	int64_t begin, in_time = 0;
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=2", NULL});
+	begin = clock_now_ms() + 1500;
+	for (int i = 0; i < DELAYED; i++)
+		items[i] = (struct queue_submission){
+		        .kind = "noop", .queue = "default", .kind_version = 1, .priority = 5, .run_at_ms = begin + i * 7919 % 3001};
+	ck_assert_msg(queue_submit(r.queue, items, 200, out, &r.e) && queue_submit(r.queue, items + 200, DELAYED - 200, out, &r.e), "%s",
+	        r.e.text);
+	for (int i = 0; i < DELAYED; i++) {
+		struct job j;
+		rig_wait(&r, items[i].id, JOB_SUCCEEDED, 20000, &j);
+		ck_assert_int_ge(j.started_at, items[i].run_at_ms);
+		in_time += j.started_at - items[i].run_at_ms < 100;
+		job_close(&j);
+	}
+	ck_assert_int_ge(2 * in_time, DELAYED);
+	rig_sound(&r);
+	rig_close(&r);
+}
+END_TEST
+
+static const TTest *const tests[] = {a_killed_worker_costs_no_tick_and_makes_none_twice, a_worker_that_dies_before_it_fires,
+        a_worker_that_dies_after_it_fired, no_second_job_while_one_runs, delayed_jobs_start_at_their_time};
+TEST_MAIN("worker_schedules", tests)
