@@ -88,6 +88,9 @@ local function store_job(item, args, first, last)
 		call('HSET', key, 's', READY .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
 		put(back, item.route, item.lane, item.id)
 	end
+	if changes.on ~= false then
+		changes.note(key, item.held and WAITING or item.due > now and SCHEDULED or READY, item.kind)
+	end
 end
 
 -- May the queue still grow by this job, and its lane? room: what is left of all limits; it shrinks with what is accepted.
@@ -182,11 +185,12 @@ end
 
 -- Asked before anything is changed: what it reads is then known.
 local function waiting_count()
-	local names = { 'r', 'q', 'by' }
+	local names = { 'r', 'q', 'by', 'ev' }
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i, name in ipairs(names) do
-		known[name] = tonumber(h[i] or 0)
+	for i = 1, 3 do
+		known[names[i]] = tonumber(h[i] or 0)
 	end
+	changes.look(h[4])
 	return known.r + known.q + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
 end
 

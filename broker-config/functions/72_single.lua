@@ -40,6 +40,9 @@ local function replay_job(id, key, job)
 		move(key, job, READY)
 	end
 	call('PERSIST', key)
+	if has_flag(job, 'L') then
+		call('PERSIST', T .. ':L:' .. id)
+	end
 	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
 	flow.replayed(id, key, job)
 	return true
