@@ -31,8 +31,8 @@ local function replay_job(id, key, job)
 	local h = call('HMGET', key, 'k', 'y')
 	call('ZREM', T .. END_INDEX[job.state], id)
 	timeline.note_anew(key, job, 'replayed')
-	clear_flags(job, 'acvQ')
-	if has_flag(job, 'D') and flow.waits(id) then
+	clear_flags(job, 'acQv')
+	if has_flag(job, 'D') and job.state ~= DEAD and flow.waits(id) then -- a dead one has run, whatever it waited for
 		call('ZADD', T .. ':h', now, id)
 		move(key, job, WAITING)
 	else
