@@ -161,7 +161,7 @@ void route_queue_purge(struct call *c)
 void route_queue_load(struct call *c)
 {
 	struct queue *q = call_queue(c);
-	const char *queue = q ? queue_named(c, q) : NULL;
+	const char *queue = q ? call_queue_name(c, q) : NULL;
 	struct queue_backlog b;
 	struct err e = {0};
 
