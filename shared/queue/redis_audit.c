@@ -14,12 +14,14 @@
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;       /* '!' record; 'D' what it waits for; else the place: d schedule, r lane, l lease, h held; L its log */
+	char what;       /* '!' record; 'D' what it waits for; else the place: d schedule, r lane, l lease, h held, q parked; L its log */
 	char state;      /* of a record: its digit */
 	char lane;       /* mark (20_lanes.lua) of the lane that holds it; of a record: where it is meant to be */
 	bool ends;       /* of a record or a log: it has a time to live */
 	bool log;        /* of a record: it says that it has one */
 	bool waits;      /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
+	bool parked;     /* of a record */
+	uint64_t at[2];  /* of a record: places where it may be parked; of such a place: its own in at[0] */
 	char ghosts[24]; /* of a record: marks of the lanes where its id is left */
 	char route[JOB_ROUTE];
 };
@@ -40,6 +42,7 @@ struct audit {
 	struct trace *traces;
 	size_t n, cap;
 	int64_t lanes, rings, schedules;
+	struct audit_limits limits;
 	struct route_count *routes;
 	size_t n_routes, routes_cap;
 	struct queue_audit *out;
@@ -148,6 +151,7 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 	bool quarantined = memchr(s, 'Q', flags) != NULL;
 
 	t->state = s[0];
+	t->parked = memchr(s, 'q', flags) != NULL;
 	t->lane = lane_mark(lane ? lane : "5", quarantined);
 	t->ends = ends;
 	t->log = memchr(s, 'L', flags) != NULL;
@@ -160,17 +164,22 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 
 static bool gather_record(struct audit *a, const char *key, const char *tail, struct err *e)
 {
-	struct redis_reply *fields = NULL, *ttl = NULL;
+	struct redis_reply *fields = NULL, *ttl = NULL, *bytes = NULL;
 	struct trace *t;
-	int64_t left = -2;
-	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "y", "o", "k", NULL}, &fields, e) &&
-	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e);
+	int64_t left = -2, len = 0;
+	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "y", "o", "k", "l", "r", NULL}, &fields, e) &&
+	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e) &&
+	          command(a, (const char *const[]){"HSTRLEN", key, "p", NULL}, &bytes, e);
 
 	t = ok && redis_reply_text(redis_reply_at(fields, 0), NULL) ? add_trace(a, tail, strlen(tail), '!') : NULL;
-	if (t && redis_reply_int(ttl, &left))
+	if (t && redis_reply_int(ttl, &left) && redis_reply_int(bytes, &len)) {
 		read_record(t, fields, left >= 0);
+		audit_limits_record(&a->limits, redis_reply_text(redis_reply_at(fields, 0), NULL),
+		        redis_reply_text(redis_reply_at(fields, 4), NULL), redis_reply_text(redis_reply_at(fields, 5), NULL), len, t->at);
+	}
 	redis_reply_close(&fields);
 	redis_reply_close(&ttl);
+	redis_reply_close(&bytes);
 	return ok; /* a record that vanished between the two looks is none */
 }
 
@@ -233,6 +242,33 @@ static bool gather_ring(struct audit *a, const char *key, struct err *e)
 	return ok;
 }
 
+/* Those parked in a place, whose name follows in the key. */
+static bool gather_parked(struct audit *a, const char *key, const char *place, struct err *e)
+{
+	size_t before = a->n;
+	bool ok = gather_ids(a, "ZRANGE", key, 'q', 0, NULL, e);
+
+	for (size_t i = before; i < a->n; i++)
+		a->traces[i].at[0] = audit_place_hash(place);
+	audit_limits_parked(&a->limits, place, a->n - before);
+	return ok;
+}
+
+static bool gather_limits(struct audit *a, const char *key, const char *name, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = true;
+
+	if (str_eq(name, ":cc") && (ok = command(a, (const char *const[]){"HGETALL", key, NULL}, &r, e)))
+		audit_limits_counted(&a->limits, r);
+	if (str_eq(name, ":qd") && (ok = command(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL}, &r, e)))
+		audit_limits_listed(&a->limits, r);
+	if (str_eq(name, ":wt") && (ok = command(a, (const char *const[]){"HLEN", key, NULL}, &r, e)))
+		ok = redis_reply_int(r, &a->limits.weights) || redis_bad_reply(e, "HLEN");
+	redis_reply_close(&r);
+	return ok;
+}
+
 /* What a job waits for: are there as many as it counts? */
 static bool gather_deps(struct audit *a, const char *key, const char *tail, struct err *e)
 {
@@ -276,9 +312,11 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		a->schedules++;
 	if (str_starts(name, ":l:"))
 		return gather_ids(a, "ZRANGE", key, 'l', 0, NULL, e);
+	if (str_starts(name, ":q:"))
+		return gather_parked(a, key, name + 3, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
 		return gather_ids(a, "ZRANGE", key, name[1], 0, NULL, e);
-	return true;
+	return gather_limits(a, key, name, e);
 }
 
 static bool gather(struct audit *a, struct err *e)
@@ -366,6 +404,14 @@ static bool is_ghost(const struct trace *record, const struct trace *t)
 	return t->what == 'r' && t->lane && strchr(record->ghosts, t->lane);
 }
 
+/* Does it stand where its state says? */
+static bool is_in_place(const struct trace *record, const struct trace *t, char place)
+{
+	if (record->parked)
+		return place == 'r' && t->what == 'q' && (t->at[0] == record->at[0] || t->at[0] == record->at[1]);
+	return t->what == place && (place != 'r' || (t->lane == record->lane && str_eq(t->route, record->route)));
+}
+
 /* Rules of 78_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. */
 static bool judge_waiting(struct audit *a, const struct trace *t, size_t n, enum job_state s)
 {
@@ -399,7 +445,7 @@ static bool judge(struct audit *a, const struct trace *t, size_t n)
 	place = place_of(s);
 	a->out->jobs++;
 	a->out->by_state[s]++;
-	if (s == JOB_READY)
+	if (s == JOB_READY && !t[0].parked)
 		count_route(a, t[0].route, 1);
 	if (t[0].ends != job_state_is_end(s))
 		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
@@ -416,7 +462,7 @@ static bool judge(struct audit *a, const struct trace *t, size_t n)
 
 		ghosts += ghost;
 		real += !ghost;
-		if (!ghost && (t[i].what != place || (place == 'r' && (t[i].lane != t[0].lane || !str_eq(t[i].route, t[0].route)))))
+		if (!ghost && !is_in_place(t, &t[i], place))
 			return problem(
 			        a, t[0].tail, place ? "stands in another place than its state says" : "has ended but stands somewhere");
 	}
@@ -446,30 +492,49 @@ static bool judge_all(struct audit *a)
 	return true;
 }
 
-static bool judge_counters(struct audit *a, bool *sound, struct err *e)
+enum counter { COUNTER_READY, COUNTER_RUNNING, COUNTER_PARKED, COUNTER_BYTES, COUNTER_WEIGHTS, COUNTER_LOAD, COUNTERS };
+
+static bool read_counters(struct audit *a, int64_t out[COUNTERS], struct err *e)
 {
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	int64_t ready = 0, running = 0, load = -1;
-	struct redis_reply *n = NULL;
+	struct redis_reply *load = NULL;
 	bool ok;
 
 	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":n");
-	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
-	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
-		ok = redis_bad_reply(e, "HMGET");
-	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
-		ok = redis_bad_reply(e, "HMGET");
+	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", "q", "by", "nw", NULL}, &r, e);
+	for (size_t i = 0; ok && i < COUNTER_LOAD; i++) {
+		out[i] = 0;
+		if (redis_reply_text(redis_reply_at(r, i), NULL) && !redis_reply_int(redis_reply_at(r, i), &out[i]))
+			ok = redis_bad_reply(e, "HMGET");
+	}
 	buf_clear(&key);
 	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":load");
-	ok = ok && command(a, (const char *const[]){"GET", key.data, NULL}, &n, e);
+	ok = ok && command(a, (const char *const[]){"GET", key.data, NULL}, &load, e);
 	buf_close(&key);
-	if (ok && redis_reply_text(n, NULL) && !redis_reply_int(n, &load))
+	out[COUNTER_LOAD] = -1;
+	if (ok && redis_reply_text(load, NULL) && !redis_reply_int(load, &out[COUNTER_LOAD]))
 		ok = redis_bad_reply(e, "GET");
-	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING] && (load < 0 || load == ready + running);
-	redis_reply_close(&n);
+	redis_reply_close(&load);
 	redis_reply_close(&r);
 	return ok;
+}
+
+static bool judge_counters(struct audit *a, bool *sound, struct err *e)
+{
+	int64_t n[COUNTERS];
+	const char *wrong;
+
+	if (!read_counters(a, n, e))
+		return false;
+	wrong = audit_limits_judge(&a->limits, n + COUNTER_PARKED);
+	if (!wrong && (n[COUNTER_READY] + n[COUNTER_PARKED] != a->out->by_state[JOB_READY] ||
+	                      n[COUNTER_RUNNING] != a->out->by_state[JOB_RUNNING]))
+		wrong = "the counters of ready and running jobs are wrong";
+	if (!wrong && n[COUNTER_LOAD] >= 0 && n[COUNTER_LOAD] != n[COUNTER_READY] + n[COUNTER_RUNNING])
+		wrong = "the load is not what is ready and what runs";
+	*sound = !wrong || problem(a, "", wrong);
+	return true;
 }
 
 /* T:n says of each route how many jobs are ready there: what it says is taken off what was counted, and nothing may be left. */
@@ -492,8 +557,8 @@ static bool judge_routes(struct audit *a, bool *sound, struct err *e)
 		count_route(a, name + 2, -ready);
 	}
 	redis_reply_close(&r);
-	for (size_t i = 0; i < a->n_routes; i++)
-		*sound = *sound && a->routes[i].ready == 0;
+	for (size_t i = 0; ok && *sound && i < a->n_routes; i++)
+		*sound = a->routes[i].ready == 0 || problem(a, "", "the counter of ready jobs of a route is wrong");
 	return ok;
 }
 
@@ -502,17 +567,16 @@ static int audit_shard(struct redis_queue *q, const char *queue, int shard, stru
 {
 	struct queue_audit found = {0};
 	struct audit a = {.q = q, .queue = queue, .shard = shard, .out = &found};
-	bool counters = true, sound = false;
+	bool sound = false;
 	bool ok = gather(&a, e);
 
 	if (ok)
 		sound = judge_all(&a);
 	if (ok && sound)
-		ok = judge_counters(&a, &counters, e);
-	if (ok && sound && counters)
-		ok = judge_routes(&a, &counters, e);
-	if (ok && sound && !counters)
-		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
+		ok = judge_counters(&a, &sound, e);
+	if (ok && sound)
+		ok = judge_routes(&a, &sound, e);
+	audit_limits_close(&a.limits);
 	mem_free(&a.traces);
 	mem_free(&a.routes);
 	sum->jobs += found.jobs;
