@@ -7,6 +7,7 @@
 
 #include "api/context.h"
 #include "api/events.h"
+#include "api/live.h"
 #include "api/settings.h"
 #include "api/waiter.h"
 #include "base/str.h"
@@ -94,7 +95,7 @@ static int run(const struct settings *s, const sigset_t *set)
 
 	settings_apply(s, &api);
 	api.waiter = waiter_open(&api, &e);
-	if (!api.waiter)
+	if (!api.waiter || !(api.live = live_open(&api, &e)))
 		goto out;
 	if (*api.brokers && !(api.events = events_open(api.brokers, &e)))
 		goto out;
@@ -103,6 +104,7 @@ out:
 	if (*e.text)
 		log_error("%s", e.text);
 	events_close(&api.events);
+	live_close(&api.live);
 	waiter_close(&api.waiter);
 	return status;
 }

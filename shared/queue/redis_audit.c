@@ -14,10 +14,11 @@
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;       /* '!' record; 'D' what it waits for; else the place: d schedule, r lane, l lease, h held */
+	char what;       /* '!' record; 'D' what it waits for; else the place: d schedule, r lane, l lease, h held; L its log */
 	char state;      /* of a record: its digit */
 	char lane;       /* mark (20_lanes.lua) of the lane that holds it; of a record: where it is meant to be */
-	bool ends;       /* of a record: it has a time to live */
+	bool ends;       /* of a record or a log: it has a time to live */
+	bool log;        /* of a record: it says that it has one */
 	bool waits;      /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
 	char ghosts[24]; /* of a record: marks of the lanes where its id is left */
 	char route[JOB_ROUTE];
@@ -146,6 +147,7 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 	t->state = s[0];
 	t->lane = lane_mark(lane ? lane : "5", quarantined);
 	t->ends = ends;
+	t->log = memchr(s, 'L', flags) != NULL;
 	t->waits = memchr(s, 'D', flags) != NULL;
 	snprintf(t->route, sizeof(t->route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
 	/* The flag and the field say the same, or the record has no state. */
@@ -188,6 +190,19 @@ static bool gather_ids(struct audit *a, const char *read, const char *key, char 
 		ok = t || redis_bad_reply(e, read);
 	}
 	redis_reply_close(&r);
+	return ok;
+}
+
+static bool gather_log(struct audit *a, const char *key, const char *tail, struct err *e)
+{
+	struct redis_reply *ttl = NULL;
+	int64_t left = -2;
+	bool ok = command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e) && redis_reply_int(ttl, &left);
+	struct trace *t = ok && left != -2 ? add_trace(a, tail, strlen(tail), 'L') : NULL;
+
+	if (t)
+		t->ends = left >= 0;
+	redis_reply_close(&ttl);
 	return ok;
 }
 
@@ -246,6 +261,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		return gather_unwritten(a, key, e);
 	if (str_starts(name, ":j:"))
 		return gather_record(a, key, name + 3, e);
+	if (str_starts(name, ":L:"))
+		return gather_log(a, key, name + 3, e);
 	if (str_starts(name, ":D:"))
 		return gather_deps(a, key, name + 3, e);
 	if (str_starts(name, ":r:"))
@@ -364,10 +381,12 @@ static bool judge_waiting(struct audit *a, const struct trace *t, size_t n, enum
 /* t[0] is what is known first of an id, t[n - 1] what is known last. */
 static bool judge(struct audit *a, const struct trace *t, size_t n)
 {
-	size_t ghosts = 0, real = 0;
+	size_t ghosts = 0, real = 0, rest;
 	enum job_state s;
 	char place;
 
+	if (t[0].what == 'L') /* both vanish in the same moment, but are not looked at in one */
+		return t[0].ends || problem(a, t[0].tail, "has a log that will stay, but no record");
 	if (t[0].what != '!') /* the record's retention ended while its id still lay in a lane: it is passed over there */
 		return t[0].what == 'r' || problem(a, t[0].tail, "is held somewhere but has no record");
 	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD)
@@ -382,7 +401,13 @@ static bool judge(struct audit *a, const struct trace *t, size_t n)
 		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
 	if (!judge_waiting(a, t, n, s))
 		return false;
-	for (size_t i = n > 1 && t[1].what == 'D' ? 2 : 1; i < n; i++) {
+	rest = n > 1 && t[1].what == 'D' ? 2 : 1;
+	if (rest < n && t[rest].what == 'L') {
+		if (!t[0].log || t[rest].ends != t[0].ends)
+			return problem(a, t[0].tail, t[0].log ? "will not vanish together with its log" : "knows nothing of its log");
+		rest++;
+	}
+	for (size_t i = rest; i < n; i++) {
 		bool ghost = is_ghost(t, &t[i]);
 
 		ghosts += ghost;
@@ -421,17 +446,24 @@ static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 {
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	int64_t ready = 0, running = 0;
+	int64_t ready = 0, running = 0, load = -1;
+	struct redis_reply *n = NULL;
 	bool ok;
 
 	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
 	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
-	buf_close(&key);
 	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
 		ok = redis_bad_reply(e, "HMGET");
 	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
 		ok = redis_bad_reply(e, "HMGET");
-	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING];
+	buf_clear(&key);
+	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":load");
+	ok = ok && command(a, (const char *const[]){"GET", key.data, NULL}, &n, e);
+	buf_close(&key);
+	if (ok && redis_reply_text(n, NULL) && !redis_reply_int(n, &load))
+		ok = redis_bad_reply(e, "GET");
+	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING] && (load < 0 || load == ready + running);
+	redis_reply_close(&n);
 	redis_reply_close(&r);
 	return ok;
 }
