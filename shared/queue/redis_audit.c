@@ -33,7 +33,9 @@ struct route_count {
 struct audit {
 	struct redis_queue *q;
 	const char *queue;
+	int shard;
 	size_t tag_len;
+	int slot;
 	bool unwritten_wrong; /* what waits for the history is not as much as is counted */
 	struct trace *traces;
 	size_t n, cap;
@@ -69,6 +71,7 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 
 	for (; *words; words++)
 		redis_cmd_adds(&cmd, *words);
+	cmd.slot = a->slot + 1;
 	ok = redis_call(a->q, &cmd, true, out, e);
 	redis_cmd_close(&cmd);
 	return ok;
@@ -284,8 +287,9 @@ static bool gather(struct audit *a, struct err *e)
 	char cursor[32] = "0";
 	bool ok = true;
 
-	redis_key(&pattern, a->q->head.options.namespace_, a->queue, 0, "");
+	redis_key(&pattern, a->q->head.options.namespace_, a->queue, a->shard, "");
 	a->tag_len = pattern.len;
+	a->slot = redis_slot(pattern.data, pattern.len);
 	buf_adds(&pattern, ":*");
 	do {
 		struct redis_reply *r = NULL;
@@ -330,7 +334,7 @@ static char place_of(enum job_state s)
 
 static bool problem(struct audit *a, const char *tail, const char *what)
 {
-	snprintf(a->out->problem, sizeof(a->out->problem), "%s-0%s: %s", a->queue, tail, what);
+	snprintf(a->out->problem, sizeof(a->out->problem), "%s-%d%s: %s", a->queue, a->shard, tail, what);
 	return false;
 }
 
@@ -450,14 +454,14 @@ static bool judge_counters(struct audit *a, bool *sound, struct err *e)
 	struct redis_reply *n = NULL;
 	bool ok;
 
-	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
+	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":n");
 	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
 	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
 		ok = redis_bad_reply(e, "HMGET");
 	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
 		ok = redis_bad_reply(e, "HMGET");
 	buf_clear(&key);
-	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":load");
+	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":load");
 	ok = ok && command(a, (const char *const[]){"GET", key.data, NULL}, &n, e);
 	buf_close(&key);
 	if (ok && redis_reply_text(n, NULL) && !redis_reply_int(n, &load))
@@ -475,7 +479,7 @@ static bool judge_routes(struct audit *a, bool *sound, struct err *e)
 	struct buf key = {0};
 	bool ok;
 
-	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
+	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":n");
 	ok = command(a, (const char *const[]){"HGETALL", key.data, NULL}, &r, e);
 	buf_close(&key);
 	for (size_t i = 0; ok && i + 1 < redis_reply_count(r); i += 2) {
@@ -493,9 +497,11 @@ static bool judge_routes(struct audit *a, bool *sound, struct err *e)
 	return ok;
 }
 
-int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
+/* 1 sound, 0 not, -1; what it found is added to the sums. */
+static int audit_shard(struct redis_queue *q, const char *queue, int shard, struct queue_audit *sum, struct err *e)
 {
-	struct audit a = {.q = (struct redis_queue *)base, .queue = queue, .out = out};
+	struct queue_audit found = {0};
+	struct audit a = {.q = q, .queue = queue, .shard = shard, .out = &found};
 	bool counters = true, sound = false;
 	bool ok = gather(&a, e);
 
@@ -509,7 +515,24 @@ int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, 
 		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
 	mem_free(&a.traces);
 	mem_free(&a.routes);
-	if (ok && sound)
-		return redis_audit_schedules(a.q, queue, a.schedules, out->problem, sizeof(out->problem), e);
+	sum->jobs += found.jobs;
+	for (size_t i = 0; i < ARRAY_LEN(sum->by_state); i++)
+		sum->by_state[i] += found.by_state[i];
+	memcpy(sum->problem, found.problem, sizeof(sum->problem));
+	if (ok && sound && shard == 0)
+		return redis_audit_schedules(q, queue, a.schedules, sum->problem, sizeof(sum->problem), e);
 	return ok ? sound : -1;
+}
+
+int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_shards shards;
+	int sound = 1;
+
+	if (!redis_shards(q, queue, &shards, e))
+		return -1;
+	for (int i = 0; i < shards.serve && sound == 1; i++)
+		sound = audit_shard(q, queue, i, out, e);
+	return sound;
 }
