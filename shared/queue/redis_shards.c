@@ -38,7 +38,7 @@ static bool raise_to(struct redis_queue *q, const char *queue, int wanted, const
 {
 	bool paused;
 
-	return ask(q, queue, wanted, act, out, &paused, e) && (!paused || redis_pause(&q->head, queue, true, e));
+	return ask(q, queue, wanted, act, out, &paused, e) && (!paused || redis_gate(&q->head, queue, GATE_PAUSE, e));
 }
 
 static struct redis_shards *slot_of(struct redis_queue *q, const char *queue)
