@@ -6,6 +6,7 @@
 #ifndef QUEUE_DRIVER_H
 #define QUEUE_DRIVER_H
 
+#include "queue/doctor.h"
 #include "queue/flow.h"
 #include "queue/history.h"
 #include "queue/queue.h"
@@ -85,6 +86,8 @@ struct queue_driver {
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);
 	bool (*ping)(struct queue *q, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
+	bool (*look)(struct queue *q, const char *queue, struct queue_look *l, struct err *e);
+	int (*mend)(struct queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e);
 
 	/* Fill in job and known of nodes whose id is given. */
 	bool (*flow_look)(struct queue *q, struct queue_flow_node *nodes, size_t n, struct err *e);

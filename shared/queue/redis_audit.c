@@ -1,11 +1,13 @@
 /* redis_audit.c -- does everything in Redis stand where its state says? Rule 1 of job.h, read from outside of the functions.
  *
- * It gathers what the records say and where ids lie, sorts both by id, and walks through them side by side.
+ * It gathers what the records say and where ids lie, sorts both by id, and walks through them side by side. A scan may give a key twice:
+ * the same record twice is one, and what lies in other keys is read but once.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
@@ -14,19 +16,27 @@
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;       /* '!' record; 'D' what it waits for; else the place: d schedule, r lane, l lease, h held */
+	char what;       /* '!' record; 'D' what it waits for; x f k listed as ended; else the place: d schedule, r lane, l lease, h held */
 	char state;      /* of a record: its digit */
 	char lane;       /* mark (20_lanes.lua) of the lane that holds it; of a record: where it is meant to be */
 	bool ends;       /* of a record: it has a time to live */
 	bool waits;      /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
+	uint32_t place;  /* which of audit.places it was found in */
+	int64_t rev;     /* of a record */
 	char ghosts[24]; /* of a record: marks of the lanes where its id is left */
 	char route[JOB_ROUTE];
 };
 
-/* How many jobs are ready on a route. */
+/* How many jobs are ready on a route: as was counted, and as T:n says. */
 struct route_count {
 	char route[JOB_ROUTE];
-	int64_t ready;
+	int64_t ready, said;
+};
+
+/* Texts, one after the other. */
+struct texts {
+	char **at;
+	size_t n, cap;
 };
 
 struct audit {
@@ -36,11 +46,83 @@ struct audit {
 	bool unwritten_wrong; /* what waits for the history is not as much as is counted */
 	struct trace *traces;
 	size_t n, cap;
-	int64_t lanes, rings, schedules;
+	struct texts places, schedules;
+	struct texts records, keys; /* a batch of those that are still to be asked for */
+	uint64_t *seen;             /* hashes of keys that were read, a table of 2^n */
+	size_t n_seen, seen_cap;
 	struct route_count *routes;
 	size_t n_routes, routes_cap;
-	struct queue_audit *out;
+	struct queue_look *look;
 };
+
+static void texts_add(struct texts *t, const char *text)
+{
+	if (t->n == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 64;
+
+		t->at = mem_grow(t->at, t->cap, cap, sizeof(*t->at));
+		t->cap = cap;
+	}
+	t->at[t->n++] = mem_strdup(text);
+}
+
+static void texts_clear(struct texts *t)
+{
+	while (t->n > 0)
+		mem_free(&t->at[--t->n]);
+}
+
+static void texts_close(struct texts *t)
+{
+	texts_clear(t);
+	mem_free(&t->at);
+}
+
+static uint64_t hash_of(const char *text)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	return h ? h : 1;
+}
+
+static void seen_put(uint64_t *table, size_t cap, uint64_t h)
+{
+	size_t i = h & (cap - 1);
+
+	while (table[i])
+		i = (i + 1) & (cap - 1);
+	table[i] = h;
+}
+
+static void seen_grow(struct audit *a)
+{
+	size_t cap = a->seen_cap ? a->seen_cap * 2 : 1024;
+	uint64_t *table = mem_array(cap, sizeof(*table));
+
+	for (size_t i = 0; i < a->seen_cap; i++)
+		if (a->seen[i])
+			seen_put(table, cap, a->seen[i]);
+	mem_free(&a->seen);
+	a->seen = table;
+	a->seen_cap = cap;
+}
+
+/* Was this key read before? From now on it was. */
+static bool seen_before(struct audit *a, const char *key)
+{
+	uint64_t h = hash_of(key);
+
+	if (a->n_seen * 2 >= a->seen_cap)
+		seen_grow(a);
+	for (size_t i = h & (a->seen_cap - 1); a->seen[i]; i = (i + 1) & (a->seen_cap - 1))
+		if (a->seen[i] == h)
+			return true;
+	seen_put(a->seen, a->seen_cap, h);
+	a->n_seen++;
+	return false;
+}
 
 static struct trace *add_trace(struct audit *a, const char *tail, size_t len, char what)
 {
@@ -144,6 +226,7 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 	bool quarantined = memchr(s, 'Q', flags) != NULL;
 
 	t->state = s[0];
+	t->rev = s[flags] ? strtoll(s + flags + 1, NULL, 10) : 0;
 	t->lane = lane_mark(lane ? lane : "5", quarantined);
 	t->ends = ends;
 	t->waits = memchr(s, 'D', flags) != NULL;
@@ -153,66 +236,130 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 		t->state = '?';
 }
 
-static bool gather_record(struct audit *a, const char *key, const char *tail, struct err *e)
+static void add_record(struct audit *a, const struct redis_reply *fields, const char *tail)
 {
-	struct redis_reply *fields = NULL, *ttl = NULL;
-	struct trace *t;
 	int64_t left = -2;
-	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "y", "o", "k", NULL}, &fields, e) &&
-	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e);
+	struct trace *t;
 
-	t = ok && redis_reply_text(redis_reply_at(fields, 0), NULL) ? add_trace(a, tail, strlen(tail), '!') : NULL;
-	if (t && redis_reply_int(ttl, &left))
+	/* A record that vanished since its key was found is none. */
+	if (!redis_reply_text(redis_reply_at(fields, 0), NULL) || !redis_reply_int(redis_reply_at(fields, 4), &left))
+		return;
+	t = add_trace(a, tail, strlen(tail), '!');
+	if (t)
 		read_record(t, fields, left >= 0);
-	redis_reply_close(&fields);
-	redis_reply_close(&ttl);
-	return ok; /* a record that vanished between the two looks is none */
 }
 
-/* route: of a lane; NULL for other places. */
-static bool gather_ids(struct audit *a, const char *read, const char *key, char what, char lane, const char *route, struct err *e)
+/* Ask for the records that were gathered. */
+static bool flush_records(struct audit *a, struct err *e)
 {
+	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	bool ok = command(a, (const char *const[]){read, key, "0", "-1", NULL}, &r, e);
+	bool ok;
 
-	for (size_t i = 0; ok && i < redis_reply_count(r); i++) {
+	if (!a->records.n)
+		return true;
+	redis_fcall(&cmd, &a->q->head.options, "look_records", a->queue, 0);
+	for (size_t i = 0; i < a->records.n; i++)
+		redis_cmd_adds(&cmd, a->records.at[i]);
+	ok = redis_call(a->q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok && redis_reply_count(r) != a->records.n)
+		ok = redis_bad_reply(e, "look_records");
+	for (size_t i = 0; ok && i < a->records.n; i++)
+		add_record(a, redis_reply_at(r, i), a->records.at[i]);
+	redis_reply_close(&r);
+	texts_clear(&a->records);
+	return ok;
+}
+
+static bool gather_record(struct audit *a, const char *tail, struct err *e)
+{
+	texts_add(&a->records, tail);
+	return a->records.n < QUEUE_BATCH_MAX || flush_records(a, e);
+}
+
+static bool flush_keys(struct audit *a, struct err *e)
+{
+	bool ok = !a->keys.n || redis_look_keys(a->q, a->queue, a->keys.at, a->keys.n, a->look, e);
+
+	texts_clear(&a->keys);
+	return ok;
+}
+
+/* name: "u:<key>" or "i:<key>" */
+static bool gather_held(struct audit *a, const char *name, struct err *e)
+{
+	if (!a->look->deep)
+		return true;
+	texts_add(&a->keys, name);
+	return a->keys.n < QUEUE_BATCH_MAX || flush_keys(a, e);
+}
+
+/* ids: an answer with all of a place, whose key is `name` after T: */
+static bool add_ids(struct audit *a, const struct redis_reply *ids, const char *name, char what, struct err *e)
+{
+	texts_add(&a->places, name);
+	for (size_t i = 0; i < redis_reply_count(ids); i++) {
 		size_t len = 0;
-		const char *tail = redis_reply_text(redis_reply_at(r, i), &len);
-
+		const char *tail = redis_reply_text(redis_reply_at(ids, i), &len);
 		struct trace *t = tail ? add_trace(a, tail, len, what) : NULL;
 
-		if (t)
-			t->lane = lane;
-		if (t && route)
-			snprintf(t->route, sizeof(t->route), "%s", route);
-		ok = t || redis_bad_reply(e, read);
+		if (!t)
+			return redis_bad_reply(e, name);
+		t->place = (uint32_t)(a->places.n - 1);
 	}
-	redis_reply_close(&r);
-	return ok;
+	return true;
 }
 
-/* name: "<route>:<lane>" */
-static bool gather_lane(struct audit *a, const char *key, const char *name, struct err *e)
-{
-	char route[JOB_ROUTE];
-	size_t len = strcspn(name, ":");
-	bool quarantined = false;
-
-	a->lanes++;
-	if (!str_copy_n(route, sizeof(route), name, len) || !job_route_parse(route, len, NULL, NULL, &quarantined) || !name[len])
-		return redis_bad_reply(e, "SCAN");
-	return gather_ids(a, "LRANGE", key, 'r', lane_mark(name + len + 1, quarantined), route, e);
-}
-
-static bool gather_ring(struct audit *a, const char *key, struct err *e)
+static bool gather_ids(struct audit *a, const char *key, char what, struct err *e)
 {
 	struct redis_reply *r = NULL;
-	int64_t n = 0;
-	bool ok = command(a, (const char *const[]){"ZCARD", key, NULL}, &r, e) && redis_reply_int(r, &n);
+	bool ok = command(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL}, &r, e) && add_ids(a, r, key + a->tag_len + 1, what, e);
 
-	a->rings += n;
 	redis_reply_close(&r);
 	return ok;
+}
+
+static bool lane_known(struct audit *a, const char *name, const struct redis_reply *r)
+{
+	struct queue_finding f = {.fault = FAULT_LANE};
+	int64_t known = 0;
+
+	if (!redis_reply_int(redis_reply_at(r, 0), &known) || !redis_reply_is_array(redis_reply_at(r, 1)))
+		return false;
+	snprintf(f.key, sizeof(f.key), "%s", name);
+	if (!known && redis_reply_count(redis_reply_at(r, 1)))
+		queue_look_add(a->look, &f, "lane %.200s holds jobs but stands in no ring, so that its turn never comes", name);
+	return true;
+}
+
+/* name: "<route>:<lane>". Its ids and whether it has its turn are of one moment. */
+static bool gather_lane(struct audit *a, const char *name, struct err *e)
+{
+	char route[JOB_ROUTE];
+	size_t len = strcspn(name, ":"), before = a->n;
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	bool quarantined = false, ok;
+
+	if (!str_copy_n(route, sizeof(route), name, len) || !job_route_parse(route, len, NULL, NULL, &quarantined) || !name[len])
+		return redis_bad_reply(e, "SCAN");
+	redis_fcall(&cmd, &a->q->head.options, "look_lane", a->queue, 0);
+	redis_cmd_adds(&cmd, name);
+	ok = redis_call(a->q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	ok = ok && (lane_known(a, name, r) || redis_bad_reply(e, "look_lane")) && add_ids(a, redis_reply_at(r, 1), name - 2, 'r', e);
+	redis_reply_close(&r);
+	for (size_t i = before; ok && i < a->n; i++) {
+		a->traces[i].lane = lane_mark(name + len + 1, quarantined);
+		memcpy(a->traces[i].route, route, sizeof(route));
+	}
+	return ok;
+}
+
+static bool gather_leases(struct audit *a, const char *key, const char *worker, struct err *e)
+{
+	return gather_ids(a, key, 'l', e) && (!a->look->deep || redis_look_worker(a->q, a->queue, worker, a->look, e));
 }
 
 /* What a job waits for: are there as many as it counts? */
@@ -242,23 +389,35 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 {
 	const char *name = key + a->tag_len;
 
+	if (str_starts(name, ":j:"))
+		return gather_record(a, name + 3, e);
+	if (str_starts(name, ":u:") || str_starts(name, ":i:"))
+		return gather_held(a, name + 1, e);
+	if (seen_before(a, name))
+		return true;
 	if (str_eq(name, ":n"))
 		return gather_unwritten(a, key, e);
-	if (str_starts(name, ":j:"))
-		return gather_record(a, key, name + 3, e);
 	if (str_starts(name, ":D:"))
 		return gather_deps(a, key, name + 3, e);
 	if (str_starts(name, ":r:"))
-		return gather_lane(a, key, name + 3, e);
-	if (str_starts(name, ":g:"))
-		return gather_ring(a, key, e);
+		return gather_lane(a, name + 3, e);
 	if (str_starts(name, ":cj:"))
-		a->schedules++;
+		texts_add(&a->schedules, name + 4);
 	if (str_starts(name, ":l:"))
-		return gather_ids(a, "ZRANGE", key, 'l', 0, NULL, e);
+		return gather_leases(a, key, name + 3, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
-		return gather_ids(a, "ZRANGE", key, name[1], 0, NULL, e);
+		return gather_ids(a, key, name[1], e);
+	if (a->look->deep && (str_eq(name, ":x") || str_eq(name, ":f") || str_eq(name, ":k")))
+		return gather_ids(a, key, name[1], e);
 	return true;
+}
+
+static bool within_bounds(const struct audit *a, struct err *e)
+{
+	if (a->look->deadline && clock_mono_ms() > a->look->deadline)
+		return err_set(e, ERR_TIMEOUT, "there was no time left to look at all of queue %s", a->queue);
+	return a->n <= QUEUE_LOOK_MAX || err_set(e, ERR_FULL, "queue %s holds more than is looked at: %d places and records", a->queue,
+	                                         QUEUE_LOOK_MAX);
 }
 
 static bool gather(struct audit *a, struct err *e)
@@ -277,13 +436,13 @@ static bool gather(struct audit *a, struct err *e)
 		ok = command(a, (const char *const[]){"SCAN", cursor, "MATCH", pattern.data, "COUNT", "1000", NULL}, &r, e);
 		keys = redis_reply_at(r, 1);
 		for (size_t i = 0; ok && i < redis_reply_count(keys); i++)
-			ok = gather_key(a, redis_reply_text(redis_reply_at(keys, i), NULL), e);
+			ok = within_bounds(a, e) && gather_key(a, redis_reply_text(redis_reply_at(keys, i), NULL), e);
 		if (ok && !str_copy(cursor, sizeof(cursor), redis_reply_text(redis_reply_at(r, 0), NULL)))
 			ok = redis_bad_reply(e, "SCAN");
 		redis_reply_close(&r);
 	} while (ok && !str_eq(cursor, "0"));
 	buf_close(&pattern);
-	return ok;
+	return ok && flush_records(a, e) && flush_keys(a, e);
 }
 
 /* ---- judging ----------------------------------------------------------------------------------------------------------- */
@@ -311,14 +470,27 @@ static char place_of(enum job_state s)
 	return places[s];
 }
 
-static bool problem(struct audit *a, const char *tail, const char *what)
+/* at: where it was found, or NULL. */
+static void problem(struct audit *a, enum queue_fault fault, const struct trace *t, const struct trace *at, const char *what)
 {
-	snprintf(a->out->problem, sizeof(a->out->problem), "%s-0%s: %s", a->queue, tail, what);
-	return false;
+	struct queue_finding f = {.fault = fault, .rev = t->what == '!' ? t->rev : 0};
+
+	if (!queue_full_id(f.key, a->queue, 0, t->tail, QUEUE_TAIL))
+		snprintf(f.key, sizeof(f.key), "%s-0%s", a->queue, t->tail);
+	if (at && at->what == 'D')
+		snprintf(f.at, sizeof(f.at), "D:%s", at->tail);
+	else if (at && at->what != '!')
+		snprintf(f.at, sizeof(f.at), "%s", a->places.at[at->place]);
+	queue_look_add(a->look, &f, "%s-0%s: %s", a->queue, t->tail, what);
 }
 
-/* Add to the ready jobs of a route; returns how many these are now. */
-static int64_t count_route(struct audit *a, const char *route, int64_t by)
+/* A sentence about the whole queue. */
+static void problem_of_queue(struct audit *a, enum queue_fault fault, const char *what)
+{
+	queue_look_add(a->look, &(struct queue_finding){.fault = fault}, "%s-0: %s", a->queue, what);
+}
+
+static struct route_count *route_of(struct audit *a, const char *route)
 {
 	size_t i = 0;
 
@@ -335,8 +507,7 @@ static int64_t count_route(struct audit *a, const char *route, int64_t by)
 		snprintf(a->routes[i].route, sizeof(a->routes[i].route), "%s", route);
 		a->n_routes++;
 	}
-	a->routes[i].ready += by;
-	return a->routes[i].ready;
+	return &a->routes[i];
 }
 
 /* Does the record say that its id lies in this lane? */
@@ -345,60 +516,127 @@ static bool is_ghost(const struct trace *record, const struct trace *t)
 	return t->what == 'r' && t->lane && strchr(record->ghosts, t->lane);
 }
 
-/* Rules of 78_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. */
-static bool judge_waiting(struct audit *a, const struct trace *t, size_t n, enum job_state s)
+/* Rules of 78_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. NULL: they hold. */
+static const char *judge_waiting(const struct trace *t, size_t n, enum job_state s)
 {
 	bool has = n > 1 && t[1].what == 'D';
 
 	if (has && t[1].state)
-		return problem(a, t[0].tail, "does not wait for as many jobs as it counts");
+		return "does not wait for as many jobs as it counts";
 	if (has && !t[0].waits)
-		return problem(a, t[0].tail, "does not say that it waits for others, but does");
+		return "does not say that it waits for others, but does";
 	if (!has && t[0].waits && s != JOB_SUCCEEDED)
-		return problem(a, t[0].tail, "says that it waits for others, but nothing says for which");
+		return "says that it waits for others, but nothing says for which";
 	if (has && s == JOB_WAITING && !t[1].waits)
-		return problem(a, t[0].tail, "waits for jobs that have all ended");
-	return true;
+		return "waits for jobs that have all ended";
+	return NULL;
 }
 
-/* t[0] is what is known first of an id, t[n - 1] what is known last. */
-static bool judge(struct audit *a, const struct trace *t, size_t n)
+static bool is_listing(const struct trace *t)
+{
+	return t->what == 'x' || t->what == 'f' || t->what == 'k';
+}
+
+static char listing_of(enum job_state s)
+{
+	return s == JOB_DEAD ? 'x' : s == JOB_FAILED ? 'f' : s == JOB_CANCELLED ? 'k' : '\0';
+}
+
+/* Takes out where it is listed as ended; returns how many traces are left. Of a record that vanished it may be listed for a while. */
+static size_t judge_listings(struct audit *a, struct trace *t, size_t n)
+{
+	bool is_job = t[0].what == '!' && t[0].state >= '0' && t[0].state <= '0' + JOB_DEAD;
+	char wanted = is_job ? listing_of((enum job_state)(t[0].state - '0')) : '\0';
+	size_t kept = 0;
+	bool listed = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_listing(&t[i])) {
+			t[kept++] = t[i];
+			continue;
+		}
+		listed = listed || t[i].what == wanted;
+		if (is_job && t[i].what != wanted)
+			problem(a, FAULT_LISTING, t, &t[i], "is listed among jobs that ended otherwise");
+	}
+	if (a->look->deep && wanted && !listed)
+		problem(a, FAULT_LISTING, t, NULL, "has ended but is not listed among those that ended like it");
+	return kept;
+}
+
+/* Where it stands: t[first] and those after it. */
+static void judge_places(struct audit *a, const struct trace *t, size_t first, size_t n, char place)
 {
 	size_t ghosts = 0, real = 0;
-	enum job_state s;
-	char place;
 
-	if (t[0].what != '!') /* the record's retention ended while its id still lay in a lane: it is passed over there */
-		return t[0].what == 'r' || problem(a, t[0].tail, "is held somewhere but has no record");
-	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD)
-		return problem(a, t[0].tail, "has no state");
-	s = (enum job_state)(t[0].state - '0');
-	place = place_of(s);
-	a->out->jobs++;
-	a->out->by_state[s]++;
-	if (s == JOB_READY)
-		count_route(a, t[0].route, 1);
-	if (t[0].ends != job_state_is_end(s))
-		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
-	if (!judge_waiting(a, t, n, s))
-		return false;
-	for (size_t i = n > 1 && t[1].what == 'D' ? 2 : 1; i < n; i++) {
+	for (size_t i = first; i < n; i++) {
 		bool ghost = is_ghost(t, &t[i]);
 
 		ghosts += ghost;
 		real += !ghost;
-		if (!ghost && (t[i].what != place || (place == 'r' && (t[i].lane != t[0].lane || !str_eq(t[i].route, t[0].route)))))
-			return problem(
-			        a, t[0].tail, place ? "stands in another place than its state says" : "has ended but stands somewhere");
+		if (!ghost && (t[i].what != place || (place == 'r' && (t[i].lane != t[0].lane || !str_eq(t[i].route, t[0].route))))) {
+			problem(a, FAULT_PLACE, t, &t[i],
+			        place ? "stands in another place than its state says" : "has ended but stands somewhere");
+			return;
+		}
 	}
 	if (ghosts != strlen(t[0].ghosts))
-		return problem(a, t[0].tail, "has not the ghosts that it says");
-	if (real != (place ? 1u : 0u))
-		return problem(a, t[0].tail, real ? "stands in several places" : "stands nowhere");
-	return true;
+		problem(a, FAULT_PLACE, t, NULL, "has not the ghosts that it says");
+	else if (place && !real)
+		problem(a, FAULT_PLACE, t, NULL, "stands nowhere");
+	for (size_t i = first; real > 1 && i < n; i++) /* nothing here says which of them is wrong */
+		problem(a, FAULT_PLACE, t, &t[i], "stands in several places");
 }
 
-static bool judge_all(struct audit *a)
+/* t[0] is what is known first of an id, t[n - 1] what is known last. */
+static void judge(struct audit *a, struct trace *t, size_t n)
+{
+	bool has_record = t[0].what == '!';
+	const char *waiting;
+	enum job_state s;
+
+	n = judge_listings(a, t, n);
+	if (n == 0)
+		return;
+	if (!has_record) { /* the record's retention ended while its id still lay in a lane: it is passed over there */
+		if (t[0].what != 'r')
+			problem(a, FAULT_ORPHAN, t, t, "is held somewhere but has no record");
+		return;
+	}
+	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD) {
+		problem(a, FAULT_RECORD, t, NULL, "has no state");
+		return;
+	}
+	s = (enum job_state)(t[0].state - '0');
+	a->look->jobs++;
+	a->look->by_state[s]++;
+	if (s == JOB_READY)
+		route_of(a, t[0].route)->ready++;
+	if (t[0].ends != job_state_is_end(s))
+		problem(a, FAULT_LIFETIME, t, NULL, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
+	waiting = judge_waiting(t, n, s);
+	if (waiting)
+		problem(a, FAULT_FLOW, t, NULL, waiting);
+	judge_places(a, t, n > 1 && t[1].what == 'D' ? 2 : 1, n, place_of(s));
+}
+
+/* A scan may have given a record twice: what was read last counts. Returns how many traces are left. */
+static size_t drop_twins(struct trace *t, size_t n)
+{
+	size_t records = 0, newest = 0;
+
+	while (records < n && t[records].what == '!') {
+		newest = t[records].rev > t[newest].rev ? records : newest;
+		records++;
+	}
+	if (records < 2)
+		return n;
+	t[0] = t[newest];
+	memmove(t + 1, t + records, (n - records) * sizeof(*t));
+	return n - records + 1;
+}
+
+static void judge_all(struct audit *a)
 {
 	size_t run;
 
@@ -407,77 +645,124 @@ static bool judge_all(struct audit *a)
 	for (size_t i = 0; i < a->n; i += run) {
 		for (run = 1; i + run < a->n && strcmp(a->traces[i].tail, a->traces[i + run].tail) == 0;)
 			run++;
-		if (!judge(a, a->traces + i, run))
-			return false;
+		judge(a, a->traces + i, drop_twins(a->traces + i, run));
 	}
-	if (a->lanes > a->rings) /* a lane that was emptied may stay in its ring for a while */
-		return problem(a, "", "a lane that holds something stands in no ring");
 	if (a->unwritten_wrong)
-		return problem(a, "", "the ends that wait for the history are not as many as is counted");
-	return true;
+		problem_of_queue(a, FAULT_HISTORY, "the ends that wait for the history are not as many as is counted");
 }
 
-static bool judge_counters(struct audit *a, bool *sound, struct err *e)
+/* ---- counters ---------------------------------------------------------------------------------------------------------- */
+
+static bool read_counters(struct audit *a, struct redis_reply **out, struct err *e)
 {
-	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	int64_t ready = 0, running = 0;
 	bool ok;
 
 	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
-	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", NULL}, &r, e);
+	ok = command(a, (const char *const[]){"HGETALL", key.data, NULL}, out, e);
 	buf_close(&key);
-	if (ok && redis_reply_text(redis_reply_at(r, 0), NULL) && !redis_reply_int(redis_reply_at(r, 0), &ready))
-		ok = redis_bad_reply(e, "HMGET");
-	if (ok && redis_reply_text(redis_reply_at(r, 1), NULL) && !redis_reply_int(redis_reply_at(r, 1), &running))
-		ok = redis_bad_reply(e, "HMGET");
-	*sound = ready == a->out->by_state[JOB_READY] && running == a->out->by_state[JOB_RUNNING];
-	redis_reply_close(&r);
 	return ok;
 }
 
-/* T:n says of each route how many jobs are ready there: what it says is taken off what was counted, and nothing may be left. */
-static bool judge_routes(struct audit *a, bool *sound, struct err *e)
+/* Does this counter stand still while no job moves? */
+static bool is_still(const char *name)
 {
-	struct redis_reply *r = NULL;
-	struct buf key = {0};
-	bool ok;
+	return str_eq(name, "r") || str_eq(name, "run") || str_eq(name, "done") || str_eq(name, "f") || str_starts(name, "r:");
+}
 
-	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
-	ok = command(a, (const char *const[]){"HGETALL", key.data, NULL}, &r, e);
-	buf_close(&key);
+/* The sum of hashes of the counters that stand still: equal at the beginning and at the end of a look when no job moved meanwhile. */
+static uint64_t stillness(const struct redis_reply *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL), *value = redis_reply_text(redis_reply_at(r, i + 1), NULL);
+
+		if (name && value && is_still(name))
+			sum += hash_of(name) * hash_of(value);
+	}
+	return sum;
+}
+
+static void judge_counter(struct audit *a, const char *name, int64_t said, int64_t counted, const char *of)
+{
+	struct queue_finding f = {.fault = FAULT_COUNTER, .said = said, .counted = counted};
+
+	snprintf(f.key, sizeof(f.key), "%s", name);
+	if (said != counted)
+		queue_look_add(a->look, &f, "%s-0: counter %.60s says %lld %s, %lld were counted", a->queue, name, (long long)said, of,
+		        (long long)counted);
+}
+
+static bool judge_counters(struct audit *a, const struct redis_reply *r, struct err *e)
+{
+	int64_t ready = 0, running = 0;
+	bool ok = true;
+
 	for (size_t i = 0; ok && i + 1 < redis_reply_count(r); i += 2) {
 		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
-		int64_t ready = 0;
+		const struct redis_reply *value = redis_reply_at(r, i + 1);
 
-		if (!name || !str_starts(name, "r:"))
-			continue;
-		ok = redis_reply_int(redis_reply_at(r, i + 1), &ready) || redis_bad_reply(e, "HGETALL");
-		count_route(a, name + 2, -ready);
+		if (str_eq(name, "r"))
+			ok = redis_reply_int(value, &ready);
+		else if (str_eq(name, "run"))
+			ok = redis_reply_int(value, &running);
+		else if (name && str_starts(name, "r:"))
+			ok = redis_reply_int(value, &route_of(a, name + 2)->said);
 	}
-	redis_reply_close(&r);
-	for (size_t i = 0; i < a->n_routes; i++)
-		*sound = *sound && a->routes[i].ready == 0;
+	judge_counter(a, "r", ready, a->look->by_state[JOB_READY], "ready jobs");
+	judge_counter(a, "run", running, a->look->by_state[JOB_RUNNING], "running jobs");
+	for (size_t i = 0; i < a->n_routes; i++) {
+		char name[JOB_ROUTE + 2];
+
+		snprintf(name, sizeof(name), "r:%s", a->routes[i].route);
+		judge_counter(a, name, a->routes[i].said, a->routes[i].ready, "ready jobs");
+	}
+	return ok || redis_bad_reply(e, "HGETALL");
+}
+
+static bool look_at_all(struct audit *a, struct err *e)
+{
+	struct redis_reply *before = NULL, *after = NULL;
+	bool ok = read_counters(a, &before, e) && gather(a, e);
+
+	if (ok)
+		judge_all(a);
+	ok = ok && read_counters(a, &after, e);
+	if (ok) {
+		a->look->moved = stillness(before) != stillness(after);
+		if (!a->look->moved || !a->look->deep)
+			ok = judge_counters(a, after, e);
+	}
+	redis_reply_close(&before);
+	redis_reply_close(&after);
+	return ok && redis_audit_schedules(a->q, a->queue, a->schedules.at, a->schedules.n, a->look, e);
+}
+
+bool redis_look(struct queue *base, const char *queue, struct queue_look *l, struct err *e)
+{
+	struct audit a = {.q = (struct redis_queue *)base, .queue = queue, .look = l};
+	bool ok = look_at_all(&a, e);
+
+	mem_free(&a.traces);
+	mem_free(&a.routes);
+	mem_free(&a.seen);
+	texts_close(&a.places);
+	texts_close(&a.schedules);
+	texts_close(&a.records);
+	texts_close(&a.keys);
 	return ok;
 }
 
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
 {
-	struct audit a = {.q = (struct redis_queue *)base, .queue = queue, .out = out};
-	bool counters = true, sound = false;
-	bool ok = gather(&a, e);
+	struct queue_look l = {0};
+	bool ok = redis_look(base, queue, &l, e);
 
-	if (ok)
-		sound = judge_all(&a);
-	if (ok && sound)
-		ok = judge_counters(&a, &counters, e);
-	if (ok && sound && counters)
-		ok = judge_routes(&a, &counters, e);
-	if (ok && sound && !counters)
-		sound = problem(&a, "", "the counters of ready and running jobs are wrong");
-	mem_free(&a.traces);
-	mem_free(&a.routes);
-	if (ok && sound)
-		return redis_audit_schedules(a.q, queue, a.schedules, out->problem, sizeof(out->problem), e);
-	return ok ? sound : -1;
+	out->jobs = l.jobs;
+	memcpy(out->by_state, l.by_state, sizeof(out->by_state));
+	if (l.n)
+		snprintf(out->problem, sizeof(out->problem), "%.290s", l.findings[0].text);
+	queue_look_close(&l);
+	return ok ? !*out->problem : -1;
 }
