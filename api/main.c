@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/context.h"
+#include "api/doctor.h"
 #include "api/events.h"
 #include "api/settings.h"
 #include "api/waiter.h"
@@ -82,6 +83,7 @@ static int serve(const struct settings *s, struct api *api, const sigset_t *set)
 	sigwait(set, &got);
 	log_info("stopping on %s", got == SIGTERM ? "SIGTERM" : "SIGINT");
 	waiter_stop(api->waiter);
+	doctor_stop(api->doctor);
 	http_server_close(&server);
 	return 0;
 }
@@ -94,7 +96,7 @@ static int run(const struct settings *s, const sigset_t *set)
 
 	settings_apply(s, &api);
 	api.waiter = waiter_open(&api, &e);
-	if (!api.waiter)
+	if (!api.waiter || !(api.doctor = doctor_open(&api, &e)))
 		goto out;
 	if (*api.brokers && !(api.events = events_open(api.brokers, &e)))
 		goto out;
@@ -103,6 +105,7 @@ out:
 	if (*e.text)
 		log_error("%s", e.text);
 	events_close(&api.events);
+	doctor_close(&api.doctor);
 	waiter_close(&api.waiter);
 	return status;
 }

@@ -14,7 +14,7 @@
  *   WAITING ──► FAILED when one of them ended badly; FAILED, CANCELLED ──► (replay) WAITING when it has to wait again.
  *   cancel: SCHEDULED READY RETRYING WAITING ──► CANCELLED at once; RUNNING ──► CANCELLED when its slot has stopped.
  *
- * Rules that always hold (tests/flow proves them, `barque doctor` will read them):
+ * Rules that always hold (tests/flow proves them, `barque doctor` reads them):
  *  1. A job stands in exactly one place: one lane, the schedule, the leases, the waiting set, or an end state.
  *  2. Only who holds the lease, with the fence it was given, can end the job. Fences only grow.
  *  3. attempt counts claims that ran to an error; crashes counts claims whose slot or dispatcher died. They never mix.

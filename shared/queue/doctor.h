@@ -13,18 +13,18 @@
 #define QUEUE_LOOK_MAX 2000000 /* a queue that holds more is not looked at: all of it is kept in memory */
 
 /* X(fault, wire name) */
-#define QUEUE_FAULTS(X)                                                               \
-	X(FAULT_RECORD, "record")     /* a record that says nothing that can be */    \
-	X(FAULT_PLACE, "place")       /* a job in no place, in two, in a wrong one */ \
-	X(FAULT_ORPHAN, "orphan")     /* an index holds an id without a record */     \
+#define QUEUE_FAULTS(X)                                                                  \
+	X(FAULT_RECORD, "record")     /* a record that says nothing that can be */       \
+	X(FAULT_PLACE, "place")       /* a job in no place, in two, in a wrong one */    \
+	X(FAULT_ORPHAN, "orphan")     /* an index holds an id without a record */        \
 	X(FAULT_LIFETIME, "lifetime") /* what lives would vanish, or what ended never */ \
-	X(FAULT_LISTING, "listing")   /* an ended job is not listed as such */        \
-	X(FAULT_LANE, "lane")         /* a lane whose turn never comes */             \
-	X(FAULT_LEASE, "lease")       /* leases of a worker that is gone */           \
-	X(FAULT_KEY, "key")           /* a key that an ended or vanished job holds */ \
-	X(FAULT_COUNTER, "counter")   /* a counter that says another number */        \
-	X(FAULT_SCHEDULE, "schedule") /* a schedule that stands at another tick */    \
-	X(FAULT_FLOW, "flow")         /* what a job waits for does not fit */         \
+	X(FAULT_LISTING, "listing")   /* an ended job is not listed as such */           \
+	X(FAULT_LANE, "lane")         /* a lane whose turn never comes */                \
+	X(FAULT_LEASE, "lease")       /* leases of a worker that is gone */              \
+	X(FAULT_KEY, "key")           /* a key that an ended or vanished job holds */    \
+	X(FAULT_COUNTER, "counter")   /* a counter that says another number */           \
+	X(FAULT_SCHEDULE, "schedule") /* a schedule that stands at another tick */       \
+	X(FAULT_FLOW, "flow")         /* what a job waits for does not fit */            \
 	X(FAULT_HISTORY, "history")   /* what waits for the history was miscounted */
 
 enum queue_fault {
@@ -38,11 +38,17 @@ bool queue_fault_mendable(enum queue_fault f); /* is there a repair for faults o
 
 struct queue_finding {
 	enum queue_fault fault;
-	char key[256];        /* what it is about: the whole id of a job, or the name of a lane, key, worker, counter, schedule */
-	char at[256];         /* where it was found, as the queue's own key names it; "": nowhere */
-	int64_t rev;          /* of the job; 0: it has none */
+	char key[256];         /* what it is about: the whole id of a job, or the name of a lane, key, worker, counter, schedule */
+	char at[256];          /* where it was found, as the queue's own key names it; "": nowhere */
+	int64_t rev;           /* of the job; 0: it has none */
 	int64_t said, counted; /* of a counter */
-	char text[300];       /* a sentence */
+	char text[300];        /* a sentence */
+};
+
+struct queue_look_bounds {
+	int64_t pause_ms;          /* before the second look */
+	int64_t deadline;          /* clock_mono_ms; 0: none */
+	const volatile bool *stop; /* when it becomes true the look ends with ERR_CANCELLED; NULL: never */
 };
 
 struct queue_look {
@@ -54,8 +60,8 @@ struct queue_look {
 	size_t n; /* findings kept */
 	struct queue_finding *findings;
 	/* the look's own */
-	int64_t deadline; /* clock_mono_ms; 0: none */
-	bool deep;        /* also what only the doctor asks: keys, leases, listings */
+	struct queue_look_bounds bounds;
+	bool deep; /* also what only the doctor asks: keys, leases, listings */
 	uint64_t *hashes;
 	size_t n_hashes, hashes_cap;
 	const uint64_t *only; /* sorted: what the look before found, and nothing else counts; NULL: all does */
@@ -63,9 +69,12 @@ struct queue_look {
 };
 void queue_look_close(struct queue_look *l);
 
-/* Look once, and again after pause_ms when something was found. False: it could not be looked at, or not until the deadline
- * (clock_mono_ms). queue_look_close it in any case. */
-bool queue_examine(struct queue *q, const char *queue, int64_t pause_ms, int64_t deadline, struct queue_look *out, struct err *e) MUST_CHECK;
+/* Look once, and again when something was found. False: it could not be looked at, or not within the bounds. queue_look_close it in
+ * any case. */
+bool queue_examine(
+        struct queue *q, const char *queue, const struct queue_look_bounds *bounds, struct queue_look *out, struct err *e) MUST_CHECK;
+/* For drivers, now and then: may the look go on? */
+bool queue_look_goes_on(const struct queue_look *l, const char *queue, struct err *e) MUST_CHECK;
 
 /* Mend one thing, in one call that looks again before it changes anything. force: counters also while the queue is not paused.
  * 1 mended, 0: it was so no more, or why_out[200] says why it cannot be mended, -1 failed. */

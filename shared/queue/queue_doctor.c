@@ -94,39 +94,40 @@ void queue_look_add(struct queue_look *l, const struct queue_finding *f, const c
 
 /* ---- looking ---------------------------------------------------------------------------------------------------------- */
 
-static bool pause_before(int64_t deadline, int64_t pause_ms)
+bool queue_look_goes_on(const struct queue_look *l, const char *queue, struct err *e)
 {
-	if (deadline && clock_mono_ms() + pause_ms >= deadline)
-		return false;
-	clock_sleep_ms(pause_ms);
+	if (l->bounds.stop && *l->bounds.stop)
+		return err_set(e, ERR_CANCELLED, "the look at queue %s was stopped", queue);
+	if (l->bounds.deadline && clock_mono_ms() > l->bounds.deadline)
+		return err_set(e, ERR_TIMEOUT, "there was no time left to look at all of queue %s", queue);
 	return true;
 }
 
-static bool look_again(struct queue *q, const char *queue, int64_t pause_ms, struct queue_look *l, struct err *e)
+static bool look_again(struct queue *q, const char *queue, struct queue_look *l, struct err *e)
 {
 	struct queue_look first = *l;
 	bool ok;
 
-	*l = (struct queue_look){.deep = true, .deadline = first.deadline, .only = first.hashes, .n_only = first.n_hashes};
+	*l = (struct queue_look){.deep = true, .bounds = first.bounds, .only = first.hashes, .n_only = first.n_hashes};
 	qsort(first.hashes, first.n_hashes, sizeof(*first.hashes), by_value);
-	ok = pause_before(first.deadline, pause_ms) ? q->driver->look(q, queue, l, e)
-	                                            : err_set(e, ERR_TIMEOUT, "there was no time left to look at queue %s twice", queue);
+	clock_sleep_ms(first.bounds.pause_ms);
+	ok = q->driver->look(q, queue, l, e);
 	l->only = NULL;
 	queue_look_close(&first);
 	return ok;
 }
 
-bool queue_examine(struct queue *q, const char *queue, int64_t pause_ms, int64_t deadline, struct queue_look *out, struct err *e)
+bool queue_examine(struct queue *q, const char *queue, const struct queue_look_bounds *bounds, struct queue_look *out, struct err *e)
 {
 	int64_t started = clock_mono_ms();
 	bool ok;
 
-	*out = (struct queue_look){.deep = true, .deadline = deadline};
+	*out = (struct queue_look){.deep = true, .bounds = *bounds};
 	if (!job_queue_ok(queue))
 		return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
 	ok = q->driver->look(q, queue, out, e);
 	if (ok && out->total)
-		ok = look_again(q, queue, pause_ms, out, e);
+		ok = look_again(q, queue, out, e);
 	out->took_ms = clock_mono_ms() - started;
 	return ok;
 }

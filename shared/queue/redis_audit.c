@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
@@ -414,10 +413,10 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 
 static bool within_bounds(const struct audit *a, struct err *e)
 {
-	if (a->look->deadline && clock_mono_ms() > a->look->deadline)
-		return err_set(e, ERR_TIMEOUT, "there was no time left to look at all of queue %s", a->queue);
-	return a->n <= QUEUE_LOOK_MAX || err_set(e, ERR_FULL, "queue %s holds more than is looked at: %d places and records", a->queue,
-	                                         QUEUE_LOOK_MAX);
+	if (!queue_look_goes_on(a->look, a->queue, e))
+		return false;
+	return a->n <= QUEUE_LOOK_MAX ||
+	       err_set(e, ERR_FULL, "queue %s holds more than is looked at: %d places and records", a->queue, QUEUE_LOOK_MAX);
 }
 
 static bool gather(struct audit *a, struct err *e)

@@ -96,7 +96,8 @@ static bool judge_order(struct redis_queue *q, const char *queue, const struct r
 		sound = name && score ? judge_one(q, queue, name, score, e) : 0;
 		snprintf(f.key, sizeof(f.key), "%s", name ? name : "");
 		if (sound == 0)
-			queue_look_add(l, &f, "schedule %.64s stands at another tick than it says: at %.30s", f.key, score ? score : "none");
+			queue_look_add(
+			        l, &f, "schedule %.64s stands at another tick than it says: at %.30s", f.key, score ? score : "none");
 	}
 	return sound >= 0;
 }

@@ -17,8 +17,8 @@ static bool read_key(const struct redis_reply *r, const char *queue, const char 
 		return false;
 	snprintf(f.key, sizeof(f.key), "%s", name);
 	if (stuck)
-		queue_look_add(l, &f, "the %s key %.150s is held by job %s-0%.20s, which %s", name[0] == 'u' ? "unique" : "idempotency", name + 2,
-		        queue, id, *state ? "has ended" : "is no more");
+		queue_look_add(l, &f, "the %s key %.150s is held by job %s-0%.20s, which %s", name[0] == 'u' ? "unique" : "idempotency",
+		        name + 2, queue, id, *state ? "has ended" : "is no more");
 	return true;
 }
 
@@ -60,8 +60,8 @@ bool redis_look_worker(struct redis_queue *q, const char *queue, const char *wor
 	redis_reply_close(&r);
 	if (ok && gone) {
 		snprintf(f.key, sizeof(f.key), "%s", worker);
-		queue_look_add(l, &f, "worker %.100s was not heard for more than a minute and still holds %lld leases, all long over", worker,
-		        (long long)leases);
+		queue_look_add(l, &f, "worker %.100s was not heard for more than a minute and still holds %lld leases, all long over",
+		        worker, (long long)leases);
 	}
 	return ok;
 }

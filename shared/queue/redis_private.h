@@ -130,10 +130,11 @@ bool redis_look(struct queue *base, const char *queue, struct queue_look *l, str
 /* ---- redis_doctor.c: what only the doctor asks, and its mends -------------------------------------------------- */
 
 /* name: of a key as T: is followed by it: "u:<key>", "i:<key>". */
-bool redis_look_keys(struct redis_queue *q, const char *queue, char *const *names, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
+bool redis_look_keys(
+        struct redis_queue *q, const char *queue, char *const *names, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
 bool redis_look_worker(struct redis_queue *q, const char *queue, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
-int redis_mend(struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200],
-        struct err *e) MUST_CHECK;
+int redis_mend(
+        struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
 
 /* ---- redis_flow.c -------------------------------------------------------------------------------------------- */
 

@@ -199,7 +199,7 @@ static struct queue_look examine(struct world *w)
 	struct queue_look l;
 	struct err e = {0};
 
-	ck_ok(queue_examine(w->q, Q, LOOK_MS, 0, &l, &e), &e);
+	ck_ok(queue_examine(w->q, Q, &(struct queue_look_bounds){.pause_ms = LOOK_MS}, &l, &e), &e);
 	return l;
 }
 
@@ -234,7 +234,8 @@ static int mend_all(struct world *w)
 		for (size_t i = 0; i < l.n; i++) {
 			char why[200];
 			struct err e = {0};
-			int got = (l.findings[i].fault == FAULT_COUNTER) == counters ? queue_mend(w->q, Q, &l.findings[i], true, why, &e) : 0;
+			int got =
+			        (l.findings[i].fault == FAULT_COUNTER) == counters ? queue_mend(w->q, Q, &l.findings[i], true, why, &e) : 0;
 
 			ck_assert_msg(got >= 0, "%s: %s", l.findings[i].text, e.text);
 			mended += got;
@@ -258,8 +259,8 @@ START_TEST(every_harm_is_found_and_mended)
 		for (int round = 0; round < 2; round++) {
 			struct queue_look l = examine(&w);
 
-			ck_assert_msg(has_finding(&l, harms[i].fault, harms[i].words), "%s: %lld findings, first: %s", what, (long long)l.total,
-			        l.n ? l.findings[0].text : "none");
+			ck_assert_msg(has_finding(&l, harms[i].fault, harms[i].words), "%s: %lld findings, first: %s", what,
+			        (long long)l.total, l.n ? l.findings[0].text : "none");
 			queue_look_close(&l);
 		}
 		if (harms[i].mendable) {
@@ -391,10 +392,13 @@ START_TEST(a_look_ends_in_time)
 	struct err e = {0};
 
 	world_open(&w);
-	ck_assert(!queue_examine(w.q, Q, LOOK_MS, clock_mono_ms() - 1, &l, &e));
+	ck_assert(!queue_examine(w.q, Q, &(struct queue_look_bounds){.deadline = clock_mono_ms() - 1}, &l, &e));
 	ck_assert_int_eq(e.code, ERR_TIMEOUT);
 	queue_look_close(&l);
-	ck_assert(!queue_examine(w.q, "Q Q", LOOK_MS, 0, &l, &e));
+	ck_assert(!queue_examine(w.q, Q, &(struct queue_look_bounds){.stop = &(bool){true}}, &l, &e));
+	ck_assert_int_eq(e.code, ERR_CANCELLED);
+	queue_look_close(&l);
+	ck_assert(!queue_examine(w.q, "Q Q", &(struct queue_look_bounds){0}, &l, &e));
 	ck_assert_int_eq(e.code, ERR_INVALID);
 	queue_look_close(&l);
 	world_close(&w);
@@ -463,8 +467,12 @@ START_TEST(what_moves_is_no_fault)
 	world_open(&w);
 	for (int i = 0; i < LIVE_N / 100; i++) {
 		for (int k = 0; k < 100; k++)
-			items[k] = (struct queue_submission){
-			        .kind = KIND, .queue = Q, .priority = k % 10, .max_attempts = 5, .lane = k % 2 ? "a" : NULL, .delay_ms = k % 7 ? 0 : i * 10};
+			items[k] = (struct queue_submission){.kind = KIND,
+			        .queue = Q,
+			        .priority = k % 10,
+			        .max_attempts = 5,
+			        .lane = k % 2 ? "a" : NULL,
+			        .delay_ms = k % 7 ? 0 : i * 10};
 		ck_ok(queue_submit(w.q, items, 100, out, &e), &e);
 	}
 	for (int i = 0; i < 2; i++)
