@@ -33,10 +33,11 @@ static void barque(struct test_system *s, const char *url, int code, const char 
 }
 #define EXPECT(s, code, part, ...) barque(s, NULL, code, part, (const char *const[]){__VA_ARGS__, NULL})
 
+/* id: the last argument, or NULL. */
 static void say(struct test_system *s, const char *command, const char *id)
 {
 	char line[200], answer[64];
-	snprintf(line, sizeof(line), command, id ? id + strlen(id) - 20 : "");
+	snprintf(line, sizeof(line), "%s %s", command, id ? id + strlen(id) - 20 : "");
 	ck_assert(test_redis_say(s->redis.port, line, answer, sizeof(answer)));
 	ck_assert_msg(answer[0] == ':', "%s: %s", line, answer);
 }
@@ -55,7 +56,7 @@ START_TEST(the_doctor_speaks)
 	json_close(&j);
 	test_system_submit(&s, "noop", "{}", id);
 	EXPECT(&s, 0, "in 1 queue, looked at in", "doctor", "default");
-	say(&s, "LREM {bq:default:0}:r:noop/1:5 0 %.20s", id);
+	say(&s, "LREM {bq:default:0}:r:noop/1:5 0", id);
 	say(&s, "HINCRBY {bq:default:0}:n run 3", NULL);
 	EXPECT(&s, 1, "stands nowhere", "doctor");
 	EXPECT(&s, 1, "2 findings: ", "doctor", "default");
