@@ -10,7 +10,7 @@ B := build/$(MODE)
 PKGS := hiredis rdkafka sqlite3 libcjson libcurl libmicrohttpd libzstd libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null) $(shell pkg-config --libs lua5.1 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wvla -Wundef -Wcast-qual -Wno-missing-field-initializers -Werror
@@ -32,7 +32,7 @@ LIB_SRC := $(sort $(wildcard shared/*/*.c))
 EMBED := $(sort $(wildcard broker-config/redis.conf db/migrations/*/*.sql api/*.yaml))
 FUNCTIONS := $(sort $(wildcard broker-config/functions/*.lua))
 PROGRAMS := api:barque-api workers:barque-worker cli:barque broker-config:barque-devbroker tests/exchange_sim:barque-exchange-sim
-TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c tests/e2e/test_*.c tests/chaos/test_*.c))
+TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c tests/e2e/test_*.c tests/chaos/test_*.c tests/sim/test_*.c))
 BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 CHAOS_SHIM := $(sort $(wildcard tests/chaos/shim_*.c))

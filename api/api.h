@@ -22,6 +22,7 @@ struct api {
 	int ports[ROLE_COUNT]; /* -1: off; 0, for ROLE_ALL only: picked by the server */
 	struct waiter *waiter;
 	struct doctor *doctor;
+	struct live *live;
 	struct events *events; /* NULL when KAFKA_BROKERS is not set */
 };
 

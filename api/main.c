@@ -8,6 +8,7 @@
 #include "api/context.h"
 #include "api/doctor.h"
 #include "api/events.h"
+#include "api/live.h"
 #include "api/settings.h"
 #include "api/waiter.h"
 #include "base/str.h"
@@ -96,7 +97,7 @@ static int run(const struct settings *s, const sigset_t *set)
 
 	settings_apply(s, &api);
 	api.waiter = waiter_open(&api, &e);
-	if (!api.waiter || !(api.doctor = doctor_open(&api, &e)))
+	if (!api.waiter || !(api.live = live_open(&api, &e)) || !(api.doctor = doctor_open(&api, &e)))
 		goto out;
 	if (*api.brokers && !(api.events = events_open(api.brokers, &e)))
 		goto out;
@@ -106,6 +107,7 @@ out:
 		log_error("%s", e.text);
 	events_close(&api.events);
 	doctor_close(&api.doctor);
+	live_close(&api.live);
 	waiter_close(&api.waiter);
 	return status;
 }

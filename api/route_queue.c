@@ -5,6 +5,7 @@
 #include "api/routes.h"
 #include "base/str.h"
 #include "kinds/kind.h"
+#include "queue/seeing.h"
 #include "queue/workers.h"
 
 #define QUEUES_MAX 64
@@ -191,6 +192,35 @@ void route_queue_purge(struct call *c)
 	jw_text(&w, "state", job_state_name(state));
 	jw_int(&w, "cancelled", cancelled);
 	jw_int(&w, "remaining", left);
+	jw_end(&w);
+	reply_json(c, 200, &body);
+}
+
+/* For autoscalers: what waits and runs, and what that means in seconds. */
+void route_queue_load(struct call *c)
+{
+	struct queue *q = call_queue(c);
+	const char *queue = q ? queue_named(c, q) : NULL;
+	struct queue_backlog b;
+	struct err e = {0};
+
+	if (!queue)
+		return;
+	if (!queue_backlog(q, queue, &b, &e)) {
+		reply_err(c, &e, NULL);
+		return;
+	}
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+
+	jw_object(&w, NULL);
+	jw_text(&w, "queue", queue);
+	jw_int(&w, "load", b.ready + b.running);
+	jw_int(&w, "ready", b.ready);
+	jw_int(&w, "running", b.running);
+	jw_double(&w, "oldest_seconds", (double)b.oldest_ms / 1000);
+	jw_double(&w, "drain_per_second", b.drain_rate);
+	jw_double(&w, "backlog_seconds", b.seconds);
 	jw_end(&w);
 	reply_json(c, 200, &body);
 }

@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "queue/seeing.h"
 
 #define QUEUES_MAX 64
 
@@ -115,6 +116,21 @@ void route_readyz(struct call *c)
 	reply_json(c, queue_ok && store_ok ? 200 : 503, &body);
 }
 
+static void gauges_of_backlog(struct queue *q, const char *queue)
+{
+	struct queue_backlog b;
+	struct err e = {0};
+
+	if (!queue_backlog(q, queue, &b, &e))
+		return;
+	metrics_set(METRIC_queue_load, queue, (double)(b.ready + b.running));
+	metrics_set(METRIC_queue_oldest_seconds, queue, (double)b.oldest_ms / 1000);
+	metrics_set(METRIC_queue_backlog_seconds, queue, b.seconds);
+	metrics_set(METRIC_queue_retries_total, queue, (double)b.retries);
+	metrics_set(METRIC_queue_crashes_total, queue, (double)b.crashes);
+	metrics_set(METRIC_queue_recovered_total, queue, (double)b.recovered);
+}
+
 static void gauges_of_queues(struct api_thread *t)
 {
 	struct queue_counts counts[QUEUES_MAX];
@@ -128,7 +144,10 @@ static void gauges_of_queues(struct api_thread *t)
 		metrics_set(METRIC_queue_running, counts[i].queue, (double)counts[i].running);
 		metrics_set(METRIC_queue_dead, counts[i].queue, (double)counts[i].dead);
 		metrics_set(METRIC_queue_paused, counts[i].queue, counts[i].paused_at != 0);
+		metrics_set(METRIC_queue_waiting, counts[i].queue, (double)counts[i].waiting);
+		metrics_set(METRIC_queue_workers, counts[i].queue, (double)counts[i].workers);
 		metrics_set(METRIC_queue_done_total, counts[i].queue, (double)counts[i].done_total);
+		gauges_of_backlog(q, counts[i].queue);
 	}
 }
 

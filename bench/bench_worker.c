@@ -4,7 +4,7 @@
  *     bench_worker drain off|always    2 slots, that line alone
  *     bench_worker peers off|always    one line "name value" for each figure that bench/peers/ compares
  *
- * BENCH_JOBS (100000) jobs a drain, BENCH_WAITING (200000) more that wait behind them, BENCH_RUNS (3) runs of which the median counts.
+ * BENCH_JOBS (100000) jobs a drain, BENCH_WAITING (1000000) more that wait behind them, BENCH_RUNS (3) runs of which the median counts.
  * A job is a `noop` with 200 bytes of parameters. A drain is timed from the first to the last end that the queue's counters show.
  */
 #include <poll.h>
@@ -19,7 +19,7 @@
 #define LOOK_MS        10
 #define PICK_UPS       2000
 #define IN_FLIGHT      10000
-#define DELAYED        5000
+#define DELAYED        10000
 #define DELAYED_IN_MS  3000
 #define RECOVER_MS     120000
 #define RECOVER_RUN_MS 3000
@@ -489,7 +489,7 @@ static void drain_print(const char *fsync, const struct drain_plan *p, int runs)
 
 static void measure_all(const char *fsync, int jobs, int waiting, int runs)
 {
-	static const int slots[] = {1, 2, 8, 64};
+	static const int slots[] = {1, 2, 4, 8, 16, 32, 64};
 	struct worker_memory m;
 	printf("\nappendfsync %s\n", fsync);
 	struct pick_up p = pick_up_measure(fsync, &m);
@@ -524,7 +524,7 @@ static void measure_for_peers(const char *fsync, int jobs)
 
 int main(int argc, char **argv)
 {
-	int jobs = rig_number("BENCH_JOBS", 100000), waiting = rig_number("BENCH_WAITING", 200000), runs = rig_number("BENCH_RUNS", 3);
+	int jobs = rig_number("BENCH_JOBS", 100000), waiting = rig_number("BENCH_WAITING", 1000000), runs = rig_number("BENCH_RUNS", 3);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (runs > 32)
 		rig_die("BENCH_RUNS is at most 32");

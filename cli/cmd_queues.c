@@ -1,12 +1,30 @@
 /* cmd_queues.c -- `barque queues`, `barque pause` and `barque resume`: what stands in the queues, and stopping one. */
+#include "base/time.h"
 #include "cli/cli.h"
 
-static void print_queue(const struct json *queue)
+/* How long what is ready will take, as the API reckons it; "?" when it does not say. */
+static void print_backlog(struct cli *c, const char *queue)
+{
+	struct err e = {0};
+	struct buf path = {0};
+	char span[TIME_TEXT];
+	buf_adds(&path, "/api/queues/");
+	http_escape(&path, queue);
+	buf_adds(&path, "/load");
+	struct json *load = api_call(c, "GET", buf_text(&path), NULL, NULL, &e);
+	buf_close(&path);
+	time_print_span(span, (int64_t)(json_get_double(load, "backlog_seconds", 0) * 1000));
+	printf(" %9s", load ? span : "?");
+	json_close(&load);
+}
+
+static void print_queue(struct cli *c, const struct json *queue)
 {
 	static const char *const numbers[] = {"ready", "scheduled", "running", "waiting", "dead", "done_total", "workers"};
 	printf("%-24s", json_get_text(queue, "queue", "?"));
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		printf(" %9lld", (long long)json_get_int(queue, numbers[i], 0));
+	print_backlog(c, json_get_text(queue, "queue", "?"));
 	puts(json_get_bool(queue, "paused", false) ? "  paused" : "");
 	for (const struct json *r = json_first(json_get(queue, "unserved")); r; r = json_next(r))
 		printf("  %lld ready as %s, which no worker serves\n", (long long)json_get_int(r, "ready", 0),
@@ -21,9 +39,10 @@ static int run_queues(struct cli *c)
 		return cli_fail(&e);
 	if (c->json)
 		return cli_print_json(answer);
-	printf("%-24s %9s %9s %9s %9s %9s %9s %9s\n", "QUEUE", "READY", "SCHEDULED", "RUNNING", "WAITING", "DEAD", "DONE", "WORKERS");
+	printf("%-24s %9s %9s %9s %9s %9s %9s %9s %9s\n", "QUEUE", "READY", "SCHEDULED", "RUNNING", "WAITING", "DEAD", "DONE", "WORKERS",
+	        "BACKLOG");
 	for (const struct json *q = json_first(json_get(answer, "queues")); q; q = json_next(q))
-		print_queue(q);
+		print_queue(c, q);
 	json_close(&answer);
 	return CLI_DONE;
 }

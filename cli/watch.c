@@ -41,8 +41,12 @@ static void add_bar(const struct json *job, struct buf *out)
 	if (total > 0)
 		buf_addf(out, " / %lld", (long long)total);
 	buf_addf(out, " %s", json_get_text(progress, "unit", ""));
-	if (!api_job_is_over(job))
-		add_rate(progress, out);
+	if (api_job_is_over(job))
+		return;
+	add_rate(progress, out);
+	const char *note = json_get_text(progress, "note", "");
+	if (*note)
+		buf_addf(out, "  %s", note);
 }
 
 static void draw(const struct watch_item *item, struct buf *out)

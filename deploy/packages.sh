@@ -23,6 +23,7 @@ redis-server command:redis-server
 '
 packages_check='
 check module:check
+liblua5.1-0-dev module:lua5.1
 clang-format command:clang-format
 cppcheck command:cppcheck
 gzip command:gzip

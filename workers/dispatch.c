@@ -135,6 +135,7 @@ void dispatch_pending(struct dispatcher *d, struct line *l)
 			break;
 		idle_left -= s->n == 0;
 		slot_put(s, l, k, j, d->now_ms);
+		ends_claimed(d, k, j);
 	}
 	line_pending_drop(l, sent);
 	for (int i = 0; sent > 0 && i < d->slots.n; i++)

@@ -226,18 +226,6 @@ static nfds_t poll_add(struct pollfd *fds, nfds_t n, int fd, short events)
 	return n + 1;
 }
 
-static int64_t line_next_ms(const struct dispatcher *d, const struct line *l)
-{
-	if (l->call != CALL_NONE)
-		return LINE_TICK_MS;
-	int64_t at = l->stepped_ms + LINE_TICK_MS;
-	if (l->n_acks > 0 || l->again || (l->leaving && !l->left))
-		at = d->now_ms;
-	if (l->retry_ms > at)
-		at = l->retry_ms;
-	return at - d->now_ms;
-}
-
 static void wait_for_news(struct dispatcher *d)
 {
 	struct pollfd fds[POLL_MAX];
@@ -249,7 +237,7 @@ static void wait_for_news(struct dispatcher *d)
 	}
 	for (size_t i = 0; i < d->n_lines; i++) {
 		const struct line *l = &d->lines[i];
-		int64_t next = line_next_ms(d, l);
+		int64_t next = line_next_ms(l, d->now_ms);
 		timeout = next < timeout ? next : timeout;
 		n = poll_add(fds, n, l->call != CALL_NONE ? queue_link_fd(l->link) : -1, POLLIN);
 		n = poll_add(fds, n, l->waiting ? queue_link_wait_fd(l->link) : -1, POLLIN);
@@ -271,7 +259,7 @@ static bool is_settled(const struct dispatcher *d)
 {
 	for (size_t i = 0; i < d->n_lines; i++) {
 		const struct line *l = &d->lines[i];
-		if (l->n_acks > 0 || l->n_pending > 0 || l->again || l->call == CALL_STEP)
+		if (l->n_acks > 0 || l->n_remarks > 0 || l->n_pending > 0 || l->again || l->call == CALL_STEP)
 			return false;
 	}
 	for (int i = 0; i < d->slots.n; i++)
@@ -325,6 +313,7 @@ static bool dispatcher_open(struct dispatcher *d, const struct settings *s, stru
 	if (d->shm == NULL || !slots_open(&d->slots, s, d->shm, e))
 		return false;
 	d->slots.ended = ends_take;
+	d->slots.said = ends_said;
 	d->slots.user = d;
 	helpers_open(&d->helpers, s, d->shm);
 	for (size_t i = 0; i < s->n_queues; i++, d->n_lines++)

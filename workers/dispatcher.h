@@ -68,6 +68,8 @@ void dispatch_pending(struct dispatcher *d, struct line *l);
 void dispatch_give_back(struct dispatcher *d, struct line *l); /* all that has not started */
 
 /* ends.c: from a slot's word, or its death, to what the queue is told */
+void ends_claimed(struct dispatcher *d, const struct kind *k, const struct job *j); /* for the figures: how long it waited */
+void ends_said(void *dispatcher, struct flight *f, const char *text);               /* a line of a job's log */
 void ends_take(void *dispatcher, const struct flight *f, enum back how, const struct answer *answer, const char *why);
 
 /* limits.c: time, memory, cancellation, leases */

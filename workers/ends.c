@@ -11,11 +11,36 @@ static void count(_Atomic int64_t *n)
 	atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
 }
 
+/* Its figures; NULL: a kind beyond those that have any. */
+static struct shm_kind *figures_of(struct dispatcher *d, const struct kind *k)
+{
+	for (size_t i = 0; i < SHM_KINDS && kind_at(i) != NULL; i++)
+		if (kind_at(i) == k)
+			return &d->shm->kinds[i];
+	return NULL;
+}
+
+static void note_end(struct dispatcher *d, const struct flight *f, enum shm_outcome how)
+{
+	struct shm_kind *k = figures_of(d, f->kind);
+	if (k != NULL)
+		atomic_fetch_add_explicit(&k->ends[how], 1, memory_order_relaxed);
+}
+
+/* The first claim only: what was tried before waited for another reason. */
+void ends_claimed(struct dispatcher *d, const struct kind *k, const struct job *j)
+{
+	struct shm_kind *figures = j->run_at > 0 && j->attempt <= 1 && j->crashes == 0 ? figures_of(d, k) : NULL;
+	if (figures != NULL)
+		shm_time(&figures->waited, j->fence - j->run_at * 1000);
+}
+
 static void tell_done(struct dispatcher *d, const struct flight *f, const struct answer *a)
 {
 	char *result = a->result != NULL ? mem_strndup(a->result, a->result_len) : NULL;
 	line_ack_done(f->line, f->id, f->fence, result, limits_last_progress(d, f));
 	count(&d->shm->stats.done);
+	note_end(d, f, OUTCOME_done);
 	log_debug("job %s (%s) succeeded", f->id, f->kind->name);
 }
 
@@ -23,6 +48,7 @@ static void tell_error(struct dispatcher *d, const struct flight *f, const struc
 {
 	line_ack(f->line, f->id, f->fence, ACK_ERROR, NULL, error);
 	count(&d->shm->stats.failed);
+	note_end(d, f, err_is_temporary(error->code) ? OUTCOME_error : OUTCOME_failed);
 	log_info("job %s (%s) failed: %s", f->id, f->kind->name, error->text);
 }
 
@@ -32,6 +58,7 @@ static void tell_crash(struct dispatcher *d, const struct flight *f, const char 
 	err_set(&e, ERR_CRASHED, "the process that ran the job ended: %s", why);
 	line_ack(f->line, f->id, f->fence, ACK_CRASHED, NULL, &e);
 	count(&d->shm->stats.crashed);
+	note_end(d, f, OUTCOME_crashed);
 	log_warn("job %s (%s) crashed: %s", f->id, f->kind->name, why);
 }
 
@@ -39,12 +66,14 @@ static void tell_back(struct dispatcher *d, const struct flight *f)
 {
 	line_ack(f->line, f->id, f->fence, ACK_GIVE_BACK, NULL, NULL);
 	count(&d->shm->stats.given_back);
+	note_end(d, f, OUTCOME_given_back);
 }
 
 static void tell_cancelled(struct dispatcher *d, const struct flight *f)
 {
 	line_ack(f->line, f->id, f->fence, ACK_CANCELLED, NULL, NULL);
 	count(&d->shm->stats.cancelled);
+	note_end(d, f, OUTCOME_cancelled);
 	log_info("job %s (%s) was cancelled", f->id, f->kind->name);
 }
 
@@ -82,13 +111,33 @@ static void tell_stopped(struct dispatcher *d, const struct flight *f, const cha
 
 static void take_answer(struct dispatcher *d, const struct flight *f, const struct answer *a)
 {
+	struct shm_kind *figures = figures_of(d, f->kind);
 	line_ran(f->line, a->run_us);
+	if (figures != NULL)
+		shm_time(&figures->ran, a->run_us);
 	if (a->done)
 		tell_done(d, f, a);
 	else if (a->error.code == ERR_CANCELLED && f->stop != STOP_NONE)
 		tell_stopped(d, f, "it stopped when it was asked to");
 	else
 		tell_error(d, f, &a->error);
+}
+
+/* Lines that found no room are counted, and told of with the next one that does. */
+void ends_said(void *dispatcher, struct flight *f, const char *text)
+{
+	struct dispatcher *d = dispatcher;
+	char note[80];
+	if (f->unsaid > 0) {
+		snprintf(note, sizeof(note), "... %d lines are left out: the queue did not take them in time", f->unsaid);
+		if (!line_remark(f->line, f->id, f->fence, note, d->now_ms)) {
+			f->unsaid++;
+			return;
+		}
+		f->unsaid = 0;
+	}
+	if (!line_remark(f->line, f->id, f->fence, text, d->now_ms))
+		f->unsaid++;
 }
 
 void ends_take(void *dispatcher, const struct flight *f, enum back how, const struct answer *answer, const char *why)

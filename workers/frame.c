@@ -79,6 +79,12 @@ void answer_put(struct buf *b, const struct answer *a)
 	put_text(b, a->error.text);
 }
 
+void remark_put(struct buf *b, uint32_t number, const char *text)
+{
+	put_u32(b, number);
+	put_text(b, text);
+}
+
 /* ---- reading */
 
 static bool get_bytes(struct cursor *c, void *out, size_t size)
@@ -128,7 +134,7 @@ int frame_find(char *data, size_t len, enum frame_type *type_out, struct cursor 
 	if (len - sizeof(length) < length)
 		return 0;
 	unsigned char type = (unsigned char)data[sizeof(length)];
-	if (type != FRAME_ORDERS && type != FRAME_ANSWERS)
+	if (type != FRAME_ORDERS && type != FRAME_ANSWERS && type != FRAME_REMARKS)
 		return -1;
 	*type_out = type;
 	items_out->at = data + sizeof(length) + 1;
@@ -190,4 +196,25 @@ int answer_next(struct cursor *c, struct answer *out)
 		return -1;
 	out->done = done == 1;
 	return (out->done ? get_result(c, out) : get_error(c, &out->error)) ? 1 : -1;
+}
+
+int remark_next(struct cursor *c, uint32_t *number_out, const char **text_out)
+{
+	char *text;
+	size_t len;
+	if (c->at == c->end)
+		return 0;
+	if (!get_bytes(c, number_out, sizeof(*number_out)) || !get_text(c, &text, &len))
+		return -1;
+	if (len > QUEUE_REMARK_MAX) {
+		len = QUEUE_REMARK_MAX;
+		while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80) /* not within a character */
+			len--;
+		text[len] = '\0';
+	}
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 127)
+			text[i] = ' ';
+	*text_out = text;
+	return 1;
 }

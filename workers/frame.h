@@ -1,4 +1,4 @@
-/* frame.h -- what dispatcher and slot say to each other over their socket pair: frames of orders, frames of answers.
+/* frame.h -- what dispatcher and slot say to each other over their socket pair: frames of orders, answers and remarks.
  *
  * A frame is a 4-byte length (of what follows), one byte that tells what it is, and items. Both sides run the same program,
  * so numbers are in host order; but a slot that a job has broken may send anything, so everything is checked.
@@ -14,7 +14,7 @@
 
 #define FRAME_MAX (4u * 1024 * 1024)
 
-enum frame_type { FRAME_ORDERS = 1, FRAME_ANSWERS = 2 };
+enum frame_type { FRAME_ORDERS = 1, FRAME_ANSWERS = 2, FRAME_REMARKS = 3 };
 
 /* One job to run. Texts point into the frame. */
 struct order {
@@ -39,6 +39,7 @@ size_t frame_begin(struct buf *b, enum frame_type type);
 void frame_end(struct buf *b, size_t start);
 void order_put(struct buf *b, uint32_t number, const struct job *j);
 void answer_put(struct buf *b, const struct answer *a);
+void remark_put(struct buf *b, uint32_t number, const char *text); /* a line that job `number` says */
 
 /* Reading: a cursor over one frame's items; texts in it stay valid as long as the frame's bytes. */
 struct cursor {
@@ -49,5 +50,7 @@ int frame_find(char *data, size_t len, enum frame_type *type_out, struct cursor 
 /* The next item: 1 one, 0 the frame is over, -1 nonsense. */
 int order_next(struct cursor *c, struct order *out) MUST_CHECK;
 int answer_next(struct cursor *c, struct answer *out) MUST_CHECK;
+/* *text_out points into the frame; its control characters were made spaces, and it is cut to QUEUE_REMARK_MAX bytes. */
+int remark_next(struct cursor *c, uint32_t *number_out, const char **text_out) MUST_CHECK;
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/str.h"
 #include "http/server.h"
+#include "kinds/kind.h"
 #include "workers/child.h"
 #include "workers/helpers.h"
 
@@ -62,6 +63,7 @@ static void reply_ready(struct http_request *r, const struct shm_stats *s)
 }
 
 struct health {
+	const struct shm *shm;
 	const struct shm_stats *stats;
 	int64_t told[16]; /* of each counter, so that only what is new is added; one server thread, so no lock */
 };
@@ -70,6 +72,40 @@ static void counter(struct health *h, size_t i, enum metric m, const char *label
 {
 	metrics_add(m, label, (double)(now - h->told[i]));
 	h->told[i] = now;
+}
+
+static void figures_of_times(enum metric m, const char *kind, const struct shm_times *t)
+{
+	uint64_t buckets[METRIC_BUCKETS], sum = 0, count = atomic_load(&t->count);
+	for (size_t i = 0; i < METRIC_BUCKETS; i++)
+		sum += buckets[i] = atomic_load(&t->buckets[i]);
+	/* Read while it is written: what is in a bucket is counted. */
+	metrics_set_histogram(m, kind, buckets, count > sum ? count : sum, (double)atomic_load(&t->sum_us) / 1e6);
+}
+
+/* Kinds that this worker has met. */
+static void figures_of_kinds(const struct shm *shm)
+{
+	static const char *const outcomes[] = {
+#define X(name) #name,
+	        SHM_OUTCOMES(X)
+#undef X
+	};
+	const struct kind *k;
+	for (size_t i = 0; i < SHM_KINDS && (k = kind_at(i)) != NULL; i++) {
+		const struct shm_kind *figures = &shm->kinds[i];
+		char label[64];
+		for (size_t o = 0; o < OUTCOME_COUNT; o++) {
+			uint64_t n = atomic_load(&figures->ends[o]);
+			snprintf(label, sizeof(label), "%s,%s", k->name, outcomes[o]);
+			if (n > 0)
+				metrics_set(METRIC_worker_ends_total, label, (double)n);
+		}
+		if (atomic_load(&figures->waited.count) > 0)
+			figures_of_times(METRIC_worker_wait_seconds, k->name, &figures->waited);
+		if (atomic_load(&figures->ran.count) > 0)
+			figures_of_times(METRIC_worker_run_seconds, k->name, &figures->ran);
+	}
 }
 
 static void reply_metrics(struct http_request *r, struct health *h)
@@ -91,6 +127,7 @@ static void reply_metrics(struct http_request *r, struct health *h)
 	metrics_set(METRIC_worker_slots, "alive", (double)atomic_load(&s->slots));
 	metrics_set(METRIC_worker_step_age_seconds, NULL, (double)(clock_mono_ms() - atomic_load(&s->step_ms)) / 1000.0);
 	metrics_set(METRIC_events_waiting, NULL, (double)atomic_load(&s->events_waiting));
+	figures_of_kinds(h->shm);
 	metrics_print(&out);
 	http_reply_buf(r, 200, "text/plain; version=0.0.4", &out);
 }
@@ -115,7 +152,7 @@ static void health_request(struct http_request *r, void *thread, void *user)
 int health_main(void *arg, int fd)
 {
 	const struct helper_setup *setup = arg;
-	struct health health = {.stats = &setup->shm->stats};
+	struct health health = {.shm = setup->shm, .stats = &setup->shm->stats};
 	struct err e;
 	int port = (int)setting_number(setup->settings, WORKER_HEALTH_PORT);
 	struct http_server_options options = {

@@ -10,8 +10,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define REMARKS_MAX  4096 /* that wait, of one queue */
 #define RETRY_MS     100
 #define RETRY_MAX_MS 1000
+
+struct remark {
+	struct queue_remark what;
+	int64_t said_ms;
+};
 
 static bool route_add(struct line *l, const char *kind, int version, bool quarantined, struct err *e)
 {
@@ -84,6 +90,15 @@ static void acks_drop(struct line *l, size_t n)
 	l->n_acks -= n;
 }
 
+static void remarks_drop(struct line *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		mem_free(&l->remarks[i].what.text);
+	if (n > 0)
+		memmove(l->remarks, l->remarks + n, (l->n_remarks - n) * sizeof(*l->remarks));
+	l->n_remarks -= n;
+}
+
 static void line_due_drop(struct line *l)
 {
 	queue_due_close(l->due, l->n_due);
@@ -115,6 +130,8 @@ void line_close(struct line *l)
 	line_pending_drop(l, l->n_pending);
 	mem_free(&l->acks);
 	mem_free(&l->pending);
+	remarks_drop(l, l->n_remarks);
+	mem_free(&l->remarks);
 	line_due_drop(l);
 	buf_close(&l->progress);
 	buf_close(&l->report);
@@ -161,6 +178,48 @@ void line_pending_drop(struct line *l, size_t n)
 	if (n > 0)
 		memmove(l->pending, l->pending + n, (l->n_pending - n) * sizeof(*l->pending));
 	l->n_pending -= n;
+}
+
+/* ---- what jobs say */
+
+bool line_remark(struct line *l, const char *id, int64_t fence, const char *text, int64_t now_ms)
+{
+	if (l->n_remarks == REMARKS_MAX)
+		return false;
+	if (l->remarks == NULL)
+		l->remarks = mem_array(REMARKS_MAX, sizeof(*l->remarks));
+	struct remark *r = &l->remarks[l->n_remarks++];
+	memcpy(r->what.id, id, sizeof(r->what.id));
+	r->what.fence = fence;
+	r->what.text = mem_strdup(text);
+	r->said_ms = now_ms;
+	return true;
+}
+
+static bool remarks_are_due(const struct line *l, int64_t now_ms)
+{
+	return l->n_remarks > 0 && (l->n_remarks >= QUEUE_BATCH_MAX || now_ms - l->remarked_ms >= LINE_REMARK_MS);
+}
+
+/* Whose lines are not all in this step must end in a later one. */
+static size_t acks_that_may_ride(const struct line *l)
+{
+	size_t n = l->n_acks < QUEUE_BATCH_MAX ? l->n_acks : QUEUE_BATCH_MAX;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = l->n_remarks_riding; k < l->n_remarks; k++)
+			if (str_eq(l->remarks[k].what.id, l->acks[i].id))
+				return i;
+	return n;
+}
+
+static void remarks_ride(struct line *l, struct queue_remark *out, int64_t now_ms)
+{
+	for (size_t i = 0; i < l->n_remarks_riding; i++) {
+		out[i] = l->remarks[i].what;
+		out[i].age_ms = now_ms > l->remarks[i].said_ms ? now_ms - l->remarks[i].said_ms : 0;
+	}
+	if (l->n_remarks_riding > 0)
+		l->remarked_ms = now_ms;
 }
 
 /* ---- trouble */
@@ -212,24 +271,30 @@ bool line_is_free(const struct line *l, int64_t now_ms)
 
 bool line_has_to_step(const struct line *l, int64_t now_ms)
 {
-	return l->again || l->n_acks > 0 || (l->leaving && !l->left) || now_ms - l->stepped_ms >= LINE_TICK_MS;
+	return l->again || l->n_acks > 0 || remarks_are_due(l, now_ms) || (l->leaving && !l->left) ||
+	       now_ms - l->stepped_ms >= LINE_TICK_MS;
 }
 
 void line_step(struct line *l, int want, int64_t now_ms)
 {
 	struct err e;
+	struct queue_remark remarks[QUEUE_BATCH_MAX];
 	if (!line_connect(l, now_ms))
 		return;
 	if (!l->again) {
-		l->n_riding = l->n_acks < QUEUE_BATCH_MAX ? l->n_acks : QUEUE_BATCH_MAX;
+		l->n_remarks_riding = l->n_remarks < QUEUE_BATCH_MAX ? l->n_remarks : QUEUE_BATCH_MAX;
+		l->n_riding = acks_that_may_ride(l);
 		l->want = want;
 		l->promised = l->grant;
 		l->riding_last = l->leaving;
 		/* Cleared here, not at the reply: a wake-up that comes in between speaks of work that this step has not seen. */
 		l->hungry = l->hungry && want == 0;
 	}
+	remarks_ride(l, remarks, now_ms);
 	struct queue_step step = {.acks = l->acks,
 	        .n_acks = l->n_riding,
+	        .remarks = remarks,
+	        .n_remarks = l->n_remarks_riding,
 	        .want = l->want,
 	        .lease_ms = setting_number(l->settings, WORKER_LEASE),
 	        .report = l->report.len > 0 ? buf_text(&l->report) : NULL,
@@ -293,6 +358,8 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	ends_note(l, reply);
 	acks_drop(l, l->n_riding);
 	l->n_riding = 0;
+	remarks_drop(l, l->n_remarks_riding);
+	l->n_remarks_riding = 0;
 	buf_clear(&l->report);
 	l->left = l->riding_last;
 	for (size_t i = 0; i < reply->n_rejected; i++)
@@ -410,6 +477,20 @@ void line_wait_take(struct line *l, int64_t now_ms)
 	l->hungry = !l->drained;   /* also after a failure: look for ourselves */
 	if (got < 0)
 		l->wait_until_ms = now_ms + RETRY_MS;
+}
+
+int64_t line_next_ms(const struct line *l, int64_t now_ms)
+{
+	if (l->call != CALL_NONE)
+		return LINE_TICK_MS;
+	int64_t at = l->stepped_ms + LINE_TICK_MS;
+	if (l->n_remarks > 0 && l->remarked_ms + LINE_REMARK_MS < at)
+		at = l->remarked_ms + LINE_REMARK_MS;
+	if (line_has_to_step(l, now_ms))
+		at = now_ms;
+	if (l->retry_ms > at)
+		at = l->retry_ms;
+	return at - now_ms;
 }
 
 /* ---- looking ahead */

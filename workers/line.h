@@ -14,6 +14,8 @@
 #define LINE_ROUTES  64
 #define LINE_TICK_MS 800 /* a line steps at least so often: a worker not heard for 3 s is taken for dead */
 
+#define LINE_REMARK_MS 250 /* what jobs say for their logs waits no longer */
+
 enum line_call { CALL_NONE, CALL_STEP, CALL_RENEW, CALL_FIRE };
 
 struct line {
@@ -32,6 +34,10 @@ struct line {
 	int64_t began_us;
 	struct queue_renewal renewals[QUEUE_BATCH_MAX];
 	struct buf progress; /* their texts */
+
+	struct remark *remarks; /* what jobs said and is not confirmed; the first n_remarks_riding are in the step under way */
+	size_t n_remarks, n_remarks_riding;
+	int64_t remarked_ms; /* when some rode last */
 
 	bool waiting;          /* a blocking pop is under way */
 	int64_t wait_until_ms; /* begin none before this time */
@@ -69,6 +75,8 @@ void line_close(struct line *l);
 /* Something ended: it rides in the next step. Takes over result and progress (both may be NULL). */
 void line_ack(struct line *l, const char *id, int64_t fence, enum ack_outcome outcome, char *result, const struct err *error);
 void line_ack_done(struct line *l, const char *id, int64_t fence, char *result, char *progress);
+/* A job says a line for its log: it rides in a step within LINE_REMARK_MS, and in no later one than the job's end. False: no room. */
+bool line_remark(struct line *l, const char *id, int64_t fence, const char *text, int64_t now_ms);
 /* May a call be begun now? */
 bool line_is_free(const struct line *l, int64_t now_ms);
 /* Must it step now, whatever there is to claim? */
@@ -84,6 +92,7 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 int line_renew_take(struct line *l, struct queue_renew_reply *reply, int64_t now_ms);
 void line_fire_take(struct line *l, int64_t now_ms);
 void line_wait_take(struct line *l, int64_t now_ms);
+int64_t line_next_ms(const struct line *l, int64_t now_ms); /* look again within so many ms */
 
 /* How many short jobs each slot may hold beyond the running one. */
 int line_ahead(const struct line *l, int64_t now_ms);

@@ -78,3 +78,21 @@ bool shm_progress_read(struct shm_slot *s, uint32_t number, struct job_progress 
 	out->note[sizeof(out->note) - 1] = '\0';
 	return true;
 }
+
+/* One writer, so that reading and writing need not be one step. */
+static void more(_Atomic uint64_t *n, uint64_t by)
+{
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+void shm_time(struct shm_times *t, int64_t us)
+{
+	size_t bucket;
+
+	us = us > 0 ? us : 0;
+	bucket = metrics_bucket((double)us / 1e6);
+	if (bucket < METRIC_BUCKETS)
+		more(&t->buckets[bucket], 1);
+	more(&t->count, 1);
+	more(&t->sum_us, (uint64_t)us);
+}

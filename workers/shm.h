@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/metrics.h"
 #include "job/job.h"
 
 struct shm_slot {
@@ -32,12 +33,35 @@ struct shm_stats {
 	_Atomic int64_t history_written, history_waiting, history_dropped; /* the courier's, too */
 };
 
+#define SHM_KINDS 32 /* kinds beyond are not told apart: they have no figures */
+
+/* How a job came to an end, as far as its worker knows; the names of metric worker_ends_total. */
+#define SHM_OUTCOMES(X) X(done) X(error) X(failed) X(crashed) X(given_back) X(cancelled)
+enum shm_outcome {
+#define X(name) OUTCOME_##name,
+	SHM_OUTCOMES(X)
+#undef X
+	        OUTCOME_COUNT
+};
+
+struct shm_times {
+	_Atomic uint64_t buckets[METRIC_BUCKETS], count, sum_us;
+};
+
+/* Of one kind, by its place in kinds.def. Written by the dispatcher only. */
+struct shm_kind {
+	_Atomic uint64_t ends[OUTCOME_COUNT];
+	struct shm_times waited, ran;
+};
+
 struct shm {
+	struct shm_kind kinds[SHM_KINDS];
 	struct shm_stats stats;
 	int n;
 	struct shm_slot slots[];
 };
 
+void shm_time(struct shm_times *t, int64_t us);        /* note one more */
 struct shm *shm_make(int n, struct err *e) MUST_CHECK; /* lives until the process ends or shm_free */
 void shm_free(struct shm **s);
 void shm_reset(struct shm_slot *s); /* before a slot process is forked onto it */

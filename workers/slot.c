@@ -21,12 +21,8 @@
 
 enum slot_exit { SLOT_DONE = 0, SLOT_NONSENSE = 71 };
 
-bool slot_flush(struct slot_process *p)
+static bool out_send(struct slot_process *p)
 {
-	if (p->unsent_ms == 0)
-		return true;
-	frame_end(&p->out, p->frame_start);
-	p->unsent_ms = 0;
 	for (size_t at = 0; at < p->out.len;) {
 		ssize_t n = send(p->fd, p->out.data + at, p->out.len - at, MSG_NOSIGNAL);
 		if (n < 0 && errno != EINTR)
@@ -35,6 +31,26 @@ bool slot_flush(struct slot_process *p)
 	}
 	buf_clear(&p->out);
 	return true;
+}
+
+bool slot_flush(struct slot_process *p)
+{
+	if (p->unsent_ms == 0)
+		return true;
+	frame_end(&p->out, p->frame_start);
+	p->unsent_ms = 0;
+	return out_send(p);
+}
+
+/* At once: what a job said must be known also when it dies in the next moment. */
+bool slot_say(struct slot_process *p, const char *text)
+{
+	if (!slot_flush(p))
+		return false;
+	size_t start = frame_begin(&p->out, FRAME_REMARKS);
+	remark_put(&p->out, p->number, text);
+	frame_end(&p->out, start);
+	return out_send(p);
 }
 
 static bool answer_send(struct slot_process *p, const struct answer *a, bool now)

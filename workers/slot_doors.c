@@ -8,6 +8,8 @@
 
 #define BUDGET_KEY    "exchange.weight"
 #define BUDGET_WINDOW TIME_MINUTE /* Binance counts per calendar minute */
+#define LOG_RATE      50          /* lines a second */
+#define LOG_BURST     100         /* ... and so many at once */
 #define RATE_MS       500         /* the rate is measured over at least so long */
 
 static bool job_is_stopped(const struct slot_process *p)
@@ -49,10 +51,56 @@ static bool slot_progress(struct job_context *c, int64_t done, int64_t total, co
 	return slot_flush(p) && !job_is_stopped(p);
 }
 
+/* ---- the job's log: bounded, so that a job that never stops talking harms nobody */
+
+static bool log_has_room(struct slot_process *p)
+{
+	int64_t now = clock_mono_ms();
+	p->log_room += (double)(now - p->log_ms) * LOG_RATE / 1000.0;
+	if (p->log_ms == 0 || p->log_room > LOG_BURST)
+		p->log_room = LOG_BURST;
+	p->log_ms = now;
+	if (p->log_room < 1)
+		return false;
+	p->log_room--;
+	return true;
+}
+
+static void say_dropped(struct slot_process *p, bool and_last)
+{
+	char note[100];
+	int dropped = p->log_dropped - and_last;
+	if (dropped > 0) {
+		snprintf(note, sizeof(note), "... %d lines are left out: a job may write %d a second", dropped, LOG_RATE);
+		slot_say(p, note);
+	}
+	if (and_last && p->log_dropped > 0)
+		slot_say(p, p->log_last);
+	p->log_dropped = 0;
+}
+
+static void slot_log_line(struct slot_process *p, const char *text)
+{
+	if (!log_has_room(p)) {
+		p->log_dropped++;
+		snprintf(p->log_last, sizeof(p->log_last), "%s", text);
+		return;
+	}
+	if (p->log_dropped > 0)
+		say_dropped(p, false);
+	log_info("%s", text);
+	slot_say(p, text);
+}
+
 static void slot_log(struct job_context *c, const char *text)
 {
-	UNUSED(c);
-	log_info("%s", text);
+	char line[2 * QUEUE_REMARK_MAX]; /* the dispatcher cuts it, between characters */
+	for (size_t len; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		if (!str_copy_n(line, sizeof(line), text, len < sizeof(line) ? len : sizeof(line) - 1))
+			return;
+		slot_log_line(c->slot, line);
+	}
 }
 
 /* ---- the exchange's budget, shared by all workers through the queue's server */
@@ -114,6 +162,8 @@ void slot_doors_begin(struct slot_process *p, const struct job *job, const struc
 {
 	p->rate_ms = 0;
 	p->rate = 0;
+	p->log_ms = 0;
+	p->log_dropped = 0;
 	p->context = (struct job_context){
 	        .job = job,
 	        .params = params,
@@ -130,6 +180,7 @@ void slot_doors_begin(struct slot_process *p, const struct job *job, const struc
 
 void slot_doors_end(struct slot_process *p)
 {
+	say_dropped(p, true);
 	if (p->cache != NULL)
 		cache_release_all(p->cache);
 	arena_reset(p->context.arena);

@@ -22,6 +22,11 @@ struct slot_process {
 	struct exchange *exchange;
 	struct exchange_budget budget;
 	struct queue *queue; /* for the exchange's budget only */
+	/* the job's log: how many lines it may write now, and how many it could not */
+	double log_room;
+	int64_t log_ms;
+	int log_dropped;
+	char log_last[2 * QUEUE_REMARK_MAX]; /* of those */
 	/* for the rate */
 	int64_t rate_ms, rate_done;
 	double rate;
@@ -30,6 +35,7 @@ struct slot_process {
 void slot_doors_begin(struct slot_process *p, const struct job *job, const struct json *params); /* fill p->context for a job */
 void slot_doors_end(struct slot_process *p);                                                     /* after a job */
 void slot_doors_close(struct slot_process *p);                                                   /* before the process ends */
-bool slot_flush(struct slot_process *p); /* send what is answered; false: the dispatcher is gone */
+bool slot_say(struct slot_process *p, const char *text); /* send a line for the job's log; false: the dispatcher is gone */
+bool slot_flush(struct slot_process *p);                 /* send what is answered; false: the dispatcher is gone */
 
 #endif

@@ -205,6 +205,33 @@ static bool answers_take(struct slots *all, struct slot *s, struct cursor *items
 	return got == 0;
 }
 
+/* Only the job that runs can speak: the first, since jobs end in the order in which they were sent. */
+static bool remarks_take(struct slots *all, struct slot *s, struct cursor *items)
+{
+	uint32_t number;
+	const char *text;
+	int got;
+	while ((got = remark_next(items, &number, &text)) == 1) {
+		if (s->n == 0 || s->flights[0].number != number)
+			return false;
+		all->said(all->user, &s->flights[0], text);
+	}
+	return got == 0;
+}
+
+static bool frame_take(struct slots *all, struct slot *s, enum frame_type type, struct cursor *items)
+{
+	switch (type) {
+	case FRAME_ANSWERS:
+		return answers_take(all, s, items);
+	case FRAME_REMARKS:
+		return remarks_take(all, s, items);
+	case FRAME_ORDERS:
+		break;
+	}
+	return false;
+}
+
 static void frames_take(struct slots *all, struct slot *s)
 {
 	size_t used = 0;
@@ -215,7 +242,7 @@ static void frames_take(struct slots *all, struct slot *s)
 		int got = frame_find(s->in.data + used, s->in.len - used, &type, &items, &size);
 		if (got == 0)
 			break;
-		if (got < 0 || type != FRAME_ANSWERS || !answers_take(all, s, &items)) {
+		if (got < 0 || !frame_take(all, s, type, &items)) {
 			slot_distrust(s);
 			buf_clear(&s->in);
 			return;

@@ -36,6 +36,7 @@ struct flight {
 	int64_t stop_ms;           /* when it was asked to stop */
 	bool termed;               /* SIGTERM was sent */
 	uint32_t progress_version; /* last one told to the queue */
+	int unsaid;                /* lines of its log that found no room */
 };
 
 struct slot {
@@ -74,6 +75,8 @@ struct slots {
 	struct cgroup cgroup;
 	/* Told once for each job that was sent. answer and why are valid during the call. */
 	void (*ended)(void *user, const struct flight *f, enum back how, const struct answer *answer, const char *why);
+	/* A job says a line for its log. */
+	void (*said)(void *user, struct flight *f, const char *text);
 	void *user;
 };
 

@@ -23,12 +23,16 @@
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:L:<id>          list    what a job said while it ran: its log
+--   T:load            string  ready and running jobs together
+--   T:ev              stream  changes of state, while somebody listens
 --   T:D:<id>          hash    what a job waits for and what that gave, see 78_flow.lua
 --   T:ob, T:om        zset    word for jobs of other shards, and the marker that those pop who carry it
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
 --   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since,
 --                             c:<worker> command, v<class> virtual time,
---                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted
+--                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted, ev until when
+--                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals
 --
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.
@@ -37,7 +41,7 @@
 -- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
 -- o ghosts, h timeline, S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out. The field s is
 -- <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its flags: a h i t u S D it has such a field,
--- w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
+-- L a log, w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
 -- there or moved to another (searching a lane would cost its length). Field o names these lanes by their priorities, one digit each, or one
 -- letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no
 -- ghost.
@@ -83,6 +87,9 @@ local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.
 local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
 local history = {} -- 25_history.lua
 
+-- What moves in this call, for those who listen (16_changes.lua). on: does anybody? nil: not known yet.
+local changes = { list = {} }
+
 local function enter(keys, args)
 	history.ids, history.mode = {}, nil
 	call = redis.call
@@ -94,6 +101,15 @@ local function enter(keys, args)
 	J = T .. ':j:'
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
+	changes.on = nil
+	if changes.list[1] then
+		changes.list = {}
+	end
+end
+
+-- until_ms: field ev of T:n.
+function changes.look(until_ms)
+	changes.on = until_ms and tonumber(until_ms) > now or false
 end
 
 local function count(name, by)
@@ -105,8 +121,19 @@ local function set(name, value)
 	sets[#sets + 1] = value
 end
 
+-- What waits and runs, as one number for autoscalers. Whoever has just read the counters writes it anew, so that it heals.
+local function keep_load()
+	local by = (deltas.r or 0) + (deltas.run or 0)
+	if by ~= 0 and known.r and known.run then
+		call('SET', T .. ':load', string.format('%.0f', known.r + known.run + by))
+	elseif by ~= 0 then
+		call('INCRBY', T .. ':load', by)
+	end
+end
+
 -- Counters that were read in this call are written with all else that is set, the others by themselves.
 local function leave()
+	keep_load()
 	history.flush()
 	for name, by in pairs(deltas) do
 		if known[name] then
@@ -117,6 +144,9 @@ local function leave()
 	end
 	if #sets > 0 then
 		call('HSET', T .. ':n', unpack(sets))
+	end
+	if changes.list[1] then
+		changes.write()
 	end
 end
 
@@ -156,6 +186,9 @@ local function move(key, job, to, ...)
 	end
 	job.state = to
 	save(key, job, ...)
+	if changes.on ~= false then
+		changes.note(key, to)
+	end
 end
 
 local function has_flag(job, flag)

@@ -18,6 +18,9 @@ local function finish(id, key, job, to, ...)
 	local was, ttl = job.state, (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
 	move(key, job, to, 'e', now_text, ...)
 	call('PEXPIRE', key, ttl)
+	if has_flag(job, 'L') then
+		call('PEXPIRE', T .. ':L:' .. id, ttl)
+	end
 	if has_flag(job, 'u') then
 		free_unique(call('HGET', key, 'u'), id)
 	end
@@ -58,6 +61,8 @@ local function crash(id, key, job, why)
 	local counts = plan.errors .. ' ' .. crashes
 	set_flag(job, 'a')
 	timeline.note(key, job, 'crashed', why)
+	count('crs', 1)
+	remarks.say(id, job, 'crashed: ' .. why)
 	if has_flag(job, 'c') then
 		return finish(id, key, job, CANCELLED, 'a', counts)
 	end
@@ -100,6 +105,7 @@ function ACKS.E(id, key, job, a, text)
 	local errors = plan.errors + 1
 	local counts, why = errors .. ' ' .. plan.crashes, code .. ' ' .. text
 	set_flag(job, 'a')
+	remarks.say(id, job, 'attempt ' .. errors .. ' failed: ' .. code .. ': ' .. text)
 	if temporary == '0' then
 		return finish(id, key, job, FAILED, 'a', counts, 'E', why)
 	end
@@ -111,6 +117,7 @@ function ACKS.E(id, key, job, a, text)
 	end
 	local due = now + (after ~= '0' and tonumber(after) or backoff(plan, errors, tonumber(chance) / 65536))
 	timeline.note(key, job, 'error', string.format('%s: %s; again in %.1f s', code, string.sub(text, 1, 250), (due - now) / 1000))
+	count('ret', 1)
 	move(key, job, RETRYING, 'a', counts, 'E', why, 'd', due)
 	call('ZADD', T .. ':d', due, id)
 end
@@ -152,6 +159,9 @@ local function settle(id, key, s, fence, result)
 	end
 	call('PEXPIRE', key, opt.result_ttl)
 	count('done', 1)
+	if changes.on then
+		changes.note(key, SUCCEEDED)
+	end
 	return true
 end
 

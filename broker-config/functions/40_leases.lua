@@ -9,6 +9,9 @@ local function reap_leases(worker, ids, why)
 		end
 	end
 	drop_leases(worker, ids)
+	if #ids > 0 then
+		count('rec', #ids)
+	end
 	return #ids
 end
 

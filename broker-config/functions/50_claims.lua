@@ -59,7 +59,7 @@ local function claim_of(id, key, job, k, params)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
 	local inputs = has_flag(job, 'D') and flow.inputs(id)
-	return { id, job.fence, route_of(k, job), params, counts, trace, inputs }
+	return { id, job.fence, route_of(k, job), params, counts, trace, false, inputs } -- not when it was due: it is counted once
 end
 
 -- The next fence, as text: the thousands are the same for a whole batch, nearly always.
@@ -83,11 +83,11 @@ local function lay_ghost(key, job, mark)
 	return true
 end
 
--- It is ours: into the answer and the leases. counts, trace: false when there are none.
-local function hand_over(c, id, fence, route, params, counts, trace)
+-- It is ours: into the answer and the leases. counts, trace: false when there are none. since: when it was due.
+local function hand_over(c, id, fence, route, params, counts, trace, since)
 	local leases, claims = c.leases, c.claims
 	c.bytes = c.bytes + (params and #params or 2)
-	claims[#claims + 1] = { id, fence, route, params, counts, trace }
+	claims[#claims + 1] = { id, fence, route, params, counts, trace, since }
 	leases[#leases + 1] = c.until_ms
 	leases[#leases + 1] = id
 end
@@ -95,11 +95,14 @@ end
 -- One job becomes ours. False: the id was a ghost, or what is left of a job that has vanished.
 local function take(c, id, lane)
 	local key = J .. id
-	local h = call('HMGET', key, 's', 'k', 'p')
+	local h = call('HMGET', key, 's', 'k', 'p', 'c', 'd')
 	if h[1] == FRESH then
 		local fence = fence_text(c)
 		call('HSET', key, 's', CLAIMED .. fence, 'w', c.worker, 'b', now_text)
-		hand_over(c, id, fence, h[2], h[3], false, false)
+		hand_over(c, id, fence, h[2], h[3], false, false, h[4])
+		if changes.on then
+			changes.note(key, RUNNING, kind_of(h[2]))
+		end
 		return true
 	end
 	local job = parse(h[1])
@@ -113,10 +116,10 @@ local function take(c, id, lane)
 	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	hand_over(c, id, job.fence, route_of(h[2], job), h[3], counts, trace)
+	hand_over(c, id, job.fence, route_of(h[2], job), h[3], counts, trace, h[5] or h[4])
 	if has_flag(job, 'D') then
 		local inputs, bytes = flow.inputs(id)
-		c.claims[#c.claims][7], c.bytes = inputs, c.bytes + bytes
+		c.claims[#c.claims][8], c.bytes = inputs, c.bytes + bytes
 	end
 	return true
 end

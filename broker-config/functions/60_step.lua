@@ -37,11 +37,25 @@ local function trim_old()
 	set('op', #ids < 64 and 0 or from + 64 - gone)
 end
 
+-- Jobs ended per second, lately: a moving average over some 20 s.
+local function measure_drain()
+	local h = call('HMGET', T .. ':n', 'hd', 'ht', 'hr')
+	local done = known.done + (deltas.done or 0)
+	set('hd', string.format('%.0f', done))
+	set('ht', now_text)
+	if h[1] and now > tonumber(h[2]) then
+		local ms = now - tonumber(h[2])
+		local old = math.exp(-ms / 20000)
+		set('hr', string.format('%.6f', tonumber(h[3] or 0) * old + (done - tonumber(h[1])) * 1000 / ms * (1 - old)))
+	end
+end
+
 local function keep_house(last)
 	if last and now - tonumber(last) < 1000 then
 		return
 	end
 	set('mt', now_text)
+	measure_drain()
 	trim_ends(':x', opt.dead_ttl)
 	trim_ends(':f', opt.dead_ttl)
 	trim_ends(':k', opt.result_ttl)
@@ -97,7 +111,7 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'c:' .. c.worker, 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'ev', 'c:' .. c.worker, 'r', 'run', 'done' }
 	local fixed = #names
 	for i, route in ipairs(c.routes) do
 		names[fixed + i] = 'r:' .. route
@@ -105,7 +119,8 @@ local function read_counters(c)
 	names[#names + 1] = 'hq'
 	names[#names + 1] = 'hm'
 	local h = call('HMGET', T .. ':n', unpack(names))
-	for i = 9, #names do
+	changes.look(h[8])
+	for i = 10, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, route in ipairs(c.routes) do
@@ -117,7 +132,8 @@ local function read_counters(c)
 	return h
 end
 
--- worker, seq, lease, want, number of routes, routes, number of acks, acks, and when there is a report its word and its text
+-- worker, seq, lease, want, number of routes, routes, number of acks, acks, and when there are remarks or a report: number of remarks,
+-- remarks, and of a report its word and its text
 local function step(keys, args)
 	enter(keys, args)
 	local worker, seq, lease, n_routes = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
@@ -139,10 +155,15 @@ local function step(keys, args)
 		c.paused, c.want = true, 0
 	end
 	local n_acks = tonumber(args[10 + n_routes])
+	local command, after, word = h[9], 11 + n_routes + 5 * n_acks, nil
+	if args[after] then
+		remarks.take(args, after)
+		after = after + 1 + 4 * tonumber(args[after])
+		word = args[after]
+	end
 	local rejected = apply_acks(worker, args, 11 + n_routes, n_acks)
-	local command, word = h[8], args[11 + n_routes + 5 * n_acks]
 	if word then
-		command = workers.hear(worker, c.routes, word, args[12 + n_routes + 5 * n_acks], command)
+		command = workers.hear(worker, c.routes, word, args[after + 1], command)
 	end
 	local silence_end = keep_time(h[2], h[3])
 	-- Often enough as often as it is noted that we live.
@@ -174,7 +195,8 @@ end
 local function renew(keys, args)
 	enter(keys, args)
 	local worker, lease, lost, cancel, leases = args[5], tonumber(args[6]), {}, {}, {}
-	local h = call('HMGET', T .. ':n', 't', 'ge', 'rt')
+	local h = call('HMGET', T .. ':n', 't', 'ge', 'rt', 'ev')
+	changes.look(h[4])
 	local silence_end = keep_time(h[1], h[2])
 	for i = 8, 7 + tonumber(args[7]) * 3, 3 do
 		local key = T .. ':j:' .. args[i]

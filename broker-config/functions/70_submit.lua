@@ -80,6 +80,9 @@ local function store_job(item, args, first, last)
 		call('HSET', key, 's', READY .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
 		put(back, item.route, item.lane, item.id)
 	end
+	if changes.on ~= false then
+		changes.note(key, item.held and WAITING or item.due > now and SCHEDULED or READY, item.kind)
+	end
 end
 
 -- Returns outcome and id. room: may the queue still grow?
@@ -141,7 +144,9 @@ local function any_known(args, at, n)
 end
 
 local function waiting_count()
-	return tonumber(call('HGET', T .. ':n', 'r') or 0) + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
+	local h = call('HMGET', T .. ':n', 'r', 'ev')
+	changes.look(h[2])
+	return tonumber(h[1] or 0) + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
 end
 
 -- max_length, memory full (0, 1), n, then for each item: id, route, lane, idempotency key, fingerprint, unique key, policy, held,

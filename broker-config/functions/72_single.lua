@@ -32,7 +32,7 @@ local function replay_job(id, key, job)
 	call('ZREM', T .. END_INDEX[job.state], id)
 	timeline.note_anew(key, job, 'replayed')
 	clear_flags(job, 'acQ')
-	if has_flag(job, 'D') and flow.waits(id) then
+	if has_flag(job, 'D') and job.state ~= DEAD and flow.waits(id) then -- a dead one has run, whatever it waited for
 		call('ZADD', T .. ':h', now, id)
 		move(key, job, WAITING)
 	else
@@ -40,6 +40,9 @@ local function replay_job(id, key, job)
 		move(key, job, READY)
 	end
 	call('PERSIST', key)
+	if has_flag(job, 'L') then
+		call('PERSIST', T .. ':L:' .. id)
+	end
 	call('HDEL', key, 'a', 'e', 'E', 'R', 'n', 'd')
 	flow.replayed(id, key, job)
 	return true

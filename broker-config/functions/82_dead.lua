@@ -1,5 +1,7 @@
 -- dead: letters searched, replayed, deleted.
 
+do -- nobody else uses these names, and a text may have 200 of them
+
 -- The job, if it is one of those looked for.
 local function dead_match(key, f)
 	local h = call('HMGET', key, 's', 'k', 'E')
@@ -51,7 +53,7 @@ local function delete_job(id, key, job)
 		end
 	end
 	call('ZREM', T .. END_INDEX[job.state], id)
-	call('UNLINK', key, T .. ':D:' .. id)
+	call('UNLINK', key, T .. ':D:' .. id, T .. ':L:' .. id)
 	return true
 end
 
@@ -76,3 +78,4 @@ end
 register('dead_list', dead_list, 'no-writes')
 register('dead_act', dead_act, 'allow-oom')
 
+end

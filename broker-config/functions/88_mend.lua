@@ -70,7 +70,7 @@ end
 
 -- An id that no record knows leaves the index where it was found.
 function mend.drop(id, at)
-	if string.sub(at, 1, 2) == 'D:' then
+	if string.sub(at, 1, 2) == 'D:' or string.sub(at, 1, 2) == 'L:' then
 		return call('UNLINK', T .. ':' .. at)
 	end
 	if at == 'd' or at == 'h' or string.sub(at, 1, 2) == 'l:' then
@@ -137,6 +137,20 @@ function mend.lanes(id, key, job, k, lane, at)
 	return changed
 end
 
+-- A log vanishes with its record, which says that it has one.
+function mend.log(id, key, job)
+	local log, left, ttl = T .. ':L:' .. id, call('PTTL', T .. ':L:' .. id), call('PTTL', key)
+	if left == -2 then
+		return 0
+	end
+	local known = has_flag(job, 'L')
+	set_flag(job, 'L')
+	if ttl >= 0 and left == -1 then
+		return call('PEXPIRE', log, ttl)
+	end
+	return ttl == -1 and left >= 0 and call('PERSIST', log) or known and 0 or 1
+end
+
 -- The flag of ghosts and their field say the same; what lives does not vanish, what has ended does.
 function mend.record(id, key, job)
 	local changed, ghosts, ttl = 0, call('HGET', key, 'o'), call('PTTL', key)
@@ -150,6 +164,7 @@ function mend.record(id, key, job)
 	elseif job.state >= SUCCEEDED and ttl < 0 then
 		changed = changed + call('PEXPIRE', key, (job.state == FAILED or job.state == DEAD) and opt.dead_ttl or opt.result_ttl)
 	end
+	changed = changed + mend.log(id, key, job)
 	for state, index in pairs(END_INDEX) do
 		if state == job.state then
 			changed = changed + call('ZADD', T .. index, 'NX', call('HGET', key, 'e') or now_text, id)
@@ -229,14 +244,20 @@ end
 
 -- name, what it said, what was counted, '1': although the queue is not paused
 function mend.counter(name, said, counted, force)
-	local h = call('HMGET', T .. ':n', 'p', name)
-	if (h[2] or '0') ~= said then
+	local h, load = call('HMGET', T .. ':n', 'p', name), name == 'load'
+	if ((load and call('GET', T .. ':load') or h[2]) or '0') ~= said then
 		return 0
 	end
 	if not h[1] and force ~= '1' then
 		return 'counters are set in a paused queue only, where they stand still: pause it, or say --force'
 	end
-	call('HSET', T .. ':n', name, counted)
+	if not load then
+		call('HSET', T .. ':n', name, counted)
+	end
+	if call('EXISTS', T .. ':load') == 1 then
+		local n = call('HMGET', T .. ':n', 'r', 'run')
+		call('SET', T .. ':load', string.format('%.0f', (n[1] or 0) + (n[2] or 0)))
+	end
 	return 1
 end
 

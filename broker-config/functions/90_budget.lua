@@ -1,5 +1,7 @@
 -- budget: shared rate budgets with cost.
 
+do -- nobody else uses these names, and a text may have 200 of them
+
 -- A budget is a hash with a tag of its own: s start of the window, u used in it, x stopped until.
 local function budget_of(keys, window)
 	call = redis.call
@@ -43,3 +45,4 @@ end
 register('budget_take', budget_take, 'allow-oom')
 register('budget_correct', budget_correct, 'allow-oom')
 
+end

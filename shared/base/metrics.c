@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#define LABELS_MAX 64
+#define LABELS_MAX 64 /* of a metric with one label; with two, twice as many */
 #define LABEL_SIZE 64
 
 enum metric_type { counter, gauge, histogram };
@@ -24,10 +24,10 @@ static const struct metric_info infos[METRIC_COUNT] = {
 };
 
 static const char *const bucket_names[] = {"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1",
-        "0.25", "0.5", "1", "2.5", "5", "10", "25", "50", "100"};
+        "0.25", "0.5", "1", "2.5", "5", "10", "25", "50", "100", "300", "1000", "3600"};
 static const double bucket_limits[] = {
-        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100};
-#define BUCKETS ARRAY_LEN(bucket_limits)
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 300, 1000, 3600};
+#define BUCKETS METRIC_BUCKETS
 
 struct series {
 	char label[LABEL_SIZE];
@@ -38,7 +38,7 @@ struct series {
 
 struct metric_state {
 	size_t n;
-	struct series series[LABELS_MAX + 1]; /* the last one is "other" */
+	struct series series[2 * LABELS_MAX + 1]; /* the last one is "other" */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -63,7 +63,7 @@ static struct series *find_or_make(enum metric m, const char *label)
 	if (strlen(label) >= LABEL_SIZE)
 		label = "other";
 	found = find(s, label);
-	if (!found && s->n >= LABELS_MAX) {
+	if (!found && s->n >= (strchr(infos[m].label, ',') ? 2 : 1) * LABELS_MAX) {
 		label = "other";
 		found = find(s, label);
 	}
@@ -83,20 +83,40 @@ void metrics_add(enum metric m, const char *label, double v)
 
 void metrics_set(enum metric m, const char *label, double v)
 {
-	assert(infos[m].type == gauge);
+	assert(infos[m].type != histogram);
 	pthread_mutex_lock(&lock);
 	find_or_make(m, label)->value = v;
+	pthread_mutex_unlock(&lock);
+}
+
+size_t metrics_bucket(double seconds)
+{
+	size_t i = 0;
+
+	while (i < BUCKETS && !(seconds <= bucket_limits[i]))
+		i++;
+	return i;
+}
+
+void metrics_set_histogram(enum metric m, const char *label, const uint64_t buckets[METRIC_BUCKETS], uint64_t count, double sum)
+{
+	struct series *s;
+
+	assert(infos[m].type == histogram);
+	pthread_mutex_lock(&lock);
+	s = find_or_make(m, label);
+	s->value = sum;
+	s->count = count;
+	memcpy(s->buckets, buckets, sizeof(s->buckets));
 	pthread_mutex_unlock(&lock);
 }
 
 void metrics_observe(enum metric m, const char *label, double seconds)
 {
 	struct series *s;
-	size_t i = 0;
+	size_t i = metrics_bucket(seconds);
 
 	assert(infos[m].type == histogram);
-	while (i < BUCKETS && !(seconds <= bucket_limits[i]))
-		i++;
 	pthread_mutex_lock(&lock);
 	s = find_or_make(m, label);
 	s->value += seconds;
@@ -118,6 +138,26 @@ static void add_value(struct buf *out, double v)
 	buf_addf(out, " %s\n", isinf(v) ? (v < 0 ? "-Inf" : "+Inf") : isnan(v) ? "NaN" : text);
 }
 
+/* name="value", and a second one when there are two names. One that has no value of its own counts as "other". */
+static void add_labels(struct buf *out, const char *names, const char *values)
+{
+	while (*names) {
+		size_t name = strcspn(names, ","), value = names[name] ? strcspn(values, ",") : strlen(values);
+
+		buf_addf(out, "%.*s=\"", (int)name, names);
+		for (size_t i = 0; i < value; i++)
+			buf_addf(out, values[i] == '\\' || values[i] == '"' ? "\\%c" : values[i] == '\n' ? "\\n" : "%c", values[i]);
+		buf_adds(out, value || !names[name] ? "\"" : "other\"");
+		names += name;
+		values += value + (names[0] && values[value]);
+		if (*names) {
+			buf_addc(out, ',');
+			names++;
+			values = *values ? values : "other";
+		}
+	}
+}
+
 /* barque_NAME SUFFIX {label="value",le="..."}; the braces only when there is something in them. */
 static void add_series_name(struct buf *out, const struct metric_info *info, const char *suffix, const struct series *s, const char *le)
 {
@@ -128,10 +168,7 @@ static void add_series_name(struct buf *out, const struct metric_info *info, con
 		return;
 	buf_addc(out, '{');
 	if (info->label[0]) {
-		buf_addf(out, "%s=\"", info->label);
-		for (const char *p = s->label; *p; p++)
-			buf_addf(out, *p == '\\' || *p == '"' ? "\\%c" : *p == '\n' ? "\\n" : "%c", *p);
-		buf_addc(out, '"');
+		add_labels(out, info->label, s->label);
 		comma = ",";
 	}
 	if (le)

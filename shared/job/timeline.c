@@ -155,7 +155,9 @@ void timeline_of(const struct job *j, int64_t now_ms, struct timeline *out)
 		add_text(out, j->started_at, "claimed", j->worker);
 	sort(out);
 	if (j->finished_at)
-		add_text(out, j->finished_at, job_state_name(j->state), j->error.text);
+		/* Of the others the error is that of an attempt before. */
+		add_text(out, j->finished_at, job_state_name(j->state),
+		        j->state == JOB_FAILED || j->state == JOB_DEAD ? j->error.text : NULL);
 	measure(j, out, now_ms);
 }
 

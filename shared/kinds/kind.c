@@ -26,6 +26,18 @@ const struct kind *kind_of(const char *name)
 	return NULL;
 }
 
+void kind_log(struct job_context *c, const char *fmt, ...)
+{
+	struct buf line = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_addv(&line, fmt, ap);
+	va_end(ap);
+	c->log(c, buf_text(&line));
+	buf_close(&line);
+}
+
 int kind_oldest(const struct kind *k)
 {
 	return k->oldest_version > 0 && k->oldest_version < k->version ? k->oldest_version : k->version;

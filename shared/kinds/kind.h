@@ -30,7 +30,8 @@ struct job_context {
 	const char *records_dir;
 	/* Tell how far it is (cheap: shared memory); false: stop now, clean up, return ERR_CANCELLED. */
 	bool (*progress)(struct job_context *c, int64_t done, int64_t total, const char *unit, const char *note);
-	void (*log)(struct job_context *c, const char *text); /* a line for the job's own log */
+	/* A line for the job's own log, read live at /api/jobs/{id}/logs: what a person would want to know, at most 50 a second. */
+	void (*log)(struct job_context *c, const char *text);
 };
 
 struct kind {
@@ -57,6 +58,8 @@ struct kind {
 const struct kind *kind_of(const char *name); /* NULL: no such kind */
 const struct kind *kind_at(size_t i);         /* NULL after the last */
 int kind_oldest(const struct kind *k);        /* the oldest version that it understands */
+/* c->log, formatted. */
+void kind_log(struct job_context *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Check params text or tree of a kind; gives the normalised object, or NULL with ERR_INVALID. */
 struct json *kind_check(const struct kind *k, const struct json *params, bool unknown_ok, struct err *e) MUST_CHECK;
 

@@ -271,6 +271,10 @@ static bool run_on(struct market *m, struct json **result_out, struct err *e)
 		return err_set(e, ERR_INVALID, "parameter strategy names none that exists");
 	if (!s->run(json_get(c->params, "params"), &data, c->arena, &r, e))
 		return false;
+	kind_log(c, "%zu series of K-lines, %lld bars read", m->n_used, (long long)r.bars_read);
+	for (size_t i = 0; i < r.n_warnings; i++)
+		kind_log(c, "warning: %s", r.warnings[i]);
+	kind_log(c, "%zu trades, %.2f became %.2f", r.n_trades, r.initial_capital, r.final_capital);
 	struct json *summary = summary_make(m, &r, e);
 	if (summary == NULL)
 		return false;

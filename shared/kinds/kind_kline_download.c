@@ -282,9 +282,11 @@ static void tally_done(struct tally *t, const struct download *d, const char *sy
 	t->present += r->present;
 	t->done++;
 	t->in_a_row = 0;
+	kind_log(d->context, "%s %s: %lld new, %lld changed, %lld were there%s", symbol, interval_name(d->interval), (long long)r->inserted,
+	        (long long)r->updated, (long long)(r->same + r->present), r->absent > 0 ? "; the exchange lacks some" : "");
 }
 
-static void tally_failed(struct tally *t, const char *symbol, const struct err *e)
+static void tally_failed(struct tally *t, const struct download *d, const char *symbol, const struct err *e)
 {
 	struct json *o = json_new_object();
 	json_put_text(o, "symbol", symbol);
@@ -292,6 +294,10 @@ static void tally_failed(struct tally *t, const char *symbol, const struct err *
 	json_put_text(o, "message", e->text);
 	json_push(t->failed, o);
 	t->unknown += e->code == ERR_NOT_FOUND;
+	if (strncmp(e->text, symbol, strlen(symbol)) == 0)
+		kind_log(d->context, "%s", e->text);
+	else
+		kind_log(d->context, "%s: %s", symbol, e->text);
 	if (!err_is_temporary(e->code)) {
 		t->in_a_row = 0;
 		return;
@@ -329,7 +335,7 @@ static bool download_all(struct download *d, const struct symbols *s, struct tal
 		if (ok)
 			tally_done(t, d, s->names[i], &r);
 		else if (why.code != ERR_CANCELLED)
-			tally_failed(t, s->names[i], &why);
+			tally_failed(t, d, s->names[i], &why);
 		else {
 			*e = why;
 			return false;
@@ -393,6 +399,7 @@ static bool run(struct job_context *c, struct json **result_out, struct err *e)
 	if (!range_set(&d, c->params, e) || !symbols_find(&d, c->params, &symbols, e))
 		return false;
 	d.n_series = symbols.n;
+	kind_log(c, "%zu symbols, up to %lld %s K-lines each", symbols.n, (long long)download_count(&d), interval_name(d.interval));
 	struct tally t = {.symbols = json_new_array(), .failed = json_new_array(), .from = d.from, .to = d.to};
 	if (d.interval == INTERVAL_3d)
 		t.to = t.from - 1;

@@ -7,6 +7,7 @@
 #include "market/integrity.h"
 
 #define INTERVAL_CHOICES "1m|3m|5m|15m|30m|1h|2h|4h|6h|8h|12h|1d|3d|1w|1M"
+#define HOLES_LOGGED     100
 #define RESULT_BYTES     (900 * 1024) /* a job's result may have 1 MiB */
 
 static const struct param params[] = {
@@ -130,6 +131,19 @@ static bool look_at_all(struct look *l, struct integrity *items, struct err *e)
 	return ok;
 }
 
+static void log_holes(struct look *l, const struct integrity *items)
+{
+	size_t holed = 0;
+	for (size_t i = 0; i < l->n; i++)
+		holed += items[i].missing_bars > 0;
+	kind_log(l->context, "%zu symbols looked at, %zu of them with holes", l->n, holed);
+	for (size_t i = 0, told = 0; i < l->n && told < HOLES_LOGGED; i++)
+		if (items[i].missing_bars > 0) {
+			kind_log(l->context, "%s: %lld bars are missing", items[i].symbol, (long long)items[i].missing_bars);
+			told++;
+		}
+}
+
 /* Many holes in many series may make the result too long: then each shows fewer of them; the counts stay whole. */
 static struct json *result_make(struct integrity *items, size_t n, struct err *e)
 {
@@ -172,6 +186,7 @@ static bool run(struct job_context *c, struct json **result_out, struct err *e)
 	struct integrity *items = arena_array(c->arena, l.n + 1, sizeof(*items));
 	if (!look_at_all(&l, items, e))
 		return false;
+	log_holes(&l, items);
 	*result_out = result_make(items, l.n, e);
 	if (*result_out != NULL)
 		result_add_question(*result_out, c->params);

@@ -17,6 +17,7 @@ static const struct param params[] = {
                 .max = 1000,
                 .help = "fail so many attempts temporarily, then succeed; 0: fail for good"},
         {.name = "payload", .type = PARAM_TEXT, .min = 0, .max = 65536, .help = "any text; comes back in the result"},
+        {.name = "say", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 100000, .help = "write so many lines into its log"},
 #ifdef BARQUE_FAILPOINTS
         {.name = "crash", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 31, .help = "die by this signal"},
         {.name = "spin", .type = PARAM_FLAG, .fallback = "false", .help = "run for ever and listen to nobody"},
@@ -101,8 +102,16 @@ static bool misbehave(struct job_context *c, struct err *e)
 }
 #endif
 
+static void say(struct job_context *c)
+{
+	int64_t n = json_get_int(c->params, "say", 0);
+	for (int64_t i = 1; i <= n; i++)
+		kind_log(c, "line %lld of %lld", (long long)i, (long long)n);
+}
+
 static bool work(struct job_context *c, struct json **result_out, struct err *e)
 {
+	say(c);
 	int64_t sleep_ms = json_get_int(c->params, "sleep_ms", 0);
 	int64_t fail_times = json_get_int(c->params, "fail_times", 0);
 	const char *fail = json_get_text(c->params, "fail", NULL);

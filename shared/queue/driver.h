@@ -11,6 +11,7 @@
 #include "queue/history.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
+#include "queue/seeing.h"
 #include "queue/workers.h"
 
 #define QUEUE_TAIL 20 /* digits of an id after queue and shard: its name within the shard */
@@ -85,6 +86,11 @@ struct queue_driver {
 	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);
 	bool (*ping)(struct queue *q, struct err *e);
+	int (*log)(struct queue *q, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
+	bool (*show_many)(struct queue *q, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
+	bool (*revisions)(struct queue *q, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e);
+	bool (*backlog)(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e);
+	bool (*changes)(struct queue *q, const char *queue, const char *after, struct queue_changes *out, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
 	bool (*look)(struct queue *q, const char *queue, struct queue_look *l, struct err *e);
 	int (*mend)(struct queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e);

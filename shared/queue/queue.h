@@ -188,14 +188,27 @@ struct queue_ack {
 };
 
 struct queue_claim {
-	struct job
-	        job; /* id, kind, kind_version, params, attempt, crashes, quarantined, fence, trace, cancel_asked are filled; job_close it */
+	/* id, kind, kind_version, params, attempt, crashes, quarantined, fence, trace, cancel_asked and run_at (when it was due) are filled; job_close it. Its
+	 * fence is the server's time in us, or a little more. */
+	struct job job;
 };
+
+/* A line for the log of a job that runs. */
+struct queue_remark {
+	char id[JOB_ID];
+	int64_t fence;
+	int64_t age_ms; /* since it was said */
+	char *text;     /* at most QUEUE_REMARK_MAX bytes, no control characters; owned by the caller */
+};
+#define QUEUE_REMARK_MAX 500
 
 struct queue_step {
 	const struct queue_ack *acks;
 	size_t n_acks; /* <= QUEUE_BATCH_MAX */
-	int want;      /* claims wanted, 0..QUEUE_BATCH_MAX */
+	/* Written before the ends are, so that whoever sees an end sees all that was said before it. <= QUEUE_BATCH_MAX */
+	const struct queue_remark *remarks;
+	size_t n_remarks;
+	int want; /* claims wanted, 0..QUEUE_BATCH_MAX */
 	int64_t lease_ms;
 	const char *report; /* JSON text about the dispatcher, for whoever looks at its queue; NULL: none this time */
 	bool last;          /* it will step no more: with this it is gone, and its report and what it was told with it */

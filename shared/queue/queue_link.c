@@ -75,6 +75,24 @@ void queue_link_close(struct queue_link **l)
 	*l = NULL;
 }
 
+static bool check_remarks(const struct queue_link *l, const struct queue_step *s, struct err *e)
+{
+	char queue[JOB_NAME];
+	int shard;
+
+	if (s->n_remarks > QUEUE_BATCH_MAX)
+		return err_set(e, ERR_INVALID, "a step carries at most %d lines of logs, not %zu", QUEUE_BATCH_MAX, s->n_remarks);
+	for (size_t i = 0; i < s->n_remarks; i++) {
+		const struct queue_remark *r = &s->remarks[i];
+
+		if (!job_id_parse(r->id, queue, &shard) || shard || !str_eq(queue, l->queue))
+			return err_set(e, ERR_INVALID, "%.60s is no job of queue %s", r->id, l->queue);
+		if (!r->text || strlen(r->text) > QUEUE_REMARK_MAX || r->age_ms < 0)
+			return err_set(e, ERR_INVALID, "a line of a log has at most %d bytes", QUEUE_REMARK_MAX);
+	}
+	return true;
+}
+
 static bool check_step(const struct queue_link *l, const struct queue_step *s, struct err *e)
 {
 	char queue[JOB_NAME];
@@ -89,7 +107,7 @@ static bool check_step(const struct queue_link *l, const struct queue_step *s, s
 	for (size_t i = 0; i < s->n_acks; i++)
 		if (!job_id_parse(s->acks[i].id, queue, &shard) || shard || !str_eq(queue, l->queue))
 			return err_set(e, ERR_INVALID, "%.60s is no job of queue %s", s->acks[i].id, l->queue);
-	return true;
+	return check_remarks(l, s, e);
 }
 
 bool queue_link_step_begin(struct queue_link *l, const struct queue_step *s, struct err *e)

@@ -15,10 +15,11 @@
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;       /* '!' record; 'D' what it waits for; x f k listed as ended; else the place: d schedule, r lane, l lease, h held */
+	char what; /* '!' record; 'D' what it waits for; 'L' its log; x f k listed as ended; else the place: d schedule, r lane, l lease, h held */
 	char state;      /* of a record: its digit */
 	char lane;       /* mark (20_lanes.lua) of the lane that holds it; of a record: where it is meant to be */
-	bool ends;       /* of a record: it has a time to live */
+	bool ends;       /* of a record or a log: it has a time to live */
+	bool log;        /* of a record: it says that it has one */
 	bool waits;      /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
 	uint32_t place;  /* which of audit.places it was found in */
 	int64_t rev;     /* of a record */
@@ -228,6 +229,7 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 	t->rev = s[flags] ? strtoll(s + flags + 1, NULL, 10) : 0;
 	t->lane = lane_mark(lane ? lane : "5", quarantined);
 	t->ends = ends;
+	t->log = memchr(s, 'L', flags) != NULL;
 	t->waits = memchr(s, 'D', flags) != NULL;
 	snprintf(t->route, sizeof(t->route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
 	/* The flag and the field say the same, or the record has no state. */
@@ -319,6 +321,19 @@ static bool gather_ids(struct audit *a, const char *key, char what, struct err *
 	return ok;
 }
 
+static bool gather_log(struct audit *a, const char *key, const char *tail, struct err *e)
+{
+	struct redis_reply *ttl = NULL;
+	int64_t left = -2;
+	bool ok = command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e) && redis_reply_int(ttl, &left);
+	struct trace *t = ok && left != -2 ? add_trace(a, tail, strlen(tail), 'L') : NULL;
+
+	if (t)
+		t->ends = left >= 0;
+	redis_reply_close(&ttl);
+	return ok;
+}
+
 static bool lane_known(struct audit *a, const char *name, const struct redis_reply *r)
 {
 	struct queue_finding f = {.fault = FAULT_LANE};
@@ -396,6 +411,8 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		return true;
 	if (str_eq(name, ":n"))
 		return gather_unwritten(a, key, e);
+	if (str_starts(name, ":L:"))
+		return gather_log(a, key, name + 3, e);
 	if (str_starts(name, ":D:"))
 		return gather_deps(a, key, name + 3, e);
 	if (str_starts(name, ":r:"))
@@ -476,8 +493,8 @@ static void problem(struct audit *a, enum queue_fault fault, const struct trace 
 
 	if (!queue_full_id(f.key, a->queue, 0, t->tail, QUEUE_TAIL))
 		snprintf(f.key, sizeof(f.key), "%s-0%s", a->queue, t->tail);
-	if (at && at->what == 'D')
-		snprintf(f.at, sizeof(f.at), "D:%s", at->tail);
+	if (at && (at->what == 'D' || at->what == 'L'))
+		snprintf(f.at, sizeof(f.at), "%c:%s", at->what, at->tail);
 	else if (at && at->what != '!')
 		snprintf(f.at, sizeof(f.at), "%s", a->places.at[at->place]);
 	queue_look_add(a->look, &f, "%s-0%s: %s", a->queue, t->tail, what);
@@ -587,19 +604,29 @@ static void judge_places(struct audit *a, const struct trace *t, size_t first, s
 		problem(a, FAULT_PLACE, t, &t[i], "stands in several places");
 }
 
+/* What no record knows. Its retention may have ended while its id still lay in a lane, where it is passed over; a log vanishes in the
+ * same moment, but is not looked at in the same. */
+static void judge_orphan(struct audit *a, const struct trace *t)
+{
+	if (t->what == 'L' && !t->ends)
+		problem(a, FAULT_ORPHAN, t, t, "has a log that will stay, but no record");
+	else if (t->what != 'L' && t->what != 'r')
+		problem(a, FAULT_ORPHAN, t, t, "is held somewhere but has no record");
+}
+
 /* t[0] is what is known first of an id, t[n - 1] what is known last. */
 static void judge(struct audit *a, struct trace *t, size_t n)
 {
 	bool has_record = t[0].what == '!';
 	const char *waiting;
+	size_t rest;
 	enum job_state s;
 
 	n = judge_listings(a, t, n);
 	if (n == 0)
 		return;
-	if (!has_record) { /* the record's retention ended while its id still lay in a lane: it is passed over there */
-		if (t[0].what != 'r')
-			problem(a, FAULT_ORPHAN, t, t, "is held somewhere but has no record");
+	if (!has_record) {
+		judge_orphan(a, t);
 		return;
 	}
 	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD) {
@@ -616,7 +643,14 @@ static void judge(struct audit *a, struct trace *t, size_t n)
 	waiting = judge_waiting(t, n, s);
 	if (waiting)
 		problem(a, FAULT_FLOW, t, NULL, waiting);
-	judge_places(a, t, n > 1 && t[1].what == 'D' ? 2 : 1, n, place_of(s));
+	rest = n > 1 && t[1].what == 'D' ? 2 : 1;
+	if (rest < n && t[rest].what == 'L') {
+		if (!t[0].log || t[rest].ends != t[0].ends)
+			problem(a, t[0].log ? FAULT_LIFETIME : FAULT_ORPHAN, t, &t[rest],
+			        t[0].log ? "will not vanish together with its log" : "knows nothing of its log");
+		rest++;
+	}
+	judge_places(a, t, rest, n, place_of(s));
 }
 
 /* A scan may have given a record twice: what was read last counts. Returns how many traces are left. */
@@ -693,6 +727,25 @@ static void judge_counter(struct audit *a, const char *name, int64_t said, int64
 		        (long long)counted);
 }
 
+/* What is ready and running together stands beside the counters, for who looks at many queues. */
+static bool judge_load(struct audit *a, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	int64_t load = 0;
+	bool ok;
+
+	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":load");
+	ok = command(a, (const char *const[]){"GET", key.data, NULL}, &r, e);
+	buf_close(&key);
+	if (ok && redis_reply_text(r, NULL)) {
+		ok = redis_reply_int(r, &load) || redis_bad_reply(e, "GET");
+		judge_counter(a, "load", load, a->look->by_state[JOB_READY] + a->look->by_state[JOB_RUNNING], "ready and running jobs");
+	}
+	redis_reply_close(&r);
+	return ok;
+}
+
 static bool judge_counters(struct audit *a, const struct redis_reply *r, struct err *e)
 {
 	int64_t ready = 0, running = 0;
@@ -717,7 +770,7 @@ static bool judge_counters(struct audit *a, const struct redis_reply *r, struct 
 		snprintf(name, sizeof(name), "r:%s", a->routes[i].route);
 		judge_counter(a, name, a->routes[i].said, a->routes[i].ready, "ready jobs");
 	}
-	return ok || redis_bad_reply(e, "HGETALL");
+	return ok ? judge_load(a, e) : redis_bad_reply(e, "HGETALL");
 }
 
 static bool look_at_all(struct audit *a, struct err *e)

@@ -13,7 +13,8 @@ static bool ask(struct redis_queue *q, const char *verb, const char *key, const 
 	bool ok;
 
 	redis_cmd_adds(&cmd, verb);
-	redis_cmd_adds(&cmd, key);
+	if (key)
+		redis_cmd_adds(&cmd, key);
 	for (; *words; words++)
 		redis_cmd_adds(&cmd, *words);
 	ok = redis_call(q, &cmd, true, out, e);
@@ -58,7 +59,7 @@ static int judge_look(struct redis_queue *q, const char *queue, const char *firs
 
 	redis_key(&key, q->head.options.namespace_, queue, 0, ":n");
 	ok = ask(q, "HGET", key.data, (const char *const[]){"ct", NULL}, &r, e) &&
-	     ask(q, "EVAL", "return redis.call('TIME')[1]", (const char *const[]){"0", NULL}, &time, e) && redis_reply_int(time, &now_s);
+	     ask(q, "TIME", NULL, (const char *const[]){NULL}, &time, e) && redis_reply_int(redis_reply_at(time, 0), &now_s);
 	buf_close(&key);
 	sound = ok && (first && !str_eq(first, "inf")) == (redis_reply_text(r, NULL) != NULL);
 	if (sound && redis_reply_text(r, NULL))

@@ -208,6 +208,19 @@ static unsigned chance_of(int64_t seq, size_t i)
 	return (unsigned)(x >> 40);
 }
 
+static void add_remarks(struct redis_cmd *c, const struct queue_step *s)
+{
+	redis_cmd_addi(c, (int64_t)s->n_remarks);
+	for (size_t i = 0; i < s->n_remarks; i++) {
+		const struct queue_remark *r = &s->remarks[i];
+
+		redis_cmd_adds(c, queue_tail(r->id));
+		redis_cmd_addi(c, r->fence);
+		redis_cmd_addi(c, r->age_ms);
+		redis_cmd_adds(c, r->text);
+	}
+}
+
 static void write_step(struct redis_link *l, const struct queue_step *s, struct redis_cmd *acks)
 {
 	struct redis_cmd *c = &l->call;
@@ -225,6 +238,8 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	if (acks->args)
 		buf_add(&c->body, acks->body.data, acks->body.len);
 	c->args += acks->args;
+	if (s->n_remarks || s->report || s->last)
+		add_remarks(c, s);
 	if (s->report || s->last) {
 		redis_cmd_adds(c, s->last ? "bye" : l->greeted ? "here" : "hello");
 		redis_cmd_adds(c, s->report ? s->report : "");

@@ -94,7 +94,7 @@ bool redis_bad_reply(struct err *e, const char *function);
 
 /* {id, lease end, field, value ...} */
 bool redis_record_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e) MUST_CHECK;
-/* {id, fence, kind, params, "errors crashes", trace} */
+/* {id, fence, kind, params, "errors crashes", trace, due} */
 bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
@@ -121,6 +121,11 @@ int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct que
         int *skipped_out, char next_out[64], struct err *e) MUST_CHECK;
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
+int redis_log(struct queue *base, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
+bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e) MUST_CHECK;
+bool redis_changes(struct queue *base, const char *queue, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
+bool redis_revisions(struct queue *base, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e) MUST_CHECK;
+bool redis_show_many(struct queue *base, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
 int redis_workers(struct queue *base, const char *queue, struct queue_worker *out, int max, struct err *e) MUST_CHECK;
 int redis_worker_tell(struct queue *base, const char *queue, const char *worker, enum worker_command command, struct err *e) MUST_CHECK;
 int redis_routes(struct queue *base, const char *queue, struct queue_route *out, int max, struct err *e) MUST_CHECK;

@@ -14,7 +14,7 @@
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	char rev[24];
-	size_t flags = len > 1 ? strspn(s + 1, "QSDacghituw") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "LQSDacghituw") : 0;
 	const char *at = s + 1 + flags;
 	size_t digits;
 
@@ -280,7 +280,8 @@ bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job
 	if (!kind || !read_id(out, redis_reply_at(r, 0), queue) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
 	        !job_route_parse(kind, len, out->kind, &out->kind_version, &out->quarantined) ||
 	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_counts) ||
-	        !read_optional(out, redis_reply_at(r, 5), read_trace) || !read_inputs(out, redis_reply_at(r, 6))) {
+	        !read_optional(out, redis_reply_at(r, 5), read_trace) || !read_optional(out, redis_reply_at(r, 6), read_due) ||
+	        !read_inputs(out, redis_reply_at(r, 7))) {
 		job_close(out);
 		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);
 	}

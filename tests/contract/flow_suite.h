@@ -478,6 +478,33 @@ START_TEST(flow_replay_runs_what_failed)
 }
 END_TEST
 
+/* Somebody made it ready by hand; it died; it runs again without what it did not wait for. */
+START_TEST(flow_job_released_by_hand)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = flow_link(Q);
+	struct rig_flow *r = flow_new(2);
+	struct queue_claim c;
+	struct err e = {0};
+
+	r->jobs[1].job.priority = 1;
+	flow_edge(r, 1, 0);
+	flow_submit_new(q, r);
+	ck_assert_int_eq(queue_release(q, flow_id(r, 1), &e), 1);
+	c = end_one(l, flow_id(r, 1), ACK_ERROR, NULL, ERR_UNAVAILABLE);
+	job_close(&c.job);
+	state_is(q, flow_id(r, 1), JOB_DEAD);
+	check_sound(q);
+	ck_assert_msg(queue_replay(q, flow_id(r, 1), &e) == 1, "%s", e.text);
+	end_well(l, flow_id(r, 1), NULL);
+	end_well(l, flow_id(r, 0), NULL);
+	ck_assert_msg(queue_replay(q, r->f.root.id, &e) == 1, "%s", e.text);
+	end_well(l, r->f.root.id, NULL);
+	flow_free(&r);
+	close_both(&q, &l);
+}
+END_TEST
+
 /* ---- cancelling ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(flow_cancel_takes_the_tree)
@@ -1020,7 +1047,7 @@ END_TEST
 
 /* clang-format off */
 #define FLOW_TESTS flow_chain_passes_results_on, flow_join_waits_for_all, flow_many_wait_for_one, flow_crosses_queues, flow_mail_wakes_who_waits, \
-	flow_failure_goes_up, flow_failure_can_be_ignored, flow_child_is_retried, flow_replay_runs_what_failed, \
+	flow_failure_goes_up, flow_failure_can_be_ignored, flow_child_is_retried, flow_replay_runs_what_failed, flow_job_released_by_hand, \
 	flow_cancel_takes_the_tree, flow_cancel_spares_what_others_need, flow_cancel_after_the_root_failed, \
 	flow_wide_tree_is_cancelled_in_stretches, flow_survives_a_purge, flow_nonsense_is_refused, flow_is_made_once, \
 	flow_that_broke_off_is_completed, flow_comes_whole_or_not, flow_long_result_is_a_reference, flow_is_shown, flow_any_graph, \

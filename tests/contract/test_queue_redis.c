@@ -526,6 +526,80 @@ START_TEST(lies_are_refused)
 }
 END_TEST
 
+/* ---- what a job costs ------------------------------------------------------------------------------------------------ */
+
+/* How often the server has run any command so far, those that its functions call included. */
+static int64_t commands_run(void)
+{
+	char line[400], cli[300];
+	int64_t sum = 0, calls;
+
+	snprintf(cli, sizeof(cli), "redis-cli -u %s info commandstats", suite_url());
+	FILE *p = popen(cli, "r");
+	ck_assert_ptr_nonnull(p);
+	while (fgets(line, sizeof(line), p)) {
+		char *at = strstr(line, ":calls=");
+
+		if (!at)
+			continue;
+		at += 7;
+		at[strcspn(at, ",")] = '\0';
+		ck_assert(str_int(at, 0, INT64_MAX, &calls));
+		sum += calls;
+	}
+	ck_assert_int_eq(pclose(p), 0);
+	return sum;
+}
+
+/* n jobs claimed by one step and ended by another: how many commands that took. */
+static int64_t commands_to_drain(struct queue *q, struct queue_link *l, size_t n)
+{
+	struct queue_submission s[QUEUE_BATCH_MAX];
+	struct queue_submitted out[QUEUE_BATCH_MAX];
+	struct queue_ack acks[QUEUE_BATCH_MAX];
+	struct err e = {0};
+
+	memset(s, 0, sizeof(s));
+	memset(acks, 0, sizeof(acks));
+	for (size_t i = 0; i < n; i++)
+		s[i] = (struct queue_submission){.kind = KIND, .queue = Q, .priority = 5};
+	ck_ok(queue_submit(q, s, n, out, &e), &e);
+	int64_t before = commands_run();
+	struct queue_step_reply r = step(l, (int)n);
+	ck_assert_uint_eq(r.n_claims, n);
+	for (size_t i = 0; i < n; i++) {
+		acks[i].fence = r.claims[i].job.fence;
+		memcpy(acks[i].id, r.claims[i].job.id, JOB_ID);
+	}
+	queue_step_reply_close(&r);
+	r = step_with(l, acks, n, 0, LEASE);
+	queue_step_reply_close(&r);
+	return commands_run() - before;
+}
+
+/* Timelines, logs and changes are for what is unusual and for who listens: a usual job pays for none of them. */
+START_TEST(a_usual_job_costs_five_commands)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w:1:1");
+	struct err e = {0};
+	struct queue_changes c;
+
+	commands_to_drain(q, l, 10);
+	int64_t few = commands_to_drain(q, l, 50), many = commands_to_drain(q, l, 250);
+	/* HMGET and HSET to claim it, HGET, HSET and PEXPIRE to end it. Once a second the house is kept: that is the slack. */
+	ck_assert_int_ge(many - few, 5 * 200 - 40);
+	ck_assert_int_le(many - few, 5 * 200 + 40);
+	ck_ok(queue_changes(q, Q, "", &c, &e), &e);
+	queue_changes_close(&c);
+	few = commands_to_drain(q, l, 50);
+	many = commands_to_drain(q, l, 250);
+	ck_assert_int_ge(many - few, 6 * 200 - 40); /* somebody listens: the kind is looked up at the end */
+	ck_assert_int_le(many - few, 6 * 200 + 40);
+	close_both(&q, &l);
+}
+END_TEST
+
 /* A job made by hand that waits for one of another queue and one of its own, neither of which is there: it is told after a minute, which
  * has passed when it was made long ago. */
 START_TEST(orphans_fail)
@@ -565,5 +639,6 @@ END_TEST
 
 static const TTest *const tests[] = {QUEUE_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, FLOW_TESTS, lost_answers_are_given_again,
         an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again, a_server_without_the_library,
-        another_text_under_our_version, no_memory_left, passwords, nobody_there, lies_are_refused, orphans_fail};
+        another_text_under_our_version, no_memory_left, passwords, nobody_there, lies_are_refused, a_usual_job_costs_five_commands,
+        orphans_fail};
 TEST_MAIN("queue_redis", tests)

@@ -84,6 +84,52 @@ START_TEST(help_and_mistakes)
 }
 END_TEST
 
+START_TEST(jobs_and_logs_are_followed)
+{
+	struct test_system s;
+	char *out;
+	test_system_start(&s, sim, 1);
+
+	char url[64], log[600];
+	snprintf(url, sizeof(url), "BARQUE_URL=http://127.0.0.1:%d", s.api_port);
+	const char *follow[] = {test_program("barque"), "jobs", "--follow", "--count", "1", "--state", "succeeded", "--kind", "noop", NULL};
+	const char *env[] = {url, NULL};
+	pid_t follower = test_spawn("follower", follow, env);
+	int status = -1;
+	for (int i = 0; i < 20 && !test_wait(follower, 500, &status); i++) {
+		ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--wait", "--json"), 0); /* until it listens */
+		mem_free(&out);
+	}
+	ck_assert_int_eq(status, 0);
+	snprintf(log, sizeof(log), "%s/follower.log", test_dir());
+	out = test_read_file(log, NULL);
+	expect(&out, "noop             succeeded");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "jobs", "--follow", "--state", "nice"), 1);
+	expect(&out, "HTTP status 422");
+	mem_free(&out);
+	char talker[48], many[24] = "line 300 of 300";
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "say=300", "--json"), 0);
+	struct json *job = parsed(out);
+	ck_assert(str_copy(talker, sizeof(talker), json_get_text(job, "id", "")));
+	json_close(&job);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "logs", talker, "--follow"), 0);
+	expect(&out, "line 1 of 300");
+	expect(&out, "line 100 of 300");
+	expect(&out, " lines are left out: a job may write 50 a second");
+	expect(&out, many);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "logs", talker, "--tail", "1"), 0);
+	expect(&out, many);
+	ck_assert_ptr_null(strstr(out, "line 1 of"));
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "logs", talker, "--tail", "0"), 2);
+	mem_free(&out);
+	test_system_stop(&s);
+}
+END_TEST
+
 START_TEST(jobs_from_submit_to_result)
 {
 	struct test_system s;
@@ -378,6 +424,7 @@ START_TEST(candles_events_and_a_backtest)
 }
 END_TEST
 
-static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, operators_steer_queues, what_has_ended_is_found,
-        a_key_is_one_job, bars_never_wrap, output_that_cannot_be_written_is_an_error, cancel_a_running_job, candles_events_and_a_backtest};
+static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, jobs_and_logs_are_followed, operators_steer_queues,
+        what_has_ended_is_found, a_key_is_one_job, bars_never_wrap, output_that_cannot_be_written_is_an_error, cancel_a_running_job,
+        candles_events_and_a_backtest};
 TEST_MAIN("cli", tests)

@@ -11,7 +11,9 @@
 #include "base/mem.h"
 #include "http/client.h"
 #include "queue/queue.h"
+#include "queue/seeing.h"
 #include "tests/flow/worker_rig.h"
+#include "tests/lib/prometheus.h"
 #include "tests/lib/test.h"
 
 START_TEST(jobs_run_and_their_results_come_back)
@@ -140,6 +142,80 @@ START_TEST(progress_is_told_while_it_runs)
 	ck_assert_int_eq(j.progress.total, 4000);
 	ck_assert_str_eq(j.progress.unit, "ms");
 	job_close(&j);
+	rig_close(&r);
+}
+END_TEST
+
+/* How many lines its log holds now; the last into text. */
+static int64_t log_lines(struct rig *r, const char *id, char text[QUEUE_REMARK_MAX + 1])
+{
+	struct queue_log log;
+	ck_assert_msg(queue_log(r->queue, id, -1, 1, &log, &r->e) == 1, "%s", r->e.text);
+	int64_t last = log.last;
+	snprintf(text, QUEUE_REMARK_MAX + 1, "%s", log.n > 0 ? log.lines[0].text : "");
+	queue_log_close(&log);
+	return last;
+}
+
+static void log_wait(struct rig *r, const char *id, int64_t lines)
+{
+	char text[QUEUE_REMARK_MAX + 1];
+	int64_t until = clock_mono_ms() + 15000;
+	while (log_lines(r, id, text) < lines) {
+		ck_assert_msg(clock_mono_ms() < until, "the lines do not come");
+		clock_sleep_ms(20);
+	}
+}
+
+/* Told while it runs; kept when its slot, then its whole worker is killed; and there before the end is. */
+START_TEST(what_a_job_says_is_seen_and_stays)
+{
+	struct rig r;
+	struct job j;
+	char id[JOB_ID], crashes[JOB_ID], quick[JOB_ID], text[QUEUE_REMARK_MAX + 1];
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", NULL});
+	rig_submit(&r, crashes, "{\"say\":3,\"crash\":9}");
+	rig_wait(&r, crashes, JOB_DEAD, 20000, &j);
+	job_close(&j);
+	ck_assert_int_eq(log_lines(&r, crashes, text), 16); /* four times three lines and how it ended */
+	ck_assert_msg(strstr(text, "crashed: ") != NULL, "%s", text);
+	rig_submit(&r, id, "{\"say\":5,\"sleep_ms\":20000}");
+	log_wait(&r, id, 5);
+	rig_wait(&r, id, JOB_RUNNING, 1000, &j);
+	job_close(&j);
+	test_kill(r.workers[0], SIGKILL);
+	r.workers[0] = 0;
+	ck_assert_int_eq(log_lines(&r, id, text), 5);
+	ck_assert_str_eq(text, "line 5 of 5");
+	rig_worker(&r, 1, (const char *[]){"WORKER_SLOTS=1", NULL});
+	log_wait(&r, id, 11); /* the crash, and the lines of the second time */
+	enum job_state state;
+	ck_assert_int_eq(queue_cancel(r.queue, id, &state, &r.e), 1);
+	rig_submit(&r, quick, "{\"say\":40}");
+	rig_wait(&r, quick, JOB_SUCCEEDED, 20000, &j);
+	job_close(&j);
+	ck_assert_int_eq(log_lines(&r, quick, text), 40);
+	rig_sound(&r);
+	rig_close(&r);
+}
+END_TEST
+
+/* A job that never stops talking: what is too much is counted, the last line is kept, and its neighbour does not notice. */
+START_TEST(a_log_that_floods_is_cut)
+{
+	struct rig r;
+	struct job j;
+	char id[JOB_ID], text[QUEUE_REMARK_MAX + 1];
+	rig_open(&r, "no");
+	rig_worker(&r, 0, NULL);
+	rig_submit(&r, id, "{\"say\":20000}");
+	rig_wait(&r, id, JOB_SUCCEEDED, 20000, &j);
+	job_close(&j);
+	int64_t lines = log_lines(&r, id, text);
+	ck_assert_int_ge(lines, 102);
+	ck_assert_int_le(lines, 1000);
+	ck_assert_str_eq(text, "line 20000 of 20000");
 	rig_close(&r);
 }
 END_TEST
@@ -498,6 +574,11 @@ START_TEST(readiness_means_that_a_step_succeeded)
 	ck_assert_int_eq(get(&r, w.port, "/livez", &answer), 200);
 	ck_assert_int_eq(get(&r, w.port, "/metrics", &answer), 200);
 	ck_assert_ptr_nonnull(strstr(buf_text(&answer.body), "barque_worker_jobs_total{outcome=\"done\"} 1"));
+	ck_prometheus(buf_text(&answer.body));
+	ck_assert(prometheus_value(buf_text(&answer.body), "barque_worker_ends_total{kind=\"noop\",outcome=\"done\"}") == 1);
+	ck_assert(prometheus_value(buf_text(&answer.body), "barque_worker_run_seconds_count{kind=\"noop\"}") == 1);
+	ck_assert(prometheus_value(buf_text(&answer.body), "barque_worker_wait_seconds_count{kind=\"noop\"}") == 1);
+	ck_assert(prometheus_value(buf_text(&answer.body), "barque_worker_wait_seconds_sum{kind=\"noop\"}") < 60);
 	ck_assert_int_eq(get(&r, w.port, "/nothing", &answer), 404);
 	http_answer_close(&answer);
 	test_redis_kill(&r.redis);
@@ -511,9 +592,9 @@ START_TEST(readiness_means_that_a_step_succeeded)
 END_TEST
 
 static const TTest *const tests[] = {jobs_run_and_their_results_come_back, errors_are_tried_again_or_not, a_poison_job_is_put_aside,
-        a_running_job_can_be_cancelled, progress_is_told_while_it_runs, time_limits_end_a_job, a_job_that_swells_is_killed,
-        a_slot_is_replaced_after_its_jobs, sigterm_lets_running_jobs_end_and_claims_no_more, a_second_sigterm_gives_the_jobs_back_at_once,
-        the_time_to_drain_has_an_end, a_killed_slots_job_runs_again_at_once, a_killed_dispatchers_jobs_run_elsewhere,
-        a_paused_worker_cannot_end_what_is_no_longer_its, redis_may_come_late_and_go_away, wrong_settings_are_refused_in_one_sentence,
-        readiness_means_that_a_step_succeeded};
+        a_running_job_can_be_cancelled, progress_is_told_while_it_runs, what_a_job_says_is_seen_and_stays, a_log_that_floods_is_cut,
+        time_limits_end_a_job, a_job_that_swells_is_killed, a_slot_is_replaced_after_its_jobs,
+        sigterm_lets_running_jobs_end_and_claims_no_more, a_second_sigterm_gives_the_jobs_back_at_once, the_time_to_drain_has_an_end,
+        a_killed_slots_job_runs_again_at_once, a_killed_dispatchers_jobs_run_elsewhere, a_paused_worker_cannot_end_what_is_no_longer_its,
+        redis_may_come_late_and_go_away, wrong_settings_are_refused_in_one_sentence, readiness_means_that_a_step_succeeded};
 TEST_MAIN("worker", tests)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "tests/lib/prometheus.h"
 #include "tests/lib/test.h"
 
 static void prints(const char *line)
@@ -96,7 +97,46 @@ START_TEST(threads_lose_nothing)
 }
 END_TEST
 
+START_TEST(two_labels_and_figures_of_others)
+{
+	uint64_t buckets[METRIC_BUCKETS] = {0};
+	char label[80];
+
+	metrics_set(METRIC_worker_ends_total, "noop,done", 5);
+	prints("\nbarque_worker_ends_total{kind=\"noop\",outcome=\"done\"} 5\n");
+	metrics_set(METRIC_worker_ends_total, "x", 1);
+	prints("\nbarque_worker_ends_total{kind=\"x\",outcome=\"other\"} 1\n");
+	metrics_set(METRIC_http_waiting, "a,b", 1); /* one without a label has none */
+	metrics_add(METRIC_jobs_submitted_total, "a,b", 1);
+	prints("\nbarque_jobs_submitted_total{kind=\"a,b\"} 1\n");
+	for (int i = 0; i < 300; i++) {
+		snprintf(label, sizeof(label), "k%d,done", i);
+		metrics_add(METRIC_worker_ends_total, label, 1);
+	}
+	prints("\nbarque_worker_ends_total{kind=\"other\",outcome=\"other\"} ");
+	ck_assert_uint_eq(metrics_bucket(0), 0);
+	ck_assert_uint_eq(metrics_bucket(1), 12);
+	ck_assert_uint_eq(metrics_bucket(1.001), 13);
+	ck_assert_uint_eq(metrics_bucket(3601), METRIC_BUCKETS);
+	buckets[0] = 2;
+	buckets[12] = 3;
+	metrics_set_histogram(METRIC_worker_run_seconds, "noop", buckets, 6, 4000.5);
+	prints("\nbarque_worker_run_seconds_bucket{kind=\"noop\",le=\"1\"} 5\n");
+	prints("\nbarque_worker_run_seconds_bucket{kind=\"noop\",le=\"+Inf\"} 6\n");
+	prints("\nbarque_worker_run_seconds_sum{kind=\"noop\"} 4000.5\n");
+	metrics_observe(METRIC_http_request_seconds, "/x\"y\\z", 0.003);
+	metrics_observe(METRIC_http_request_seconds, "/x\"y\\z", 1e9);
+
+	struct buf b = {0};
+	metrics_print(&b);
+	ck_prometheus(buf_text(&b));
+	ck_assert(prometheus_value(buf_text(&b), "barque_worker_ends_total{kind=\"noop\",outcome=\"done\"}") == 5);
+	buf_close(&b);
+}
+END_TEST
+
 static const TTest *const tests[] = {
+        two_labels_and_figures_of_others,
         counters_and_gauges,
         labels_are_escaped,
         labels_are_bounded,

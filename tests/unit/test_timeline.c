@@ -58,6 +58,7 @@ START_TEST(errors_crashes_and_replays_are_told_apart)
 	struct timeline t;
 
 	j.timeline = lines;
+	err_set(&j.error, ERR_TIMEOUT, "of an attempt before");
 	timeline_of(&j, 9999, &t);
 	ck_assert_uint_eq(t.n, 10);
 	ck_assert(is(&t, 2, 300, "error", 1, "timeout: no answer; again in 1.0 s"));

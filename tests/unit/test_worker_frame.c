@@ -212,7 +212,41 @@ START_TEST(progress_is_read_whole_and_of_the_right_job)
 }
 END_TEST
 
-static const TTest *const tests[] = {orders_arrive_as_they_were_sent, answers_arrive_as_they_were_sent,
+START_TEST(remarks_are_cleaned)
+{
+	struct buf b = {0};
+	char longer[600];
+	enum frame_type type;
+	struct cursor items;
+	uint32_t number;
+	const char *text;
+	size_t size, start = frame_begin(&b, FRAME_REMARKS);
+	memset(longer, 'x', sizeof(longer));
+	memcpy(longer + 498, "\xe2\x82\xac", 3); /* a character that would be cut */
+	longer[sizeof(longer) - 1] = '\0';
+	remark_put(&b, 3, "a\tb\033[31m\177");
+	remark_put(&b, 4, longer);
+	remark_put(&b, 5, "");
+	frame_end(&b, start);
+	ck_assert_int_eq(frame_find(b.data, b.len, &type, &items, &size), 1);
+	ck_assert_int_eq(type, FRAME_REMARKS);
+	ck_assert_int_eq(remark_next(&items, &number, &text), 1);
+	ck_assert_uint_eq(number, 3);
+	ck_assert_str_eq(text, "a b [31m ");
+	ck_assert_int_eq(remark_next(&items, &number, &text), 1);
+	ck_assert_uint_eq(strlen(text), 498);
+	ck_assert_int_eq(remark_next(&items, &number, &text), 1);
+	ck_assert_str_eq(text, "");
+	ck_assert_int_eq(remark_next(&items, &number, &text), 0);
+	for (size_t cut = 1; cut < 12; cut++) {
+		struct cursor broken = {b.data + 5, b.data + 5 + cut};
+		ck_assert_int_eq(remark_next(&broken, &number, &text), -1);
+	}
+	buf_close(&b);
+}
+END_TEST
+
+static const TTest *const tests[] = {remarks_are_cleaned, orders_arrive_as_they_were_sent, answers_arrive_as_they_were_sent,
         a_broken_frame_is_noticed_not_believed, lengths_that_cannot_be_are_refused, a_job_starts_or_goes_back_never_both,
         progress_is_read_whole_and_of_the_right_job};
 TEST_MAIN("worker_frame", tests)
