@@ -3,6 +3,7 @@
 #include "api/input.h"
 #include "api/reply.h"
 #include "api/routes.h"
+#include "base/param.h"
 #include "base/str.h"
 #include "kinds/kind.h"
 #include "queue/seeing.h"
@@ -47,6 +48,7 @@ static bool counts_write(struct queue *q, const struct queue_counts *n, struct j
 		jw_int(w, "paused_at", n->paused_at);
 	else
 		jw_null(w, "paused_at");
+	jw_int(w, "shards", n->shards);
 	unserved_write(routes, n_routes, w);
 	jw_end(w);
 	return true;
@@ -155,6 +157,46 @@ void route_queue_pause(struct call *c)
 void route_queue_resume(struct call *c)
 {
 	pause_or_resume(c, queue_resume);
+}
+
+static const struct param changes[] = {
+        {"shards", PARAM_INT, .required = true, .min = 1, .max = QUEUE_SHARDS_MAX, .help = "parts that its jobs are spread over"},
+};
+
+/* What the body asks for; 0: answered. */
+static int shards_asked(struct call *c)
+{
+	struct json *body = input_object(c, false);
+	struct err e = {0};
+	struct json *in = body ? params_check(changes, ARRAY_LEN(changes), body, false, &e) : NULL;
+	int shards = in ? (int)json_get_int(in, "shards", 0) : 0;
+
+	if (body && !in)
+		reply_err(c, &e, NULL);
+	json_close(&in);
+	json_close(&body);
+	return shards;
+}
+
+void route_queue_change(struct call *c)
+{
+	int wanted = shards_asked(c);
+	struct queue *q = wanted ? call_queue(c) : NULL;
+	const char *queue = q ? queue_named(c, q) : NULL;
+	struct queue_counts counts = {0};
+	struct queue_shards now;
+	struct err e = {0};
+
+	if (!queue)
+		return;
+	if (!queue_set_shards(q, queue, wanted, &now, &e) || counts_of(c, q, queue, &counts, &e) < 0) {
+		reply_err(c, &e, NULL);
+		return;
+	}
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+	bool ok = counts_write(q, &counts, &w, &e);
+	reply_written(c, ok, &body, &e);
 }
 
 /* Which jobs are meant; false: answered. */

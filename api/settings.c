@@ -127,6 +127,8 @@ void settings_apply(const struct settings *s, struct api *api)
 	api->wait_max_ms = v[SET_WAIT_MAX].number;
 	api->queue_options.timeout_ms = 3000;
 	api->queue_options.max_length = v[SET_QUEUE_MAX_LENGTH].number;
+	api->queue_options.wait_replicas = (int)v[SET_QUEUE_WAIT_REPLICAS].number;
+	api->queue_options.shards = (int)v[SET_QUEUE_SHARDS].number;
 	api->queue_options.result_ttl_ms = v[SET_RESULT_TTL].number;
 	memcpy(api->ports, s->ports, sizeof api->ports);
 }

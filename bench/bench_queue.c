@@ -2,6 +2,7 @@
  *
  * It starts redis-server by itself, with broker-config/redis.conf, in a folder of its own. BENCH_JOBS (100000) is how many jobs each
  * drain has, BENCH_WAITING (200000) how many lie in the queue when memory and the drain of a long queue are measured.
+ * The last drain goes over BENCH_SHARDS (4) shards.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -165,14 +166,14 @@ struct runner {
 	bool under_way;
 };
 
-static void runner_open(struct runner *r, const struct server *s, int number)
+static void runner_open(struct runner *r, const struct server *s, int number, int shard)
 {
 	struct err e;
 	char worker[32];
 
 	memset(r, 0, sizeof(*r));
 	snprintf(worker, sizeof(worker), "bench:%d", number);
-	r->link = queue_link_open(s->url, NULL, QUEUE, worker, (const char *const[]){KIND}, 1, &e);
+	r->link = queue_link_open_shard(s->url, NULL, QUEUE, shard, worker, (const char *const[]){KIND}, 1, &e);
 	must(r->link != NULL, &e);
 }
 
@@ -256,7 +257,7 @@ static void drain(struct runner *runners, int links, int batch, int total, struc
 }
 
 static void measure_drain(
-        const struct server *s, struct queue *q, const char *fsync, int links, int batch, int total, struct runner *holder)
+        const struct server *s, struct queue *q, const char *fsync, int links, int batch, int total, int shards, struct runner *holder)
 {
 	struct runner *runners = mem_array(LINKS_MAX, sizeof(*runners));
 	double cpu, seconds;
@@ -264,7 +265,7 @@ static void measure_drain(
 
 	submit_jobs(q, total);
 	for (int i = 0; i < links; i++)
-		runner_open(&runners[i], s, i);
+		runner_open(&runners[i], s, i, i % shards);
 	cpu = server_cpu_us(s);
 	start = clock_mono_us();
 	drain(runners, links, batch, total, holder);
@@ -320,7 +321,7 @@ static void measure_pick_up(const struct server *s, struct queue *q, const char 
 	int64_t *us = mem_array(PICK_UPS, sizeof(*us));
 	struct runner *r = mem_new(sizeof(*r));
 
-	runner_open(r, s, 0);
+	runner_open(r, s, 0, 0);
 	for (int i = 0; i < PICK_UPS; i++) {
 		us[i] = pick_up_once(q, r);
 		if (us[i] < 0)
@@ -341,13 +342,36 @@ static void measure_in_flight(const struct server *s, struct queue *q, const cha
 {
 	struct runner *holder = mem_new(sizeof(*holder));
 
-	runner_open(holder, s, 99);
+	runner_open(holder, s, 99, 0);
 	submit_jobs(q, IN_FLIGHT);
 	for (int n = 0; n < IN_FLIGHT;)
 		n += runner_step(holder, IN_FLIGHT - n < QUEUE_BATCH_MAX ? IN_FLIGHT - n : QUEUE_BATCH_MAX, true);
-	measure_drain(s, q, fsync, 2, 64, total, holder);
+	measure_drain(s, q, fsync, 2, 64, total, 1, holder);
 	queue_link_close(&holder->link);
 	mem_free(&holder);
+}
+
+static int number_of(const char *name, int fallback)
+{
+	int64_t v = fallback;
+
+	if (getenv(name) && !str_int(getenv(name), 1, 10000000, &v))
+		die("BENCH_JOBS, BENCH_WAITING and BENCH_SHARDS are numbers from 1 to 10000000");
+	return (int)v;
+}
+
+/* A link for each shard. On one server shards cost and bring nothing; they are for clusters. What is left in shard 0 is drained too. */
+static void measure_shards(const struct server *s, struct queue *q, const char *fsync, int total)
+{
+	struct queue_shards now;
+	struct err e;
+	int shards = number_of("BENCH_SHARDS", 4);
+
+	if (shards > LINKS_MAX)
+		die("BENCH_SHARDS is 1 to 8");
+	must(queue_set_shards(q, QUEUE, shards, &now, &e), &e);
+	printf("over %d shards:\n", shards);
+	measure_drain(s, q, fsync, shards, 64, total, shards, NULL);
 }
 
 static void measure_all(const char *fsync, int jobs, int waiting)
@@ -364,22 +388,14 @@ static void measure_all(const char *fsync, int jobs, int waiting)
 	must(q != NULL, &e);
 	measure_pick_up(&s, q, fsync);
 	for (size_t i = 0; i < ARRAY_LEN(drains); i++)
-		measure_drain(&s, q, fsync, drains[i].links, drains[i].batch, jobs / drains[i].part, NULL);
+		measure_drain(&s, q, fsync, drains[i].links, drains[i].batch, jobs / drains[i].part, 1, NULL);
 	measure_in_flight(&s, q, fsync, jobs);
 	measure_waiting(&s, q, fsync, waiting);
 	printf("with %d more waiting:\n", waiting);
-	measure_drain(&s, q, fsync, 2, 64, jobs, NULL);
+	measure_drain(&s, q, fsync, 2, 64, jobs, 1, NULL);
+	measure_shards(&s, q, fsync, jobs);
 	queue_close(&q);
 	server_stop(&s);
-}
-
-static int number_of(const char *name, int fallback)
-{
-	int64_t v = fallback;
-
-	if (getenv(name) && !str_int(getenv(name), 1, 10000000, &v))
-		die("BENCH_JOBS and BENCH_WAITING are numbers from 1 to 10000000");
-	return (int)v;
 }
 
 int main(int argc, char **argv)

@@ -17,7 +17,7 @@ libcjson-dev module:libcjson
 libcurl4-openssl-dev module:libcurl
 libmicrohttpd-dev module:libmicrohttpd
 libzstd-dev module:libzstd
-libssl-dev module:libcrypto
+libssl-dev module:libssl
 ca-certificates file:/etc/ssl/certs/ca-certificates.crt
 redis-server command:redis-server
 '

@@ -1,6 +1,7 @@
 /* dispatch.c -- who may claim how much, and which slot runs what.
  *
- * Free slots go, one by one, to the queue that shares.c names. Short kinds may also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
+ * Free slots go, one by one, to the queue that shares.c names, and in it to the shard that has the fewest for what waits there.
+ * Short kinds may also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
  * a round trip between two jobs of microseconds. A queue that looks ahead gives way when another is hungry and has less.
  * A quarantined job is alone in its slot: it waits for an idle one, and nothing waits behind it.
  */
@@ -33,7 +34,7 @@ static int slots_free(const struct dispatcher *d)
 /* How many slots hold jobs of each line. */
 static void lines_held(const struct dispatcher *d, int *held)
 {
-	memset(held, 0, QUEUES_MAX * sizeof(*held));
+	memset(held, 0, LINES_MAX * sizeof(*held));
 	for (int i = 0; i < d->slots.n; i++)
 		if (d->slots.all[i].n > 0)
 			held[d->slots.all[i].line - d->lines]++;
@@ -46,17 +47,13 @@ static bool line_may_claim(const struct dispatcher *d, const struct line *l)
 
 void dispatch_plan(struct dispatcher *d)
 {
-	int held[QUEUES_MAX];
-	for (size_t i = 0; i < d->n_lines; i++)
-		d->lines[i].grant = 0;
+	int held[LINES_MAX];
 	lines_held(d, held);
 	shares_account(d, held);
 	int left = slots_free(d);
 	struct line *l;
-	for (; left > 0 && (l = shares_next(d, held, line_may_claim)) != NULL; left--) {
-		l->grant++;
-		l->served = ++d->served;
-	}
+	for (; left > 0 && (l = shares_next(d, line_may_claim)) != NULL; left--)
+		shares_grant(d, l);
 	/* What no hungry queue wants goes along with those that step anyway: there may be news. */
 	for (size_t i = 0; left > 0 && i < d->n_lines; i++) {
 		l = &d->lines[i];
@@ -71,7 +68,7 @@ int dispatch_want(const struct dispatcher *d, const struct line *l)
 {
 	if (l->drained)
 		return 0;
-	int ahead = line_ahead(l, d->now_ms), held[QUEUES_MAX];
+	int ahead = line_ahead(l, d->now_ms), held[LINES_MAX];
 	int want = l->grant * (1 + ahead) - (int)l->n_pending;
 	if (ahead > 0)
 		lines_held(d, held);

@@ -132,6 +132,37 @@ static void signals_take(struct dispatcher *d)
 
 /* ---- one turn */
 
+static bool line_add(struct dispatcher *d, const char *queue, int shard, size_t family, struct err *e)
+{
+	struct line *l = &d->lines[d->n_lines];
+	if (!line_open(l, d->settings, queue, shard, e))
+		return false;
+	l->family = family;
+	l->drained = d->lines[family].drained && l != &d->lines[family]; /* it was told to be quiet */
+	d->n_lines++;
+	return true;
+}
+
+/* A queue has more shards than we serve: serve them too. If it has fewer, the others are empty and stay. */
+static void line_more(struct dispatcher *d, const struct line *l, int shards)
+{
+	struct err e;
+	int have = 0;
+	for (size_t i = 0; i < d->n_lines; i++)
+		have += d->lines[i].family == l->family;
+	for (; have < shards && d->phase == PHASE_WORK; have++) {
+		if (d->n_lines == LINES_MAX || !line_add(d, l->queue, have, l->family, &e)) {
+			if (!d->lines_full)
+				log_warn(
+				        "queue %s has %d shards, of which this worker serves %d: beside its other queues it can serve no more",
+				        l->queue, shards, have);
+			d->lines_full = true;
+			return;
+		}
+		log_info("queue %s: shard %d is served too", l->queue, have);
+	}
+}
+
 static void line_take(struct dispatcher *d, struct line *l)
 {
 	struct queue_step_reply step;
@@ -140,6 +171,7 @@ static void line_take(struct dispatcher *d, struct line *l)
 	if (line_step_take(l, &step, d->now_ms) == 1) {
 		control_take(d, l, (enum worker_command)step.command);
 		dispatch_claims(d, l, &step);
+		line_more(d, l, step.shards);
 		queue_step_reply_close(&step);
 		atomic_fetch_add(&d->shm->stats.steps, 1);
 	}
@@ -216,7 +248,7 @@ static void turn(struct dispatcher *d)
 
 /* ---- waiting for something to happen */
 
-#define POLL_MAX (1 + 1024 + 2 * QUEUES_MAX)
+#define POLL_MAX (1 + 1024 + 2 * LINES_MAX)
 
 static nfds_t poll_add(struct pollfd *fds, nfds_t n, int fd, short events)
 {
@@ -316,8 +348,8 @@ static bool dispatcher_open(struct dispatcher *d, const struct settings *s, stru
 	d->slots.said = ends_said;
 	d->slots.user = d;
 	helpers_open(&d->helpers, s, d->shm);
-	for (size_t i = 0; i < s->n_queues; i++, d->n_lines++)
-		if (!line_open(&d->lines[i], s, s->queues[i], e))
+	for (size_t i = 0; i < s->n_queues; i++)
+		if (!line_add(d, s->queues[i], 0, i, e))
 			return false;
 	return true;
 }

@@ -27,8 +27,9 @@ struct dispatcher {
 	const struct settings *settings;
 	struct shm *shm;
 	struct slots slots;
-	struct line lines[QUEUES_MAX];
+	struct line lines[LINES_MAX];
 	size_t n_lines;
+	bool lines_full; /* and this was said */
 	struct helpers helpers;
 	int signals; /* signalfd */
 	enum phase phase;
@@ -56,8 +57,9 @@ void control_take(struct dispatcher *d, struct line *l, enum worker_command told
 
 /* shares.c: order between queues. held: of each line, how many slots hold its jobs */
 void shares_account(struct dispatcher *d, const int *held);
+void shares_grant(struct dispatcher *d, struct line *l); /* one slot */
 int shares_whole(const struct dispatcher *d, const struct line *l);
-struct line *shares_next(struct dispatcher *d, const int *held, bool (*may_claim)(const struct dispatcher *d, const struct line *l));
+struct line *shares_next(struct dispatcher *d, bool (*may_claim)(const struct dispatcher *d, const struct line *l));
 int shares_refills(const struct dispatcher *d, const struct line *l, const int *held);
 
 /* dispatch.c: who may claim how much, and which slot runs what */

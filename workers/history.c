@@ -168,10 +168,10 @@ static int batch_move(struct history *h, struct store *store, const struct histo
 	return got > 0 ? more : got;
 }
 
-/* All batches of a queue until `until`. */
-static bool queue_move(struct history *h, struct store *store, const char *queue, int64_t until, bool *more_out, struct err *e)
+/* All batches of a shard until `until`. */
+static bool shard_move(struct history *h, struct store *store, const char *queue, int shard, int64_t until, bool *more_out, struct err *e)
 {
-	struct history_writer w = {.name = h->settings->name, .queue = queue, .what = h->settings->history};
+	struct history_writer w = {.name = h->settings->name, .queue = queue, .shard = shard, .what = h->settings->history};
 	if (h->settings->job_events > w.what)
 		w.what = h->settings->job_events;
 	int got = 1;
@@ -179,6 +179,15 @@ static bool queue_move(struct history *h, struct store *store, const char *queue
 		got = batch_move(h, store, &w, e);
 	*more_out = *more_out || got > 0;
 	return got >= 0;
+}
+
+static bool queue_move(struct history *h, struct store *store, const char *queue, int64_t until, bool *more_out, struct err *e)
+{
+	struct queue_shards n;
+	bool ok = queue_set_shards(h->queue, queue, 0, &n, e);
+	for (int i = 0; ok && i < n.serve; i++)
+		ok = shard_move(h, store, queue, i, until, more_out, e);
+	return ok;
 }
 
 /* ---- keeping it small */
@@ -208,13 +217,22 @@ static int64_t ended_here(const struct shm_stats *s)
 	return atomic_load(&s->done) + atomic_load(&s->failed) + atomic_load(&s->crashed) + atomic_load(&s->cancelled);
 }
 
+static bool queue_off(struct history *h, const char *queue, struct err *e)
+{
+	struct queue_shards n;
+	bool ok = queue_set_shards(h->queue, queue, 0, &n, e);
+	for (int i = 0; ok && i < n.serve; i++) {
+		struct history_writer w = {.name = h->settings->name, .queue = queue, .shard = i};
+		ok = queue_history_off(h->queue, &w, e);
+	}
+	return ok;
+}
+
 static bool turn_off(struct history *h, struct err *e)
 {
-	for (size_t i = 0; i < h->settings->n_queues; i++) {
-		struct history_writer w = {.name = h->settings->name, .queue = h->settings->queues[i]};
-		if (!queue_history_off(h->queue, &w, e))
+	for (size_t i = 0; i < h->settings->n_queues; i++)
+		if (!queue_off(h, h->settings->queues[i], e))
 			return false;
-	}
 	h->off_told = true;
 	return true;
 }

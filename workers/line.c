@@ -1,4 +1,4 @@
-/* line.c -- one queue's link: steps, renewals and waits without ever blocking, and patience when the server is away. */
+/* line.c -- the link to one shard of a queue: steps, renewals and waits without ever blocking, and patience when the server is away. */
 #include "workers/line.h"
 
 #include <stdio.h>
@@ -59,10 +59,11 @@ static bool routes_add(struct line *l, const struct kind *k, struct err *e)
 	return version_add(l, k, 0, e); /* jobs of which nobody said which version they are */
 }
 
-bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e)
+bool line_open(struct line *l, const struct settings *s, const char *queue, int shard, struct err *e)
 {
 	memset(l, 0, sizeof(*l));
 	l->settings = s;
+	l->shard = shard;
 	l->hungry = true;
 	l->is_short = true;
 	l->weight = settings_weight(s, queue);
@@ -245,7 +246,8 @@ static bool line_connect(struct line *l, int64_t now_ms)
 {
 	struct err e;
 	const char *space = setting_text(l->settings, WORKER_NAMESPACE);
-	struct queue_options options = {.namespace_ = *space != '\0' ? space : NULL};
+	struct queue_options options = {
+	        .namespace_ = *space != '\0' ? space : NULL, .shards = (int)setting_number(l->settings, QUEUE_SHARDS)};
 #ifdef BARQUE_FAILPOINTS
 	const char *library = getenv("BARQUE_LIBRARY"); /* a test runs workers of two versions side by side */
 	if (library != NULL && !str_copy(options.library, sizeof(options.library), library))
@@ -256,7 +258,8 @@ static bool line_connect(struct line *l, int64_t now_ms)
 	const char *routes[LINE_ROUTES];
 	for (size_t i = 0; i < l->n_routes; i++)
 		routes[i] = l->routes[i];
-	l->link = queue_link_open(setting_text(l->settings, QUEUE_URL), &options, l->queue, l->settings->name, routes, l->n_routes, &e);
+	l->link = queue_link_open_shard(
+	        setting_text(l->settings, QUEUE_URL), &options, l->queue, l->shard, l->settings->name, routes, l->n_routes, &e);
 	if (l->link == NULL)
 		line_failed(l, &e, now_ms);
 	return l->link != NULL;
@@ -318,6 +321,17 @@ static double average(double old, double now)
 	return old > 0 ? old * 0.8 + now * 0.2 : now;
 }
 
+/* QUEUE_SHARDS only raises the number: who wanted fewer is told. */
+static void line_tell_shards(struct line *l, int shards)
+{
+	int64_t wanted = setting_number(l->settings, QUEUE_SHARDS);
+	if (l->shards_told || wanted == 0 || shards <= wanted)
+		return;
+	l->shards_told = true;
+	log_warn("queue %s has %d shards, not QUEUE_SHARDS=%lld: all of them are served; `barque shards %s N` changes their number",
+	        l->queue, shards, (long long)wanted, l->queue);
+}
+
 /* Step again when the next job or tick is due. */
 static void line_wake_for(struct line *l, int64_t next_due_ms, int64_t now_ms)
 {
@@ -365,6 +379,8 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	for (size_t i = 0; i < reply->n_rejected; i++)
 		log_warn("the end of job %s is not ours to tell any more: its lease was lost", reply->rejected[i]);
 	l->hungry = l->hungry || reply->more;
+	l->backlog = reply->ready;
+	line_tell_shards(l, reply->shards);
 	line_wake_for(l, reply->next_due_ms, now_ms);
 	line_due_take(l, reply);
 	return 1;

@@ -1,4 +1,4 @@
-/* line.h -- the dispatcher's side of one queue: its link, what waits to be told, and how much it may claim.
+/* line.h -- the dispatcher's side of one shard of a queue: its link, what waits to be told, and how much it may claim.
  *
  * One call at a time is under way: a step (tells ends, claims jobs), a renewal, or the ticks of schedules. What ends meanwhile rides in the next step, so
  * the batch grows with the load and a quiet system waits for nothing.
@@ -20,6 +20,8 @@ enum line_call { CALL_NONE, CALL_STEP, CALL_RENEW, CALL_FIRE };
 
 struct line {
 	char queue[JOB_NAME];
+	int shard;
+	size_t family; /* the number of the line that serves shard 0 of the same queue */
 	const struct settings *settings;
 	char routes[LINE_ROUTES][JOB_ROUTE];
 	size_t n_routes;
@@ -43,6 +45,8 @@ struct line {
 	int64_t wait_until_ms; /* begin none before this time */
 	bool hungry;           /* there is, or may be, work to claim */
 	bool drained;          /* claim nothing more */
+	bool shards_told;      /* that its queue has more shards than QUEUE_SHARDS says */
+	int64_t backlog;       /* how many were ready after the last step */
 	enum worker_command told;
 	struct buf report; /* rides in the next step; empty: none is due */
 	int64_t reported_ms;
@@ -63,13 +67,16 @@ struct line {
 	int promised;   /* free slots that the step under way may fill */
 	int grant;      /* free slots that the next step may ask for */
 	int64_t served; /* order of the last grant: ties go to who waited longest */
-	int weight;     /* of its share, 1 .. 1000 */
-	bool active;    /* it takes part in sharing */
-	double used;    /* slot time, in ms over weight */
-	int was_held;   /* slots, when that was last counted */
+	int has;        /* slots that it holds, that a step may fill, or that it was just granted */
+	/* Of all shards of its queue, in the line of shard 0: */
+	int family_has;
+	int weight;   /* of its share, 1 .. 1000 */
+	bool active;  /* it takes part in sharing */
+	double used;  /* slot time, in ms over weight */
+	int was_held; /* slots, when that was last counted */
 };
 
-bool line_open(struct line *l, const struct settings *s, const char *queue, struct err *e) MUST_CHECK; /* connects later */
+bool line_open(struct line *l, const struct settings *s, const char *queue, int shard, struct err *e) MUST_CHECK; /* connects later */
 void line_close(struct line *l);
 
 /* Something ended: it rides in the next step. Takes over result and progress (both may be NULL). */

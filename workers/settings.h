@@ -19,6 +19,7 @@ enum setting_index {
 };
 
 #define QUEUES_MAX 16
+#define LINES_MAX  128 /* shards of all queues together */
 
 #define WEIGHT_MAX 1000
 

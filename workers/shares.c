@@ -3,92 +3,159 @@
  * strict: the first in the order named that is hungry. weighted: of the slots each hungry queue has a share, by its weight. The whole slots
  * of its share it has for sure; the rest goes around, to the queue that has used the least slot time for its weight. So the shares also
  * hold over time where there are fewer slots than queues. Who was not hungry gets no credit for having been away.
+ * The shards of a queue share what it has.
  */
+#include <string.h>
+
 #include "workers/dispatcher.h"
+
+static struct line *head_of(struct dispatcher *d, const struct line *l)
+{
+	return &d->lines[l->family];
+}
+
+static const struct line *head(const struct dispatcher *d, const struct line *l)
+{
+	return &d->lines[l->family];
+}
 
 static bool is_active(const struct line *l, int held)
 {
 	return !l->drained && l->failures == 0 && (l->hungry || held > 0 || l->promised > 0 || l->n_pending > 0);
 }
 
+/* Add up for each queue what its shards hold. active_out, held_out: by family. */
+static void sum_up(struct dispatcher *d, const int *held, bool *active_out, int *held_out)
+{
+	memset(active_out, 0, LINES_MAX * sizeof(*active_out));
+	memset(held_out, 0, LINES_MAX * sizeof(*held_out));
+	for (size_t i = 0; i < d->n_lines; i++)
+		d->lines[i].family_has = 0;
+	for (size_t i = 0; i < d->n_lines; i++) {
+		struct line *l = &d->lines[i];
+		l->grant = 0;
+		l->has = held[i] + l->promised;
+		head_of(d, l)->family_has += l->has;
+		held_out[l->family] += held[i];
+		active_out[l->family] = active_out[l->family] || is_active(l, held[i]);
+	}
+}
+
 /* Slot time since the last look; and who comes back joins where the others stand. */
 void shares_account(struct dispatcher *d, const int *held)
 {
+	bool active[LINES_MAX];
+	int sum[LINES_MAX];
 	int64_t passed = d->shared_ms != 0 ? d->now_ms - d->shared_ms : 0;
 	double least = -1;
 	d->shared_ms = d->now_ms;
+	sum_up(d, held, active, sum);
 	for (size_t i = 0; i < d->n_lines; i++) {
 		struct line *l = &d->lines[i];
+		if (l->shard != 0)
+			continue;
 		l->used += (double)l->was_held * (double)passed / l->weight; /* what it held between the looks */
-		l->was_held = held[i];
-		if (l->active && is_active(l, held[i]) && (least < 0 || l->used < least))
+		l->was_held = sum[i];
+		if (l->active && active[i] && (least < 0 || l->used < least))
 			least = l->used;
 	}
 	for (size_t i = 0; i < d->n_lines; i++) {
 		struct line *l = &d->lines[i];
-		bool active = is_active(l, held[i]);
-		if (active && !l->active && l->used < least)
+		if (active[i] && !l->active && l->used < least)
 			l->used = least;
-		l->active = active;
+		l->active = active[i]; /* of other shards than 0: never */
 	}
 }
 
-/* The whole slots of its share. */
+/* The whole slots of its queue's share. */
 int shares_whole(const struct dispatcher *d, const struct line *l)
 {
 	int64_t all = l->weight;
 	for (size_t i = 0; i < d->n_lines; i++)
-		all += d->lines[i].active && &d->lines[i] != l ? d->lines[i].weight : 0;
+		all += d->lines[i].active && &d->lines[i] != head(d, l) ? d->lines[i].weight : 0;
 	return (int)((int64_t)d->slots.n * l->weight / all);
 }
 
-/* Does a come before b? */
-static bool comes_first(const struct dispatcher *d, const struct line *a, int a_has, const struct line *b, int b_has)
+/* Two shards of one queue: by what waits there, as the last step said; one that was just woken counts as one job. */
+static bool shard_first(const struct line *a, const struct line *b)
 {
-	bool a_sure = a_has < shares_whole(d, a), b_sure = b_has < shares_whole(d, b);
+	int64_t a_waits = a->backlog > 0 ? a->backlog : 1, b_waits = b->backlog > 0 ? b->backlog : 1;
+	int64_t x = (int64_t)(a->has + 1) * b_waits, y = (int64_t)(b->has + 1) * a_waits;
+	return x != y ? x < y : a->served < b->served;
+}
+
+/* Does a come before b? */
+static bool comes_first(const struct dispatcher *d, const struct line *a, const struct line *b)
+{
+	const struct line *q = head(d, a), *r = head(d, b);
+	if (q == r)
+		return shard_first(a, b);
+	bool a_sure = q->family_has < shares_whole(d, q), b_sure = r->family_has < shares_whole(d, r);
 	if (a_sure != b_sure)
 		return a_sure;
-	int64_t x = (int64_t)a_has * b->weight, y = (int64_t)b_has * a->weight;
+	int64_t x = (int64_t)q->family_has * r->weight, y = (int64_t)r->family_has * q->weight;
 	if (a_sure && x != y)
 		return x < y;
 	/* A slot that was granted but not used yet counts as a moment of it, so that one turn does not give all to one. */
-	double a_used = a->used + (double)(a->promised + a->grant) / a->weight,
-	       b_used = b->used + (double)(b->promised + b->grant) / b->weight;
+	double a_used = q->used + (double)(q->family_has - q->was_held) / q->weight,
+	       b_used = r->used + (double)(r->family_has - r->was_held) / r->weight;
 	if (a_used < b_used || b_used < a_used)
 		return a_used < b_used;
 	return a->served < b->served;
 }
 
-struct line *shares_next(struct dispatcher *d, const int *held, bool (*may_claim)(const struct dispatcher *d, const struct line *l))
+/* In the order named. */
+static bool stands_before(const struct line *a, const struct line *b)
+{
+	return a->family == b->family ? shard_first(a, b) : a->family < b->family;
+}
+
+struct line *shares_next(struct dispatcher *d, bool (*may_claim)(const struct dispatcher *d, const struct line *l))
 {
 	struct line *best = NULL;
-	int best_has = 0;
 	for (size_t i = 0; i < d->n_lines; i++) {
 		struct line *l = &d->lines[i];
-		int has = held[i] + l->promised + l->grant;
 		if (!l->hungry || !may_claim(d, l))
 			continue;
-		if (best != NULL && (d->settings->order == ORDER_STRICT || !comes_first(d, l, has, best, best_has)))
-			continue;
-		best = l;
-		best_has = has;
+		if (best == NULL || (d->settings->order == ORDER_STRICT ? stands_before(l, best) : comes_first(d, l, best)))
+			best = l;
 	}
 	return best;
+}
+
+void shares_grant(struct dispatcher *d, struct line *l)
+{
+	l->grant++;
+	l->has++;
+	head_of(d, l)->family_has++;
+	l->served = ++d->served;
+}
+
+static int held_by_queue(const struct dispatcher *d, const struct line *l, const int *held)
+{
+	int sum = 0;
+	for (size_t i = 0; i < d->n_lines; i++)
+		sum += d->lines[i].family == l->family ? held[i] : 0;
+	return sum;
 }
 
 /* How many of the slots that it holds a queue may fill up again by looking ahead, while others wait. */
 int shares_refills(const struct dispatcher *d, const struct line *l, const int *held)
 {
-	int mine = held[l - d->lines];
+	int mine = held[l - d->lines], ours = held_by_queue(d, l, held);
 	for (size_t i = 0; i < d->n_lines; i++) {
 		const struct line *other = &d->lines[i];
-		if (other == l || !other->hungry || other->drained || other->failures > 0)
+		if (other->family == l->family || !other->hungry || other->drained || other->failures > 0)
 			continue;
 		if (d->settings->order == ORDER_STRICT) {
-			if (other < l)
+			if (other->family < l->family)
 				return 0;
-		} else if ((int64_t)(held[i] + other->promised) * l->weight < (int64_t)mine * other->weight) {
-			return shares_whole(d, l);
+			continue;
+		}
+		int theirs = held_by_queue(d, other, held) + other->promised;
+		if ((int64_t)theirs * l->weight < (int64_t)ours * other->weight) {
+			int whole = shares_whole(d, l);
+			return whole < mine ? whole : mine;
 		}
 	}
 	return mine;

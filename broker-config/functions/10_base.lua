@@ -32,7 +32,9 @@
 --   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since,
 --                             c:<worker> command, v<class> virtual time,
 --                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted, ev until when
---                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals
+--                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals;
+--                             in shard 0 also sh sp st: shards served, used, and since when
+--   {ns:i:<queue>:<key>} string where a queue has several shards: the id and fingerprint that an idempotency key was given to
 --
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.

@@ -187,7 +187,7 @@ local function set_markers(c)
 	end
 	for _, route in ipairs(c.routes) do
 		if c.ready[route] > 0 then
-			more = 1
+			more = more + c.ready[route]
 			call('ZADD', T .. ':m:' .. route, '0', '1')
 		elseif c.before[route] > 0 then
 			call('DEL', T .. ':m:' .. route)

@@ -111,7 +111,7 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'ev', 'c:' .. c.worker, 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'ev', 'c:' .. c.worker, 'sh', 'r', 'run', 'done' }
 	local fixed = #names
 	for i, route in ipairs(c.routes) do
 		names[fixed + i] = 'r:' .. route
@@ -120,7 +120,7 @@ local function read_counters(c)
 	names[#names + 1] = 'hm'
 	local h = call('HMGET', T .. ':n', unpack(names))
 	changes.look(h[8])
-	for i = 10, #names do
+	for i = 11, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, route in ipairs(c.routes) do
@@ -188,7 +188,7 @@ local function step(keys, args)
 	end
 	keep_house(h[4])
 	leave()
-	return { from_now(cron.earlier(due, tick)), more, rejected, c.claims, offers or false, command }
+	return { from_now(cron.earlier(due, tick)), more, rejected, c.claims, offers or false, command or false, h[10] or 1 }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each

@@ -65,7 +65,7 @@ local function purge_ready(limit)
 end
 
 local function purge_index(index, limit)
-	local ids, cancelled = call('ZRANGE', T .. index, 0, limit - 1), 0
+	local ids, cancelled = limit > 0 and call('ZRANGE', T .. index, 0, limit - 1) or {}, 0
 	for _, id in ipairs(ids) do
 		local key = T .. ':j:' .. id
 		local job = read(key)

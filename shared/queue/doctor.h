@@ -38,6 +38,7 @@ bool queue_fault_mendable(enum queue_fault f); /* is there a repair for faults o
 
 struct queue_finding {
 	enum queue_fault fault;
+	int shard;
 	char key[256];         /* what it is about: the whole id of a job, or the name of a lane, key, worker, counter, schedule */
 	char at[256];          /* where it was found, as the queue's own key names it; "": nowhere */
 	int64_t rev;           /* of the job; 0: it has none */

@@ -29,6 +29,7 @@ struct queue_link {
 	const struct queue_driver *driver;
 	struct queue_options options;
 	char queue[JOB_NAME];
+	int shard;
 	char worker[JOB_WORKER];
 	char (*routes)[JOB_ROUTE];
 	size_t n_routes;
@@ -85,6 +86,7 @@ struct queue_driver {
 	int (*budget_take)(
 	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);
+	bool (*shards)(struct queue *q, const char *queue, int wanted, struct queue_shards *out, struct err *e);
 	bool (*ping)(struct queue *q, struct err *e);
 	int (*log)(struct queue *q, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
 	bool (*show_many)(struct queue *q, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
@@ -127,7 +129,7 @@ struct queue_driver {
 	void (*watcher_close)(struct queue_watcher *w);
 
 	/* A link with its own part zero; queue.c then fills in the common head. */
-	struct queue_link *(*link_open)(const char *url, const struct queue_options *options, const char *queue, struct err *e);
+	struct queue_link *(*link_open)(const char *url, const struct queue_options *options, const char *queue, int shard, struct err *e);
 	void (*link_close)(struct queue_link *l);
 	bool (*step_begin)(struct queue_link *l, const struct queue_step *s, struct err *e);
 	int (*step_end)(struct queue_link *l, struct queue_step_reply *out, struct err *e);

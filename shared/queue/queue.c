@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/digest.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -29,7 +27,9 @@ static const struct queue_driver *driver_of(const char *url, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
 		if (str_starts(url, drivers[i].scheme))
 			return drivers[i].driver;
-	err_set(e, ERR_INVALID, "the queue's URL begins with redis:// or redis+unix://, not as %.40s", url);
+	err_set(e, ERR_INVALID,
+	        "the queue's URL begins with redis://, rediss:// (TLS), redis+unix://, redis+sentinel:// or redis+cluster://, not as %.40s",
+	        url);
 	return NULL;
 }
 
@@ -56,7 +56,10 @@ static bool fill_options(const struct queue_options *in, struct queue_options *o
 	if (!str_is_name(out->namespace_, 32, "_.-"))
 		return err_set(
 		        e, ERR_INVALID, "the namespace of the queue must be 1 to 32 of A-Z a-z 0-9 _ . -, not %.40s", out->namespace_);
-	if (out->timeout_ms < 0 || out->max_length < 0 || out->max_bytes < 0 || out->result_ttl_ms < 0 || out->dead_ttl_ms < 0)
+	if (out->shards < 0 || out->shards > QUEUE_SHARDS_MAX)
+		return err_set(e, ERR_INVALID, "a queue has 1 to %d shards, not %d", QUEUE_SHARDS_MAX, out->shards);
+	if (out->timeout_ms < 0 || out->wait_replicas < 0 || out->max_length < 0 || out->max_bytes < 0 || out->result_ttl_ms < 0 ||
+	        out->dead_ttl_ms < 0)
 		return err_set(e, ERR_INVALID, "an option of the queue is negative");
 	return true;
 }
@@ -204,7 +207,6 @@ static void fill_defaults(struct queue_submission *s)
 bool queue_submission_check(struct queue_submission *s, struct err *e)
 {
 	char queue[JOB_NAME];
-	uint64_t chance;
 	int shard;
 
 	if (!job_queue_ok(s->queue) || !job_name_ok(s->kind))
@@ -217,11 +219,7 @@ bool queue_submission_check(struct queue_submission *s, struct err *e)
 		        e, ERR_INVALID, "the parameters of a job are at most %d bytes, not %zu", QUEUE_PARAMS_MAX, strlen(s->params));
 	if (!check_numbers(s, e) || !check_texts(s, e))
 		return false;
-	if (!s->id[0]) {
-		digest_random(&chance, sizeof(chance));
-		job_id_make(s->id, s->queue, 0, clock_now_ms(), chance);
-	}
-	if (!job_id_parse(s->id, queue, &shard) || !str_eq(queue, s->queue) || shard)
+	if (s->id[0] && (!job_id_parse(s->id, queue, &shard) || !str_eq(queue, s->queue) || shard >= QUEUE_SHARDS_MAX))
 		return err_set(e, ERR_INVALID, "%.60s is no id of a job in queue %s", s->id, s->queue);
 	return true;
 }
@@ -280,7 +278,7 @@ static int act_on(struct queue *q, enum queue_act act, const char *id, enum job_
 	enum act_result result;
 	int shard;
 
-	if (!job_id_parse(id, queue, &shard) || shard)
+	if (!job_id_parse(id, queue, &shard))
 		return 0;
 	if (!q->driver->act(q, act, id, &result, state_out, e))
 		return -1;
@@ -322,7 +320,7 @@ int queue_set_priority(struct queue *q, const char *id, int priority, int64_t re
 
 	if (priority < 0 || priority > 9)
 		return err_fail(e, ERR_INVALID, "the priority of a job is 0 to 9, not %d", priority);
-	if (!job_id_parse(id, queue, &shard) || shard)
+	if (!job_id_parse(id, queue, &shard))
 		return 0;
 	if (!q->driver->prioritize(q, id, priority, rev, &result, &state, e))
 		return -1;
@@ -413,6 +411,15 @@ int queue_budget_take(struct queue *q, const char *key, int64_t cost, int64_t li
 bool queue_budget_correct(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e)
 {
 	return budget_ok(key, window_ms, e) && q->driver->budget_correct(q, key, used, window_ms, stop_ms, e);
+}
+
+bool queue_set_shards(struct queue *q, const char *queue, int wanted, struct queue_shards *out, struct err *e)
+{
+	if (!job_queue_ok(queue))
+		return err_set(e, ERR_INVALID, "there can be no queue of that name");
+	if (wanted < 0 || wanted > QUEUE_SHARDS_MAX)
+		return err_set(e, ERR_INVALID, "a queue has 1 to %d shards, not %d", QUEUE_SHARDS_MAX, wanted);
+	return q->driver->shards(q, queue, wanted, out, e);
 }
 
 bool queue_ping(struct queue *q, struct err *e)

@@ -32,6 +32,8 @@ struct queue_options {
 	int64_t result_ttl_ms;  /* how long an ended job stays; 0: 24 h */
 	int64_t dead_ttl_ms;    /* the same for DEAD and FAILED; 0: 14 days */
 	const char *namespace_; /* key prefix; NULL: "bq". Tests give each its own */
+	int wait_replicas;      /* a submission is accepted when so many replicas have it too; else ERR_UNSURE. 0: none need to */
+	int shards;             /* a queue that this process uses gets so many shards if it has fewer; 0: as many as it has */
 	char library[24];       /* of functions; "": that of this version. Only for trying two side by side */
 };
 
@@ -135,6 +137,7 @@ struct queue_counts {
 	char queue[JOB_NAME];
 	int64_t ready, scheduled, running, waiting, dead, done_total, workers;
 	int64_t paused_at; /* 0: it is not paused */
+	int shards;
 };
 /* The queues that exist; returns how many were filled in out[max], -1 on failure. */
 int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
@@ -154,6 +157,16 @@ int queue_budget_take(
         struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e) MUST_CHECK;
 /* What the server said it has counted in this window (raises ours, never lowers it), and/or stop everybody for stop_ms. */
 bool queue_budget_correct(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e) MUST_CHECK;
+
+/* The shards of a queue: its jobs lie in `put` parts, which may stand on different servers of a cluster; `serve` of them are worked on and
+ * looked through, more than `put` after their number was lowered, until the others are empty. A queue begins with one. */
+#define QUEUE_SHARDS_MAX 64
+struct queue_shards {
+	int put, serve;
+};
+/* wanted 0: tell them; else change them first. Raising works at once (within seconds everybody knows it). Lowering: new jobs go to the
+ * lower ones from now on, and a later call with the same number lets go of the others when they are empty. */
+bool queue_set_shards(struct queue *q, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
 
 bool queue_ping(struct queue *q, struct err *e) MUST_CHECK;
 
@@ -225,6 +238,8 @@ struct queue_step_reply {
 	size_t n_due;
 	int64_t now_ms; /* the server's clock, when something is due */
 	bool more;      /* jobs are still ready */
+	int64_t ready;  /* how many, of the kinds of this link; 1 when it is not known */
+	int shards;     /* of the queue; 0: this was not said (only shard 0 knows) */
 	int command;    /* what this worker was told to do: an enum worker_command of workers.h */
 };
 void queue_step_reply_close(struct queue_step_reply *r);
@@ -247,6 +262,9 @@ void queue_renew_reply_close(struct queue_renew_reply *r);
 struct queue_link;
 struct queue_link *queue_link_open(const char *url, const struct queue_options *options, const char *queue, const char *worker,
         const char *const *routes, size_t n_routes, struct err *e) MUST_CHECK;
+/* The same to one of its shards. */
+struct queue_link *queue_link_open_shard(const char *url, const struct queue_options *options, const char *queue, int shard,
+        const char *worker, const char *const *routes, size_t n_routes, struct err *e) MUST_CHECK;
 void queue_link_close(struct queue_link **l); /* leases stay and expire; drain first */
 
 /* A link must call step or renew at least once a second: a worker that was not heard for 3.5 s is taken for dead, and its leases go to

@@ -46,7 +46,7 @@ static uint64_t hash_more(uint64_t h, const void *data, size_t len)
 
 static uint64_t hash_of(const struct queue_finding *f)
 {
-	int64_t numbers[] = {f->fault, f->rev, f->said, f->counted};
+	int64_t numbers[] = {f->fault, f->shard, f->rev, f->said, f->counted};
 	uint64_t h = hash_more(UINT64_C(14695981039346656037), numbers, sizeof(numbers));
 
 	h = hash_more(h, f->key, strlen(f->key) + 1);

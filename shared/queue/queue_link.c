@@ -32,29 +32,40 @@ static void free_head(struct queue_link *l)
 }
 
 /* Opening it a second time under the same scheme rules as queue_open keeps the two alike: the options come filled in from there. */
-struct queue_link *queue_link_open(const char *url, const struct queue_options *options, const char *queue, const char *worker,
-        const char *const *routes, size_t n_routes, struct err *e)
+struct queue_link *queue_link_open_shard(const char *url, const struct queue_options *options, const char *queue, int shard,
+        const char *worker, const char *const *routes, size_t n_routes, struct err *e)
 {
 	struct queue *q;
+	struct queue_shards now;
 	struct queue_options filled;
 	const struct queue_driver *driver;
 	struct queue_link *l;
 
+	if (shard < 0 || shard >= QUEUE_SHARDS_MAX) {
+		err_set(e, ERR_INVALID, "the shards of a queue are 0 to %d, not %d", QUEUE_SHARDS_MAX - 1, shard);
+		return NULL;
+	}
 	if (!check_link(queue, worker, routes, n_routes, e))
 		return NULL;
 	q = queue_open(url, options, e); /* also sees that the server is there and has the library */
 	if (!q)
 		return NULL;
+	/* As many as the options want, before anybody works; who wants none asks for none. */
+	if (q->options.shards > 1 && shard == 0 && !q->driver->shards(q, queue, 0, &now, e)) {
+		queue_close(&q);
+		return NULL;
+	}
 	driver = q->driver;
 	filled = q->options;
 	filled.namespace_ = mem_strdup(filled.namespace_);
 	queue_close(&q);
-	l = driver->link_open(url, &filled, queue, e);
+	l = driver->link_open(url, &filled, queue, shard, e);
 	if (!l) {
 		mem_free(&filled.namespace_);
 		return NULL;
 	}
 	l->driver = driver;
+	l->shard = shard;
 	l->options = filled;
 	l->routes = mem_array(n_routes, sizeof(*l->routes));
 	l->n_routes = n_routes;
@@ -64,6 +75,12 @@ struct queue_link *queue_link_open(const char *url, const struct queue_options *
 	if (!str_copy(l->queue, sizeof(l->queue), queue) || !str_copy(l->worker, sizeof(l->worker), worker))
 		l->worker[0] = '\0';
 	return l;
+}
+
+struct queue_link *queue_link_open(const char *url, const struct queue_options *options, const char *queue, const char *worker,
+        const char *const *routes, size_t n_routes, struct err *e)
+{
+	return queue_link_open_shard(url, options, queue, 0, worker, routes, n_routes, e);
 }
 
 void queue_link_close(struct queue_link **l)
@@ -105,7 +122,7 @@ static bool check_step(const struct queue_link *l, const struct queue_step *s, s
 	if (s->lease_ms < LEASE_MIN_MS || s->lease_ms > LEASE_MAX_MS)
 		return err_set(e, ERR_INVALID, "a lease lasts 100 ms to 24 h, not %lld ms", (long long)s->lease_ms);
 	for (size_t i = 0; i < s->n_acks; i++)
-		if (!job_id_parse(s->acks[i].id, queue, &shard) || shard || !str_eq(queue, l->queue))
+		if (!job_id_parse(s->acks[i].id, queue, &shard) || shard != l->shard || !str_eq(queue, l->queue))
 			return err_set(e, ERR_INVALID, "%.60s is no job of queue %s", s->acks[i].id, l->queue);
 	return check_remarks(l, s, e);
 }
@@ -129,7 +146,7 @@ bool queue_link_renew_begin(struct queue_link *l, const struct queue_renewal *it
 	if (n > QUEUE_BATCH_MAX || lease_ms < LEASE_MIN_MS || lease_ms > LEASE_MAX_MS)
 		return err_set(e, ERR_INVALID, "a renewal holds at most %d jobs, for 100 ms to 24 h", QUEUE_BATCH_MAX);
 	for (size_t i = 0; i < n; i++)
-		if (!job_id_parse(items[i].id, queue, &shard) || shard || !str_eq(queue, l->queue))
+		if (!job_id_parse(items[i].id, queue, &shard) || shard != l->shard || !str_eq(queue, l->queue))
 			return err_set(e, ERR_INVALID, "%.60s is no job of queue %s", items[i].id, l->queue);
 	return l->driver->renew_begin(l, items, n, lease_ms, e);
 }

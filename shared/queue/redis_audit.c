@@ -42,7 +42,10 @@ struct texts {
 struct audit {
 	struct redis_queue *q;
 	const char *queue;
+	int shard;
 	size_t tag_len;
+	int slot;
+	int64_t by_state[9];
 	bool unwritten_wrong; /* what waits for the history is not as much as is counted */
 	struct trace *traces;
 	size_t n, cap;
@@ -150,6 +153,7 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 
 	for (; *words; words++)
 		redis_cmd_adds(&cmd, *words);
+	cmd.slot = a->slot + 1;
 	ok = redis_call(a->q, &cmd, true, out, e);
 	redis_cmd_close(&cmd);
 	return ok;
@@ -259,7 +263,7 @@ static bool flush_records(struct audit *a, struct err *e)
 
 	if (!a->records.n)
 		return true;
-	redis_fcall(&cmd, &a->q->head.options, "look_records", a->queue, 0);
+	redis_fcall(&cmd, &a->q->head.options, "look_records", a->queue, a->shard);
 	for (size_t i = 0; i < a->records.n; i++)
 		redis_cmd_adds(&cmd, a->records.at[i]);
 	ok = redis_call(a->q, &cmd, true, &r, e);
@@ -281,7 +285,7 @@ static bool gather_record(struct audit *a, const char *tail, struct err *e)
 
 static bool flush_keys(struct audit *a, struct err *e)
 {
-	bool ok = !a->keys.n || redis_look_keys(a->q, a->queue, a->keys.at, a->keys.n, a->look, e);
+	bool ok = !a->keys.n || redis_look_keys(a->q, a->queue, a->shard, a->keys.at, a->keys.n, a->look, e);
 
 	texts_clear(&a->keys);
 	return ok;
@@ -336,7 +340,7 @@ static bool gather_log(struct audit *a, const char *key, const char *tail, struc
 
 static bool lane_known(struct audit *a, const char *name, const struct redis_reply *r)
 {
-	struct queue_finding f = {.fault = FAULT_LANE};
+	struct queue_finding f = {.fault = FAULT_LANE, .shard = a->shard};
 	int64_t known = 0;
 
 	if (!redis_reply_int(redis_reply_at(r, 0), &known) || !redis_reply_is_array(redis_reply_at(r, 1)))
@@ -358,7 +362,7 @@ static bool gather_lane(struct audit *a, const char *name, struct err *e)
 
 	if (!str_copy_n(route, sizeof(route), name, len) || !job_route_parse(route, len, NULL, NULL, &quarantined) || !name[len])
 		return redis_bad_reply(e, "SCAN");
-	redis_fcall(&cmd, &a->q->head.options, "look_lane", a->queue, 0);
+	redis_fcall(&cmd, &a->q->head.options, "look_lane", a->queue, a->shard);
 	redis_cmd_adds(&cmd, name);
 	ok = redis_call(a->q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
@@ -373,7 +377,7 @@ static bool gather_lane(struct audit *a, const char *name, struct err *e)
 
 static bool gather_leases(struct audit *a, const char *key, const char *worker, struct err *e)
 {
-	return gather_ids(a, key, 'l', e) && (!a->look->deep || redis_look_worker(a->q, a->queue, worker, a->look, e));
+	return gather_ids(a, key, 'l', e) && (!a->look->deep || redis_look_worker(a->q, a->queue, a->shard, worker, a->look, e));
 }
 
 /* What a job waits for: are there as many as it counts? */
@@ -442,8 +446,9 @@ static bool gather(struct audit *a, struct err *e)
 	char cursor[32] = "0";
 	bool ok = true;
 
-	redis_key(&pattern, a->q->head.options.namespace_, a->queue, 0, "");
+	redis_key(&pattern, a->q->head.options.namespace_, a->queue, a->shard, "");
 	a->tag_len = pattern.len;
+	a->slot = redis_slot(pattern.data, pattern.len);
 	buf_adds(&pattern, ":*");
 	do {
 		struct redis_reply *r = NULL;
@@ -489,21 +494,21 @@ static char place_of(enum job_state s)
 /* at: where it was found, or NULL. */
 static void problem(struct audit *a, enum queue_fault fault, const struct trace *t, const struct trace *at, const char *what)
 {
-	struct queue_finding f = {.fault = fault, .rev = t->what == '!' ? t->rev : 0};
+	struct queue_finding f = {.fault = fault, .shard = a->shard, .rev = t->what == '!' ? t->rev : 0};
 
-	if (!queue_full_id(f.key, a->queue, 0, t->tail, QUEUE_TAIL))
-		snprintf(f.key, sizeof(f.key), "%s-0%s", a->queue, t->tail);
+	if (!queue_full_id(f.key, a->queue, a->shard, t->tail, QUEUE_TAIL))
+		snprintf(f.key, sizeof(f.key), "%s-%d%s", a->queue, a->shard, t->tail);
 	if (at && (at->what == 'D' || at->what == 'L'))
 		snprintf(f.at, sizeof(f.at), "%c:%s", at->what, at->tail);
 	else if (at && at->what != '!')
 		snprintf(f.at, sizeof(f.at), "%s", a->places.at[at->place]);
-	queue_look_add(a->look, &f, "%s-0%s: %s", a->queue, t->tail, what);
+	queue_look_add(a->look, &f, "%s-%d%s: %s", a->queue, a->shard, t->tail, what);
 }
 
 /* A sentence about the whole queue. */
 static void problem_of_queue(struct audit *a, enum queue_fault fault, const char *what)
 {
-	queue_look_add(a->look, &(struct queue_finding){.fault = fault}, "%s-0: %s", a->queue, what);
+	queue_look_add(a->look, &(struct queue_finding){.fault = fault, .shard = a->shard}, "%s-%d: %s", a->queue, a->shard, what);
 }
 
 static struct route_count *route_of(struct audit *a, const char *route)
@@ -635,7 +640,7 @@ static void judge(struct audit *a, struct trace *t, size_t n)
 	}
 	s = (enum job_state)(t[0].state - '0');
 	a->look->jobs++;
-	a->look->by_state[s]++;
+	a->by_state[s]++;
 	if (s == JOB_READY)
 		route_of(a, t[0].route)->ready++;
 	if (t[0].ends != job_state_is_end(s))
@@ -691,7 +696,7 @@ static bool read_counters(struct audit *a, struct redis_reply **out, struct err 
 	struct buf key = {0};
 	bool ok;
 
-	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":n");
+	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":n");
 	ok = command(a, (const char *const[]){"HGETALL", key.data, NULL}, out, e);
 	buf_close(&key);
 	return ok;
@@ -719,12 +724,12 @@ static uint64_t stillness(const struct redis_reply *r)
 
 static void judge_counter(struct audit *a, const char *name, int64_t said, int64_t counted, const char *of)
 {
-	struct queue_finding f = {.fault = FAULT_COUNTER, .said = said, .counted = counted};
+	struct queue_finding f = {.fault = FAULT_COUNTER, .shard = a->shard, .said = said, .counted = counted};
 
 	snprintf(f.key, sizeof(f.key), "%s", name);
 	if (said != counted)
-		queue_look_add(a->look, &f, "%s-0: counter %.60s says %lld %s, %lld were counted", a->queue, name, (long long)said, of,
-		        (long long)counted);
+		queue_look_add(a->look, &f, "%s-%d: counter %.60s says %lld %s, %lld were counted", a->queue, a->shard, name,
+		        (long long)said, of, (long long)counted);
 }
 
 /* What is ready and running together stands beside the counters, for who looks at many queues. */
@@ -735,12 +740,12 @@ static bool judge_load(struct audit *a, struct err *e)
 	int64_t load = 0;
 	bool ok;
 
-	redis_key(&key, a->q->head.options.namespace_, a->queue, 0, ":load");
+	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":load");
 	ok = command(a, (const char *const[]){"GET", key.data, NULL}, &r, e);
 	buf_close(&key);
 	if (ok && redis_reply_text(r, NULL)) {
 		ok = redis_reply_int(r, &load) || redis_bad_reply(e, "GET");
-		judge_counter(a, "load", load, a->look->by_state[JOB_READY] + a->look->by_state[JOB_RUNNING], "ready and running jobs");
+		judge_counter(a, "load", load, a->by_state[JOB_READY] + a->by_state[JOB_RUNNING], "ready and running jobs");
 	}
 	redis_reply_close(&r);
 	return ok;
@@ -762,8 +767,8 @@ static bool judge_counters(struct audit *a, const struct redis_reply *r, struct 
 		else if (name && str_starts(name, "r:"))
 			ok = redis_reply_int(value, &route_of(a, name + 2)->said);
 	}
-	judge_counter(a, "r", ready, a->look->by_state[JOB_READY], "ready jobs");
-	judge_counter(a, "run", running, a->look->by_state[JOB_RUNNING], "running jobs");
+	judge_counter(a, "r", ready, a->by_state[JOB_READY], "ready jobs");
+	judge_counter(a, "run", running, a->by_state[JOB_RUNNING], "running jobs");
 	for (size_t i = 0; i < a->n_routes; i++) {
 		char name[JOB_ROUTE + 2];
 
@@ -776,26 +781,29 @@ static bool judge_counters(struct audit *a, const struct redis_reply *r, struct 
 static bool look_at_all(struct audit *a, struct err *e)
 {
 	struct redis_reply *before = NULL, *after = NULL;
-	bool ok = read_counters(a, &before, e) && gather(a, e);
+	bool ok = read_counters(a, &before, e) && gather(a, e), moved;
 
 	if (ok)
 		judge_all(a);
 	ok = ok && read_counters(a, &after, e);
 	if (ok) {
-		a->look->moved = stillness(before) != stillness(after);
-		if (!a->look->moved || !a->look->deep)
+		moved = stillness(before) != stillness(after);
+		a->look->moved = a->look->moved || moved;
+		if (!moved || !a->look->deep)
 			ok = judge_counters(a, after, e);
 	}
 	redis_reply_close(&before);
 	redis_reply_close(&after);
-	return ok && redis_audit_schedules(a->q, a->queue, a->schedules.at, a->schedules.n, a->look, e);
+	return ok && (a->shard > 0 || redis_audit_schedules(a->q, a->queue, a->schedules.at, a->schedules.n, a->look, e));
 }
 
-bool redis_look(struct queue *base, const char *queue, struct queue_look *l, struct err *e)
+static bool look_at_shard(struct redis_queue *q, const char *queue, int shard, struct queue_look *l, struct err *e)
 {
-	struct audit a = {.q = (struct redis_queue *)base, .queue = queue, .look = l};
+	struct audit a = {.q = q, .queue = queue, .shard = shard, .slot = -1, .look = l};
 	bool ok = look_at_all(&a, e);
 
+	for (size_t i = 0; i < ARRAY_LEN(a.by_state); i++)
+		l->by_state[i] += a.by_state[i];
 	mem_free(&a.traces);
 	mem_free(&a.routes);
 	mem_free(&a.seen);
@@ -803,6 +811,17 @@ bool redis_look(struct queue *base, const char *queue, struct queue_look *l, str
 	texts_close(&a.schedules);
 	texts_close(&a.records);
 	texts_close(&a.keys);
+	return ok;
+}
+
+bool redis_look(struct queue *base, const char *queue, struct queue_look *l, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_shards shards;
+	bool ok = redis_shards(q, queue, &shards, e);
+
+	for (int i = 0; ok && i < shards.serve; i++)
+		ok = look_at_shard(q, queue, i, l, e);
 	return ok;
 }
 

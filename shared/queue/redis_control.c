@@ -1,20 +1,20 @@
 /* redis_control.c -- whole queues in Redis: what stands in them, pausing and purging them. */
+#include <string.h>
+
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
 /* ---- counts ---------------------------------------------------------------------------------------------------- */
 
-static bool count_one(struct redis_queue *q, const char *queue, struct queue_counts *out, struct err *e)
+bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e)
 {
 	int64_t *const fields[] = {
 	        &out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers, &out->paused_at};
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	bool ok = str_copy(out->queue, sizeof(out->queue), queue);
+	bool ok;
 
-	if (!ok)
-		return redis_bad_reply(e, "SMEMBERS");
-	redis_fcall(&cmd, &q->head.options, "counts", queue, 0);
+	redis_fcall(&cmd, &q->head.options, "counts", queue, shard);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
 	if (!ok)
@@ -23,6 +23,38 @@ static bool count_one(struct redis_queue *q, const char *queue, struct queue_cou
 		ok = redis_reply_int(redis_reply_at(r, i), fields[i]);
 	redis_reply_close(&r);
 	return ok || redis_bad_reply(e, "counts");
+}
+
+/* A worker serves all shards, so it is not counted for each; a queue is paused as shard 0 is. */
+static void add_counts(struct queue_counts *sum, const struct queue_counts *c)
+{
+	sum->ready += c->ready;
+	sum->scheduled += c->scheduled;
+	sum->running += c->running;
+	sum->waiting += c->waiting;
+	sum->dead += c->dead;
+	sum->done_total += c->done_total;
+	sum->workers = c->workers > sum->workers ? c->workers : sum->workers;
+}
+
+static bool count_one(struct redis_queue *q, const char *queue, struct queue_counts *out, struct err *e)
+{
+	struct queue_shards n;
+
+	memset(out, 0, sizeof(*out));
+	if (!str_copy(out->queue, sizeof(out->queue), queue))
+		return redis_bad_reply(e, "SMEMBERS");
+	if (!redis_shards(q, queue, &n, e) || !redis_count_shard(q, queue, 0, out, e))
+		return false;
+	out->shards = n.put;
+	for (int i = 1; i < n.serve; i++) {
+		struct queue_counts c = {0};
+
+		if (!redis_count_shard(q, queue, i, &c, e))
+			return false;
+		add_counts(out, &c);
+	}
+	return true;
 }
 
 int redis_names(struct queue *base, char (*out)[JOB_NAME], int max, struct err *e)
@@ -63,17 +95,14 @@ int redis_counts(struct queue *base, struct queue_counts *out, int max, struct e
 
 /* ---- pausing --------------------------------------------------------------------------------------------------- */
 
-bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e)
+static bool pause_shard(struct redis_queue *q, const char *queue, int shard, bool paused, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	int64_t done;
 	bool ok;
 
-	if (!redis_register_queue(q, queue, e))
-		return false;
-	redis_fcall(&cmd, &q->head.options, "pause", queue, 0);
+	redis_fcall(&cmd, &q->head.options, "pause", queue, shard);
 	redis_cmd_addi(&cmd, paused);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
@@ -83,17 +112,34 @@ bool redis_pause(struct queue *base, const char *queue, bool paused, struct err 
 	return ok;
 }
 
-/* ---- purging --------------------------------------------------------------------------------------------------- */
-
-int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e)
+/* Shard 0 first: who raises the number of shards looks there. */
+bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_shards n;
+
+	if (!redis_register_queue(q, queue, e) || !pause_shard(q, queue, 0, paused, e))
+		return false;
+	redis_forget_shards(q, queue);
+	if (!redis_shards(q, queue, &n, e))
+		return false;
+	for (int i = 1; i < n.serve; i++)
+		if (!pause_shard(q, queue, i, paused, e))
+			return false;
+	return true;
+}
+
+/* ---- purging --------------------------------------------------------------------------------------------------- */
+
+static int purge_shard(
+        struct redis_queue *q, const char *queue, int shard, enum job_state state, int limit, int64_t *left_out, struct err *e)
+{
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	int64_t cancelled = -1;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "purge", queue, 0);
+	redis_fcall(&cmd, &q->head.options, "purge", queue, shard);
 	redis_cmd_addi(&cmd, state);
 	redis_cmd_addi(&cmd, limit);
 	ok = redis_call(q, &cmd, false, &r, e);
@@ -103,4 +149,25 @@ int redis_purge(struct queue *base, const char *queue, enum job_state state, int
 		ok = redis_bad_reply(e, "purge");
 	redis_reply_close(&r);
 	return ok ? (int)cancelled : -1;
+}
+
+int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_shards n;
+	int cancelled = 0;
+
+	*left_out = 0;
+	if (!redis_shards(q, queue, &n, e))
+		return -1;
+	for (int i = 0; i < n.serve; i++) {
+		int64_t left = 0;
+		int got = purge_shard(q, queue, i, state, limit - cancelled, &left, e);
+
+		if (got < 0)
+			return -1;
+		cancelled += got;
+		*left_out += left;
+	}
+	return cancelled;
 }

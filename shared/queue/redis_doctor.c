@@ -7,28 +7,28 @@
 /* ---- keys ------------------------------------------------------------------------------------------------------------- */
 
 /* {stuck, id, state} */
-static bool read_key(const struct redis_reply *r, const char *queue, const char *name, struct queue_look *l)
+static bool read_key(const struct redis_reply *r, const char *queue, int shard, const char *name, struct queue_look *l)
 {
 	const char *id = redis_reply_text(redis_reply_at(r, 1), NULL), *state = redis_reply_text(redis_reply_at(r, 2), NULL);
-	struct queue_finding f = {.fault = FAULT_KEY};
+	struct queue_finding f = {.fault = FAULT_KEY, .shard = shard};
 	int64_t stuck = 0;
 
 	if (!redis_reply_int(redis_reply_at(r, 0), &stuck) || !id || !state)
 		return false;
 	snprintf(f.key, sizeof(f.key), "%s", name);
 	if (stuck)
-		queue_look_add(l, &f, "the %s key %.150s is held by job %s-0%.20s, which %s", name[0] == 'u' ? "unique" : "idempotency",
-		        name + 2, queue, id, *state ? "has ended" : "is no more");
+		queue_look_add(l, &f, "the %s key %.150s is held by job %s-%d%.20s, which %s", name[0] == 'u' ? "unique" : "idempotency",
+		        name + 2, queue, shard, id, *state ? "has ended" : "is no more");
 	return true;
 }
 
-bool redis_look_keys(struct redis_queue *q, const char *queue, char *const *names, size_t n, struct queue_look *l, struct err *e)
+bool redis_look_keys(struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l, struct err *e)
 {
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "look_keys", queue, 0);
+	redis_fcall(&cmd, &q->head.options, "look_keys", queue, shard);
 	for (size_t i = 0; i < n; i++)
 		redis_cmd_adds(&cmd, names[i]);
 	ok = redis_call(q, &cmd, true, &r, e);
@@ -36,22 +36,22 @@ bool redis_look_keys(struct redis_queue *q, const char *queue, char *const *name
 	if (ok && redis_reply_count(r) != n)
 		ok = redis_bad_reply(e, "look_keys");
 	for (size_t i = 0; ok && i < n; i++)
-		ok = read_key(redis_reply_at(r, i), queue, names[i], l) || redis_bad_reply(e, "look_keys");
+		ok = read_key(redis_reply_at(r, i), queue, shard, names[i], l) || redis_bad_reply(e, "look_keys");
 	redis_reply_close(&r);
 	return ok;
 }
 
 /* ---- leases ----------------------------------------------------------------------------------------------------------- */
 
-bool redis_look_worker(struct redis_queue *q, const char *queue, const char *worker, struct queue_look *l, struct err *e)
+bool redis_look_worker(struct redis_queue *q, const char *queue, int shard, const char *worker, struct queue_look *l, struct err *e)
 {
-	struct queue_finding f = {.fault = FAULT_LEASE};
+	struct queue_finding f = {.fault = FAULT_LEASE, .shard = shard};
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	int64_t gone = 0, leases = 0;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "look_worker", queue, 0);
+	redis_fcall(&cmd, &q->head.options, "look_worker", queue, shard);
 	redis_cmd_adds(&cmd, worker);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
@@ -92,7 +92,7 @@ static int mend_once(struct redis_queue *q, const char *queue, const struct queu
 	const char *why;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "mend", queue, 0);
+	redis_fcall(&cmd, &q->head.options, "mend", queue, f->shard);
 	mend_args(&cmd, f, force);
 	ok = redis_call(q, &cmd, false, &r, e);
 	redis_cmd_close(&cmd);

@@ -8,9 +8,10 @@
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
-#define TAKE          64
-#define WAIT_SLACK_MS 2000 /* a blocking pop that is so late is lost */
-#define PREFIX        (JOB_NAME + 4)
+#define TAKE            64
+#define SHARDS_EVERY_MS 3000
+#define WAIT_SLACK_MS   2000 /* a blocking pop that is so late is lost */
+#define PREFIX          (JOB_NAME + 4)
 
 /* "<queue>-<shard>" of an id, which is one of ours. */
 static bool prefix_of(const char *id, char out[PREFIX], char queue_out[JOB_NAME], int *shard_out)
@@ -20,13 +21,13 @@ static bool prefix_of(const char *id, char out[PREFIX], char queue_out[JOB_NAME]
 
 /* ---- looking -------------------------------------------------------------------------------------------------------- */
 
-static bool take_record(const struct redis_reply *r, const char *queue, struct queue_flow_node **batch, size_t n, struct err *e)
+static bool take_record(const struct redis_reply *r, const char *queue, int shard, struct queue_flow_node **batch, size_t n, struct err *e)
 {
 	const char *tail = redis_reply_text(redis_reply_at(r, 0), NULL);
 
 	for (size_t i = 0; tail && i < n; i++)
 		if (!batch[i]->known && str_eq(queue_tail(batch[i]->id), tail)) {
-			batch[i]->known = redis_record_read(r, queue, &batch[i]->job, e);
+			batch[i]->known = redis_record_read(r, queue, shard, &batch[i]->job, e);
 			return batch[i]->known;
 		}
 	return redis_bad_reply(e, "flow_look");
@@ -44,7 +45,7 @@ static bool look(struct redis_queue *q, const char *queue, int shard, struct que
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
 	for (size_t i = 0; ok && i < redis_reply_count(r); i++)
-		ok = take_record(redis_reply_at(r, i), queue, batch, n, e);
+		ok = take_record(redis_reply_at(r, i), queue, shard, batch, n, e);
 	redis_reply_close(&r);
 	return ok;
 }
@@ -87,10 +88,54 @@ struct box {
 struct redis_mail {
 	struct queue_mail head;
 	struct redis_queue *q;
+	struct redis_url url;
+	int64_t asked_at; /* how many shards there are, clock_mono_ms; 0: never */
 	struct box *boxes;
 	size_t n_boxes, at; /* at: whose mail was taken last */
 	struct redis_reply *taken;
 };
+
+static void add_box(struct redis_mail *m, const char *queue, int shard)
+{
+	struct box *b;
+	struct buf tag = {0};
+
+	m->boxes = mem_grow(m->boxes, m->n_boxes, m->n_boxes + 1, sizeof(*m->boxes));
+	b = &m->boxes[m->n_boxes];
+	memset(b, 0, sizeof(*b));
+	if (!str_copy(b->queue, sizeof(b->queue), queue))
+		return;
+	b->shard = shard;
+	redis_key(&tag, m->q->head.options.namespace_, queue, shard, "");
+	b->wait = redis_conn_new(&m->url, true, redis_slot(tag.data, tag.len));
+	buf_close(&tag);
+	m->n_boxes++;
+}
+
+/* A box for each shard, also for those that came since we last looked. */
+static bool add_shards(struct redis_mail *m, struct err *e)
+{
+	size_t before = m->n_boxes;
+	int64_t now = clock_mono_ms();
+
+	if (m->asked_at && now - m->asked_at < SHARDS_EVERY_MS)
+		return true;
+	for (size_t i = 0; i < before; i++) {
+		struct queue_shards n;
+		int have = 0;
+
+		if (m->boxes[i].shard)
+			continue;
+		if (!redis_shards(m->q, m->boxes[i].queue, &n, e))
+			return false;
+		for (size_t k = 0; k < before; k++)
+			have += str_eq(m->boxes[k].queue, m->boxes[i].queue);
+		for (; have < n.serve; have++)
+			add_box(m, m->boxes[i].queue, have);
+	}
+	m->asked_at = now;
+	return true;
+}
 
 struct queue_mail *redis_mail_open(const char *url, struct queue *q, const char *const *queues, size_t n, struct err *e)
 {
@@ -101,14 +146,9 @@ struct queue_mail *redis_mail_open(const char *url, struct queue *q, const char 
 		return NULL;
 	m = mem_new(sizeof(*m));
 	m->q = (struct redis_queue *)q;
-	m->boxes = mem_array(n + 1, sizeof(*m->boxes));
-	for (size_t i = 0; i < n; i++) {
-		struct box *b = &m->boxes[m->n_boxes++];
-
-		b->wait = redis_conn_new(&u, true);
-		if (!str_copy(b->queue, sizeof(b->queue), queues[i]))
-			m->n_boxes--;
-	}
+	m->url = u;
+	for (size_t i = 0; i < n; i++)
+		add_box(m, queues[i], 0);
 	return &m->head;
 }
 
@@ -141,6 +181,8 @@ int redis_mail_take(struct queue_mail *base, struct err *e)
 {
 	struct redis_mail *m = (struct redis_mail *)base;
 
+	if (!add_shards(m, e))
+		return -1;
 	for (size_t i = 0; i < m->n_boxes; i++) {
 		int got;
 
@@ -251,7 +293,7 @@ static int end_wait(struct box *b, struct err *e)
 		redis_conn_drop(b->wait);
 		got = err_fail(e, ERR_TIMEOUT, "Redis did not end a wait in time");
 	}
-	if (got == 1 && redis_reply_error(r))
+	if (got == 1 && redis_reply_error(r) && !redis_conn_moved(b->wait, r))
 		got = redis_reply_fail(r, e) ? 1 : -1;
 	if (got)
 		b->waiting = false;

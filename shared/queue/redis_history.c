@@ -29,7 +29,7 @@ static bool read_jobs(const struct redis_reply *r, const struct history_writer *
 	out->jobs = mem_array(n + 1, sizeof(*out->jobs));
 	/* One that cannot be read is passed over: nobody could ever take what stands behind it. */
 	for (size_t i = 0; i < n; i++)
-		out->n += redis_record_read(redis_reply_at(r, i), w->queue, &out->jobs[out->n], e);
+		out->n += redis_record_read(redis_reply_at(r, i), w->queue, w->shard, &out->jobs[out->n], e);
 	return true;
 }
 

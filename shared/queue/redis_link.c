@@ -33,18 +33,21 @@ struct redis_link {
 	int64_t wait_deadline;
 };
 
-struct queue_link *redis_link_open(const char *url, const struct queue_options *o, const char *queue, struct err *e)
+struct queue_link *redis_link_open(const char *url, const struct queue_options *o, const char *queue, int shard, struct err *e)
 {
 	struct redis_link *l;
 	struct redis_url u;
+	struct buf tag = {0};
+	int slot;
 
-	UNUSED(o);
-	UNUSED(queue);
 	if (!redis_url_parse(url, &u, e))
 		return NULL;
+	redis_key(&tag, o->namespace_, queue, shard, "");
+	slot = redis_slot(tag.data, tag.len);
+	buf_close(&tag);
 	l = mem_new(sizeof(*l));
-	l->cmd = redis_conn_new(&u, true);
-	l->wait = redis_conn_new(&u, true);
+	l->cmd = redis_conn_new(&u, true, slot);
+	l->wait = redis_conn_new(&u, true, slot);
 	l->seq = clock_now_ms() * 1000;
 	l->seq_skip = SEQ_SKIP;
 	return &l->head;
@@ -122,6 +125,12 @@ static int receive(struct redis_link *l, struct redis_reply **out, struct err *e
 		}
 		if (!redis_reply_error(*out))
 			return 1;
+		if (redis_conn_moved(l->cmd, *out)) {
+			redis_reply_close(out);
+			if (!send_call(l, l->under_way, e))
+				return -1;
+			continue;
+		}
 		redis_reply_fail(*out, e);
 		redis_reply_close(out);
 		return -1;
@@ -146,7 +155,7 @@ static bool read_ids(const struct redis_link *l, const struct redis_reply *r, ch
 		size_t len = 0;
 		const char *tail = redis_reply_text(redis_reply_at(r, i), &len);
 
-		if (!tail || !queue_full_id((*out)[i], l->head.queue, 0, tail, len))
+		if (!tail || !queue_full_id((*out)[i], l->head.queue, l->head.shard, tail, len))
 			return false;
 	}
 	return true;
@@ -226,7 +235,7 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	struct redis_cmd *c = &l->call;
 
 	redis_cmd_close(c);
-	redis_fcall(c, &l->head.options, "step", l->head.queue, 0);
+	redis_fcall(c, &l->head.options, "step", l->head.queue, l->head.shard);
 	redis_cmd_adds(c, l->head.worker);
 	redis_cmd_addi(c, l->seq + 1);
 	redis_cmd_addi(c, s->lease_ms);
@@ -285,7 +294,7 @@ static bool read_claims(struct redis_link *l, const struct redis_reply *r, struc
 		return redis_bad_reply(e, "step");
 	out->claims = mem_array(n ? n : 1, sizeof(*out->claims));
 	for (size_t i = 0; i < n; i++) {
-		if (!redis_claim_read(redis_reply_at(r, i), l->head.queue, &out->claims[i].job, e))
+		if (!redis_claim_read(redis_reply_at(r, i), l->head.queue, l->head.shard, &out->claims[i].job, e))
 			return false;
 		out->n_claims++;
 	}
@@ -304,12 +313,14 @@ static bool read_command(const struct redis_reply *r, struct queue_step_reply *o
 
 static bool read_step(struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
 {
-	int64_t more;
+	int64_t shards = 0;
 
-	if (!redis_reply_int(redis_reply_at(r, 0), &out->next_due_ms) || !redis_reply_int(redis_reply_at(r, 1), &more) ||
+	if (!redis_reply_int(redis_reply_at(r, 0), &out->next_due_ms) || !redis_reply_int(redis_reply_at(r, 1), &out->ready) ||
 	        !read_ids(l, redis_reply_at(r, 2), &out->rejected, &out->n_rejected))
 		return redis_bad_reply(e, "step");
-	out->more = more != 0;
+	out->more = out->ready > 0;
+	if (redis_reply_int(redis_reply_at(r, 6), &shards) && shards >= 1 && shards <= QUEUE_SHARDS_MAX)
+		out->shards = (int)shards;
 	if (!read_command(redis_reply_at(r, 5), out))
 		return redis_bad_reply(e, "step");
 	if (!redis_due_read(redis_reply_at(r, 4), out))
@@ -364,7 +375,7 @@ bool redis_renew_begin(struct queue_link *base, const struct queue_renewal *item
 	if (!idle(l, e))
 		return false;
 	redis_cmd_close(&l->call);
-	redis_fcall(&l->call, &l->head.options, "renew", l->head.queue, 0);
+	redis_fcall(&l->call, &l->head.options, "renew", l->head.queue, l->head.shard);
 	redis_cmd_adds(&l->call, l->head.worker);
 	redis_cmd_addi(&l->call, lease_ms);
 	redis_cmd_addi(&l->call, (int64_t)n);
@@ -445,7 +456,7 @@ static void write_wait(struct redis_link *l, int64_t max_ms, struct redis_cmd *c
 	redis_cmd_adds(c, "BZPOPMIN");
 	for (size_t i = 0; i < l->head.n_routes; i++) {
 		buf_clear(&key);
-		redis_key(&key, l->head.options.namespace_, l->head.queue, 0, ":m:");
+		redis_key(&key, l->head.options.namespace_, l->head.queue, l->head.shard, ":m:");
 		buf_adds(&key, l->head.routes[i]);
 		redis_cmd_add(c, key.data, key.len);
 	}
@@ -486,7 +497,7 @@ int redis_wait_end(struct queue_link *base, struct err *e)
 		redis_conn_drop(l->wait);
 		got = err_fail(e, ERR_TIMEOUT, "Redis did not end a wait in time");
 	}
-	if (got == 1 && redis_reply_error(r)) {
+	if (got == 1 && redis_reply_error(r) && !redis_conn_moved(l->wait, r)) {
 		redis_reply_fail(r, e);
 		got = -1;
 	}

@@ -13,7 +13,7 @@
 
 struct page {
 	const char *queue, *kind;
-	int state, limit, n;
+	int shard, state, limit, n;
 	struct job *jobs;
 	char cursor[64];
 };
@@ -27,7 +27,7 @@ static bool read_records(struct page *p, const struct redis_reply *r, struct err
 	for (size_t i = 0; i < n; i++) {
 		struct job *j = &p->jobs[p->n];
 
-		if (!redis_record_read(redis_reply_at(r, i), p->queue, j, e))
+		if (!redis_record_read(redis_reply_at(r, i), p->queue, p->shard, j, e))
 			return false;
 		if ((p->state < 0 || j->state == (enum job_state)p->state) && (!p->kind || str_eq(p->kind, j->kind)))
 			p->n++;
@@ -44,7 +44,7 @@ static bool next_page(struct redis_queue *q, struct page *p, struct err *e)
 	const char *cursor;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "list", p->queue, 0);
+	redis_fcall(&cmd, &q->head.options, "list", p->queue, p->shard);
 	redis_cmd_adds(&cmd, p->kind);
 	if (p->state < 0)
 		redis_cmd_adds(&cmd, "");
@@ -95,15 +95,15 @@ static bool add_tail(struct tails *t, const struct redis_reply *r)
 	return text && len == QUEUE_TAIL && str_copy_n(t->at[t->n++], QUEUE_TAIL + 1, text, len);
 }
 
-static bool range(struct redis_queue *q, const char *command, const char *queue, const char *suffix, const char *last,
-        struct redis_reply **out, struct err *e)
+static bool range(
+        struct redis_queue *q, const struct page *p, const char *suffix, const char *last, struct redis_reply **out, struct err *e)
 {
 	struct redis_cmd cmd = {0};
 	struct buf key = {0};
 	bool ok;
 
-	redis_key(&key, q->head.options.namespace_, queue, 0, suffix);
-	redis_cmd_adds(&cmd, command);
+	redis_key(&key, q->head.options.namespace_, p->queue, p->shard, suffix);
+	redis_cmd_adds(&cmd, "ZRANGE");
 	redis_cmd_add(&cmd, key.data, key.len);
 	redis_cmd_adds(&cmd, "0");
 	redis_cmd_adds(&cmd, last);
@@ -113,14 +113,14 @@ static bool range(struct redis_queue *q, const char *command, const char *queue,
 	return ok;
 }
 
-static bool add_leases(struct redis_queue *q, const char *queue, const char *worker, struct tails *t, struct err *e)
+static bool add_leases(struct redis_queue *q, const struct page *p, const char *worker, struct tails *t, struct err *e)
 {
 	struct redis_reply *r = NULL;
 	struct buf suffix = {0};
 	bool ok;
 
 	buf_addf(&suffix, ":l:%s", worker);
-	ok = range(q, "ZRANGE", queue, suffix.data, LEASES_LOOKED, &r, e);
+	ok = range(q, p, suffix.data, LEASES_LOOKED, &r, e);
 	for (size_t i = 0; ok && i < redis_reply_count(r); i++)
 		ok = add_tail(t, redis_reply_at(r, i)) || redis_bad_reply(e, "ZRANGE");
 	buf_close(&suffix);
@@ -133,15 +133,15 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(b, a);
 }
 
-static bool collect_leases(struct redis_queue *q, const char *queue, struct tails *t, struct err *e)
+static bool collect_leases(struct redis_queue *q, const struct page *p, struct tails *t, struct err *e)
 {
 	struct redis_reply *r = NULL;
-	bool ok = range(q, "ZRANGE", queue, ":W", "-1", &r, e);
+	bool ok = range(q, p, ":W", "-1", &r, e);
 
 	for (size_t i = 0; ok && i < redis_reply_count(r) && i < WORKERS_LOOKED; i++) {
 		const char *worker = redis_reply_text(redis_reply_at(r, i), NULL);
 
-		ok = worker ? add_leases(q, queue, worker, t, e) : redis_bad_reply(e, "ZRANGE");
+		ok = worker ? add_leases(q, p, worker, t, e) : redis_bad_reply(e, "ZRANGE");
 	}
 	redis_reply_close(&r);
 	if (t->n)
@@ -155,7 +155,7 @@ static bool show_tails(struct redis_queue *q, struct page *p, const struct tails
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "show", p->queue, 0);
+	redis_fcall(&cmd, &q->head.options, "show", p->queue, p->shard);
 	for (size_t i = from; i < from + n; i++)
 		redis_cmd_adds(&cmd, t->at[i]);
 	ok = redis_call(q, &cmd, true, &r, e) && read_records(p, r, e);
@@ -169,7 +169,7 @@ static bool list_running(struct redis_queue *q, struct page *p, struct err *e)
 {
 	struct tails t = {0};
 	size_t at = 0;
-	bool ok = collect_leases(q, p->queue, &t, e);
+	bool ok = collect_leases(q, p, &t, e);
 
 	while (ok && p->cursor[0] && at < t.n && strcmp(t.at[at], p->cursor) >= 0)
 		at++;
@@ -190,16 +190,17 @@ int redis_list(struct queue *base, const char *queue, const char *kind, int stat
 {
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct page p = {.queue = queue, .kind = kind, .state = state, .limit = limit, .jobs = jobs};
-	bool ok = str_copy(p.cursor, sizeof(p.cursor), cursor);
+	struct queue_shards shards;
+	bool ok = redis_cursor_split(cursor, &p.shard, p.cursor, e) && redis_shards(q, queue, &shards, e);
 
-	if (ok)
+	while (ok) {
 		ok = state == JOB_RUNNING ? list_running(q, &p, e) : list_index(q, &p, e);
-	else
-		err_set(e, ERR_INVALID, "that is no cursor of ours");
-	if (ok) {
-		memcpy(next_out, p.cursor, sizeof(p.cursor));
-		return p.n;
+		if (p.n == limit || p.cursor[0] || p.shard + 1 >= shards.serve)
+			break;
+		p.shard++;
 	}
+	if (ok && redis_cursor_join(next_out, p.shard, shards.serve, p.cursor, e))
+		return p.n;
 	while (p.n > 0)
 		job_close(&jobs[--p.n]);
 	return -1;

@@ -11,47 +11,59 @@
 
 /* ---- redis_url.c -------------------------------------------------------------------------------------------- */
 
-struct redis_url {
-	char host[256]; /* "" when path is set */
+#define REDIS_HOSTS_MAX 16
+#define REDIS_SLOTS     16384
+
+struct redis_address {
+	char host[256];
 	int port;
-	char path[108];               /* of a Unix socket, or "" */
-	char user[64], password[256]; /* "": none */
-	int db;
 };
 
-/* redis://[[user]:password@]host[:port][/db], redis:///path or redis+unix:///path with ?db=N; user and password %-decoded. The
- * sentence in e never repeats the password. */
+enum redis_mode {
+	REDIS_SINGLE,
+	REDIS_SENTINEL, /* hosts are sentinels, who say where the master is */
+	REDIS_CLUSTER   /* hosts are some of its nodes, who say where a slot is */
+};
+
+struct redis_url {
+	enum redis_mode mode;
+	struct redis_address hosts[REDIS_HOSTS_MAX];
+	size_t n_hosts;               /* 0 when path is set */
+	char path[108];               /* of a Unix socket, or "" */
+	char user[64], password[256]; /* "": none */
+	char sentinel_user[64], sentinel_password[256];
+	char master[64];
+	int db;
+	bool tls, no_verify;
+	char ca[256], cert[256], key[256]; /* files; "": the system's CAs, no certificate of ours */
+	char name[256];                    /* that the server's certificate must bear; "": its host */
+};
+
+/* The forms are in docs/operate.md. The sentence in e says which part is wrong, and never repeats a password. */
 bool redis_url_parse(const char *url, struct redis_url *out, struct err *e) MUST_CHECK;
 
-/* ---- redis.c: a connection ---------------------------------------------------------------------------------- */
+/* ---- redis.c: commands and replies ---------------------------------------------------------------------------- */
 
-struct redis_conn;
 struct redis_reply; /* one answer of the server; every getter checks the type and answers "absent" for another */
+
+/* What came over a connection, taken apart. next: 1 got one (redis_reply_close it), 0 not yet, -1: these are no answers, *why says why. */
+struct redis_reader;
+struct redis_reader *redis_reader_new(void);
+void redis_reader_close(struct redis_reader **r);
+void redis_reader_feed(struct redis_reader *r, const void *data, size_t len);
+int redis_reader_next(struct redis_reader *r, struct redis_reply **out, const char **why) MUST_CHECK;
 
 /* A command being written; start with zeros. Ends by redis_cmd_close. */
 struct redis_cmd {
 	struct buf body;
 	size_t args;
+	int slot; /* of a cluster, plus 1; 0: that of its key */
 };
+void redis_cmd_write(const struct redis_cmd *c, struct buf *out); /* as it is sent */
 void redis_cmd_add(struct redis_cmd *c, const void *data, size_t len);
 void redis_cmd_adds(struct redis_cmd *c, const char *s); /* NULL: "" */
 void redis_cmd_addi(struct redis_cmd *c, int64_t v);
 void redis_cmd_close(struct redis_cmd *c);
-
-struct redis_conn *redis_conn_new(const struct redis_url *url, bool back_off); /* connects when first used */
-void redis_conn_close(struct redis_conn **c);
-int redis_conn_fd(const struct redis_conn *c); /* always the same one, to be polled for reading */
-bool redis_conn_up(const struct redis_conn *c);
-void redis_conn_drop(struct redis_conn *c); /* hang up; the next start connects anew */
-/* Begin to connect if need be, never waiting. False: not now (back-off, or the attempt failed at once). */
-bool redis_conn_start(struct redis_conn *c, struct err *e) MUST_CHECK;
-void redis_conn_send(struct redis_conn *c, const struct redis_cmd *cmd); /* after a start that went well */
-bool redis_conn_flush(struct redis_conn *c, struct err *e) MUST_CHECK;   /* write what can be written now; false: lost */
-/* Write what can be written, read what is there. 1: *out is an answer (redis_reply_close it), 0: not yet, -1: lost and dropped;
- * ERR_UNAVAILABLE when nothing of the last command can have reached the server, else ERR_UNSURE. */
-int redis_conn_next(struct redis_conn *c, struct redis_reply **out, struct err *e) MUST_CHECK;
-/* The same, waiting until the deadline (clock_mono_ms): 1 or -1. */
-int redis_conn_await(struct redis_conn *c, int64_t deadline_ms, struct redis_reply **out, struct err *e) MUST_CHECK;
 
 void redis_reply_close(struct redis_reply **r);
 const char *redis_reply_error(const struct redis_reply *r);                 /* the server's error text, or NULL */
@@ -63,25 +75,105 @@ const struct redis_reply *redis_reply_at(const struct redis_reply *r, size_t i);
 /* Turn an error of the server into ours; returns false. */
 bool redis_reply_fail(const struct redis_reply *r, struct err *e);
 
+/* ---- redis_conn.c: a connection ------------------------------------------------------------------------------- */
+
+struct redis_conn;
+/* Connects when first used: to the server of the URL, to the master that its sentinels name, or to the node of a cluster that holds a
+ * slot (-1: to any of its nodes). */
+struct redis_conn *redis_conn_new(const struct redis_url *url, bool back_off, int slot);
+void redis_conn_close(struct redis_conn **c);
+int redis_conn_fd(const struct redis_conn *c);  /* always the same one, to be polled for reading */
+bool redis_conn_up(const struct redis_conn *c); /* connected, or about to be */
+bool redis_conn_same_server(const struct redis_conn *a, const struct redis_conn *b);
+void redis_conn_learn(const struct redis_conn *c, struct redis_url *out); /* the hosts of a cluster that it heard of */
+unsigned redis_conn_number(const struct redis_conn *c);                   /* another one with each new connection */
+/* An error that says the server is no longer the right one (MOVED, READONLY and the like): hang up, so that the next start finds the right
+ * one. False: it is another error, or this happened too often in a row. */
+bool redis_conn_moved(struct redis_conn *c, const struct redis_reply *r);
+void redis_conn_drop(struct redis_conn *c); /* hang up; the next start connects anew */
+/* Begin to connect if need be, never waiting. False: not now (back-off, or the attempt failed at once). */
+bool redis_conn_start(struct redis_conn *c, struct err *e) MUST_CHECK;
+void redis_conn_send(struct redis_conn *c, const struct redis_cmd *cmd); /* after a start that went well */
+bool redis_conn_flush(struct redis_conn *c, struct err *e) MUST_CHECK;   /* write what can be written now; false: lost */
+/* Write what can be written, read what is there. 1: *out is an answer (redis_reply_close it), 0: not yet, -1: lost and dropped;
+ * ERR_UNAVAILABLE when nothing of the last command can have reached the server, else ERR_UNSURE. */
+int redis_conn_next(struct redis_conn *c, struct redis_reply **out, struct err *e) MUST_CHECK;
+/* The same, waiting until the deadline (clock_mono_ms): 1 or -1. */
+int redis_conn_await(struct redis_conn *c, int64_t deadline_ms, struct redis_reply **out, struct err *e) MUST_CHECK;
+
+/* ---- redis_guide.c: where the server is ------------------------------------------------------------------------ */
+
+int redis_slot(const char *key, size_t len);                          /* of a cluster: CRC16 of the part in braces, or of the whole key */
+void redis_guide_ask(struct redis_cmd *c, const struct redis_url *u); /* the question */
+/* Its answer, from the server at `from`: 1 *out is the place, 0: there is none just now, -1 with e. Nodes of a cluster that it names are
+ * added to hosts. */
+int redis_guide_read(const struct redis_reply *r, struct redis_url *u, int slot, const struct redis_address *from,
+        struct redis_address *out, struct err *e) MUST_CHECK;
+/* host:port after "MOVED <slot> "; no host: that of from. */
+bool redis_moved_read(const char *error, const struct redis_address *from, struct redis_address *out) MUST_CHECK;
+bool redis_role_is_master(const struct redis_reply *r);
+
+/* ---- redis_tls.c: the door to OpenSSL for connections ------------------------------------------------------------ */
+
+struct redis_tls; /* outlives connections; bytes go through memory, the caller moves them */
+struct redis_tls *redis_tls_new(const struct redis_url *u, struct err *e) MUST_CHECK;
+void redis_tls_close(struct redis_tls **t);
+bool redis_tls_begin(struct redis_tls *t, const char *host, struct err *e) MUST_CHECK; /* a new connection */
+/* 1 the handshake is done, 0 not yet, -1: why not. Whatever it says, send what redis_tls_sealed gives. */
+int redis_tls_shake(struct redis_tls *t, struct err *e) MUST_CHECK;
+void redis_tls_came(struct redis_tls *t, const void *data, size_t len); /* from the socket */
+/* What came, opened: bytes in data[size]; 0: no more now, -1: the other side is at fault, or gone. */
+int redis_tls_open(struct redis_tls *t, void *data, size_t size);
+bool redis_tls_seal(struct redis_tls *t, const void *data, size_t len) MUST_CHECK;
+void redis_tls_sealed(struct redis_tls *t, struct buf *out); /* appends what is to be sent */
+
 /* ---- redis_queue.c: the driver's handle and its calls -------------------------------------------------------- */
 
 #define REDIS_KNOWN_MAX 64
+#define REDIS_NODES_MAX 64
+
+struct redis_shards {
+	char queue[JOB_NAME];
+	struct queue_shards n;
+	int64_t asked_at; /* clock_mono_ms */
+};
 
 struct redis_queue {
 	struct queue head;
-	struct redis_conn *conn;
-	char known[REDIS_KNOWN_MAX][JOB_NAME]; /* queues that we have put into the registry over this connection */
+	struct redis_url url;
+	struct redis_conn *conn;                   /* NULL in a cluster */
+	struct redis_conn *nodes[REDIS_NODES_MAX]; /* of a cluster; NULL: free */
+	unsigned char *owners;                     /* of a cluster: for each slot its place in nodes, plus 1; 0: not known */
+	char known[REDIS_KNOWN_MAX][JOB_NAME];     /* queues that we have put into the registry over this connection */
 	size_t n_known;
+	struct redis_shards shards[REDIS_KNOWN_MAX]; /* of queues, as they were lately */
+	size_t n_shards;
+	unsigned turn;      /* the shard of the next jobs that may go anywhere */
 	int64_t sampled_at; /* of Redis' memory, clock_mono_ms; 0: never */
 	bool memory_full;
 };
+
+/* ---- redis_cluster.c --------------------------------------------------------------------------------------------- */
+
+/* The connection for a command; NULL with e. It may still have to be started. */
+struct redis_conn *redis_conn_for(struct redis_queue *q, const struct redis_cmd *cmd, int64_t deadline_ms, struct err *e) MUST_CHECK;
+/* Does this error say that the command belongs to another server? Then ask again for its connection. */
+bool redis_follow(struct redis_queue *q, const struct redis_cmd *cmd, struct redis_conn *c, const struct redis_reply *r);
+void redis_nodes_close(struct redis_queue *q);
+
+/* ---- redis_queue.c: calls ---------------------------------------------------------------------------------------- */
 
 /* A tag holds all keys of a shard: "{<ns>:<queue>:<shard>}". */
 void redis_key(struct buf *out, const char *ns, const char *queue, int shard, const char *suffix);
 /* FCALL of our library on a shard, with the four arguments that each of its functions takes first. */
 void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *queue, int shard);
+/* FCALL on a key of its own. */
+void redis_fcall_key(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *key);
 /* One round trip; reconnects; loads the library where it is missing and repeats. again: repeat when the answer was lost. */
 bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e) MUST_CHECK;
+/* Both over the same connection, the second's answer; not repeated. */
+bool redis_call_two(struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out,
+        struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
 void redis_library_text(struct buf *out, const struct queue_options *o);
@@ -93,9 +185,9 @@ bool redis_bad_reply(struct err *e, const char *function);
 /* ---- redis_record.c: a job as Redis holds it ----------------------------------------------------------------- */
 
 /* {id, lease end, field, value ...} */
-bool redis_record_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e) MUST_CHECK;
+bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
 /* {id, fence, kind, params, "errors crashes", trace, due} */
-bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e) MUST_CHECK;
+bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
 /* Which of the fields it has that a transition must know of. */
@@ -108,6 +200,7 @@ int redis_list(struct queue *base, const char *queue, const char *kind, int stat
         char next_out[64], struct err *e) MUST_CHECK;
 /* Put the queue into the registry of those that exist, once for each connection. */
 bool redis_register_queue(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK;
+bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e) MUST_CHECK;
 /* One item of a submission, as read_item() in 70_submit.lua reads it. */
 void redis_add_item(struct redis_cmd *c, const struct queue_submission *s);
 int redis_names(struct queue *base, char (*out)[JOB_NAME], int max, struct err *e) MUST_CHECK;
@@ -136,8 +229,9 @@ bool redis_look(struct queue *base, const char *queue, struct queue_look *l, str
 
 /* name: of a key as T: is followed by it: "u:<key>", "i:<key>". */
 bool redis_look_keys(
-        struct redis_queue *q, const char *queue, char *const *names, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
-bool redis_look_worker(struct redis_queue *q, const char *queue, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
+        struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
+bool redis_look_worker(
+        struct redis_queue *q, const char *queue, int shard, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
 int redis_mend(
         struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
 
@@ -151,6 +245,21 @@ bool redis_mail_tell(struct queue_mail *m, struct err *e) MUST_CHECK;
 bool redis_mail_drop(struct queue_mail *m, struct err *e) MUST_CHECK;
 bool redis_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e) MUST_CHECK;
 
+/* ---- redis_shards.c: the parts of a queue --------------------------------------------------------------------- */
+
+/* How many shards the queue has, asked again every few seconds; raises them to what the options want. */
+bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e) MUST_CHECK;
+void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
+bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
+/* Give it an id, hence a shard, if it has none. */
+bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;
+/* Where a queue has several shards, an idempotency key is reserved before: 1 it is ours (or the id is now the one that it was given to), 0
+ * it is another request's (outcome in out), -1. */
+int redis_reserve(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e) MUST_CHECK;
+/* A cursor through several shards: "S<shard>:" before it, from shard 1 on. */
+bool redis_cursor_split(const char *cursor, int *shard_out, char rest_out[64], struct err *e) MUST_CHECK;
+/* The cursor to give: after this page, or at the beginning of the next of `shards`; "" at the end. */
+bool redis_cursor_join(char out[64], int shard, int shards, const char *rest, struct err *e) MUST_CHECK;
 /* ---- redis_schedule.c ------------------------------------------------------------------------------------------ */
 
 bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
@@ -176,7 +285,7 @@ int redis_watcher_fd(const struct queue_watcher *w);
 int redis_watcher_next(struct queue_watcher *w, char id_out[JOB_ID], enum job_state *state_out, struct err *e) MUST_CHECK;
 void redis_watcher_close(struct queue_watcher *w);
 
-struct queue_link *redis_link_open(const char *url, const struct queue_options *o, const char *queue, struct err *e) MUST_CHECK;
+struct queue_link *redis_link_open(const char *url, const struct queue_options *o, const char *queue, int shard, struct err *e) MUST_CHECK;
 void redis_link_close(struct queue_link *l);
 bool redis_step_begin(struct queue_link *l, const struct queue_step *s, struct err *e) MUST_CHECK;
 int redis_step_end(struct queue_link *l, struct queue_step_reply *out, struct err *e) MUST_CHECK;

@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
+#define PAUSE_MS 50
+
 void redis_key(struct buf *out, const char *ns, const char *queue, int shard, const char *suffix)
 {
 	buf_addf(out, "{%s:%s:%d}%s", ns, queue, shard, suffix);
@@ -26,12 +28,20 @@ void redis_fcall(struct redis_cmd *c, const struct queue_options *o, const char 
 
 	snprintf(prefix, sizeof(prefix), "%s-%d", queue, shard);
 	redis_function(c, o, function);
-	redis_cmd_adds(c, "1");
+	redis_cmd_adds(c, "2");
 	add_key(c, o->namespace_, queue, shard, ":n");
+	add_key(c, o->namespace_, queue, shard, ":-");
 	redis_cmd_adds(c, o->namespace_);
 	redis_cmd_adds(c, prefix);
 	redis_cmd_addi(c, o->result_ttl_ms);
 	redis_cmd_addi(c, o->dead_ttl_ms);
+}
+
+void redis_fcall_key(struct redis_cmd *c, const struct queue_options *o, const char *function, const char *key)
+{
+	redis_function(c, o, function);
+	redis_cmd_adds(c, "1");
+	redis_cmd_adds(c, key);
 }
 
 bool redis_bad_reply(struct err *e, const char *function)
@@ -41,36 +51,22 @@ bool redis_bad_reply(struct err *e, const char *function)
 
 /* ---- one round trip -------------------------------------------------------------------------------------------- */
 
-/* An idle connection that can be read has been closed by the server: better to learn it before something is sent. */
-static void drop_if_stale(struct redis_queue *q)
+static bool exchange(struct redis_conn *c, const struct redis_cmd *cmd, int64_t deadline_ms, struct redis_reply **out, struct err *e)
 {
-	struct redis_reply *r = NULL;
-	struct err e;
-
-	if (redis_conn_up(q->conn) && redis_conn_next(q->conn, &r, &e) == 1) {
-		redis_reply_close(&r); /* an answer that nobody waits for: we are out of step */
-		redis_conn_drop(q->conn);
-	}
-	if (!redis_conn_up(q->conn))
-		q->n_known = 0;
-}
-
-static bool exchange(struct redis_queue *q, const struct redis_cmd *cmd, int64_t deadline_ms, struct redis_reply **out, struct err *e)
-{
-	if (!redis_conn_start(q->conn, e))
+	if (!redis_conn_start(c, e))
 		return false;
-	redis_conn_send(q->conn, cmd);
-	return redis_conn_await(q->conn, deadline_ms, out, e) == 1;
+	redis_conn_send(c, cmd);
+	return redis_conn_await(c, deadline_ms, out, e) == 1;
 }
 
-static bool load_library(struct redis_queue *q, int64_t deadline_ms, struct err *e)
+static bool load_library(struct redis_queue *q, struct redis_conn *c, int64_t deadline_ms, struct err *e)
 {
 	struct redis_cmd load = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
 
 	redis_library_load(&load, &q->head.options);
-	ok = exchange(q, &load, deadline_ms, &r, e);
+	ok = exchange(c, &load, deadline_ms, &r, e);
 	redis_cmd_close(&load);
 	if (ok && redis_reply_error(r) && !strstr(redis_reply_error(r), "already exists"))
 		ok = redis_reply_fail(r, e);
@@ -78,29 +74,102 @@ static bool load_library(struct redis_queue *q, int64_t deadline_ms, struct err 
 	return ok;
 }
 
+enum attempt { ATTEMPT_OK, ATTEMPT_REFUSED, ATTEMPT_LOST, ATTEMPT_MOVED };
+
+/* One try. REFUSED: the server's answer is an error; LOST: there is no answer. */
+static enum attempt attempt(
+        struct redis_queue *q, const struct redis_cmd *cmd, int64_t deadline_ms, struct redis_reply **out, struct err *e)
+{
+	struct redis_conn *c = redis_conn_for(q, cmd, deadline_ms, e);
+	bool moved;
+
+	if (!c || !exchange(c, cmd, deadline_ms, out, e))
+		return ATTEMPT_LOST;
+	if (redis_library_missing(*out)) {
+		redis_reply_close(out);
+		if (!load_library(q, c, deadline_ms, e) || !exchange(c, cmd, deadline_ms, out, e))
+			return redis_conn_up(c) ? ATTEMPT_REFUSED : ATTEMPT_LOST;
+	}
+	if (!redis_reply_error(*out))
+		return ATTEMPT_OK;
+	moved = redis_follow(q, cmd, c, *out);
+	redis_reply_fail(*out, e);
+	redis_reply_close(out);
+	return moved ? ATTEMPT_MOVED : ATTEMPT_REFUSED;
+}
+
+/* A server that was lost is tried once more at once. Where there are others, they need some time to agree which one takes over, or to
+ * move a slot: while that is so, it is tried again until the call's time is up. */
+static bool try_again(const struct redis_queue *q, enum attempt got, int tries, int64_t deadline_ms, bool again, const struct err *e)
+{
+	bool harmless = got == ATTEMPT_MOVED || e->code == ERR_UNAVAILABLE || (again && e->code == ERR_UNSURE);
+
+	if (!harmless || clock_mono_ms() >= deadline_ms)
+		return false;
+	if (q->url.mode == REDIS_SINGLE)
+		return got == ATTEMPT_LOST && tries == 0;
+	if (tries > 0)
+		clock_sleep_ms(PAUSE_MS);
+	return true;
+}
+
 bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, struct redis_reply **out, struct err *e)
 {
 	int64_t deadline_ms = clock_mono_ms() + q->head.options.timeout_ms;
-	bool ok;
+	enum attempt got;
+	struct err before = {0};
 
-	drop_if_stale(q);
-	ok = exchange(q, cmd, deadline_ms, out, e);
-	if (!ok && !redis_conn_up(q->conn) && (e->code == ERR_UNAVAILABLE || (again && e->code == ERR_UNSURE)))
-		ok = exchange(q, cmd, deadline_ms, out, e);
-	if (ok && redis_library_missing(*out)) {
-		redis_reply_close(out);
-		ok = load_library(q, deadline_ms, e) && exchange(q, cmd, deadline_ms, out, e);
+	for (int tries = 0;; tries++, before = *e) {
+		got = attempt(q, cmd, deadline_ms, out, e);
+		if (got == ATTEMPT_OK)
+			return true;
+		if (before.code && e->code == ERR_UNAVAILABLE && clock_mono_ms() >= deadline_ms)
+			*e = before; /* that the time was up says less than why it was needed */
+		if (!try_again(q, got, tries, deadline_ms, again, e))
+			break;
 	}
-	if (ok && redis_reply_error(*out)) {
-		ok = redis_reply_fail(*out, e);
-		redis_reply_close(out);
-	}
-	if (!ok && again && e->code == ERR_UNSURE)
+	if (again && e->code == ERR_UNSURE)
 		e->code = ERR_UNAVAILABLE; /* nothing was changed by what may be asked again */
+	return false;
+}
+
+bool redis_call_two(
+        struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out, struct err *e)
+{
+	int64_t deadline_ms = clock_mono_ms() + q->head.options.timeout_ms;
+	struct redis_conn *c = redis_conn_for(q, first, deadline_ms, e);
+	unsigned number;
+	bool ok = c && exchange(c, first, deadline_ms, out, e);
+
+	if (!ok)
+		return false;
+	number = redis_conn_number(c);
+	ok = !redis_reply_error(*out) || redis_reply_fail(*out, e);
+	redis_reply_close(out);
+	ok = ok && exchange(c, second, deadline_ms, out, e);
+	if (ok && redis_conn_number(c) != number)
+		ok = err_set(e, ERR_UNSURE, "the connection to Redis was lost between two calls that belong together");
+	if (ok && redis_reply_error(*out))
+		ok = redis_reply_fail(*out, e);
+	if (!ok)
+		redis_reply_close(out);
 	return ok;
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
+
+static bool load_first(struct redis_queue *q, struct err *e)
+{
+	struct redis_cmd load = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	redis_library_load(&load, &q->head.options);
+	ok = redis_call(q, &load, true, &r, e) || strstr(e->text, "already exists");
+	redis_cmd_close(&load);
+	redis_reply_close(&r);
+	return ok;
+}
 
 /* The text that a server holds under our version must be ours: else someone changed it and forgot to raise its version. */
 static bool check_library(struct redis_queue *q, struct err *e)
@@ -120,13 +189,14 @@ static bool check_library(struct redis_queue *q, struct err *e)
 	redis_cmd_close(&cmd);
 	if (!ok) {
 		if (e->code == ERR_INTERNAL && strstr(e->text, "unknown command"))
-			err_set(e, ERR_INVALID, "the server has no functions: Barque needs Redis 7.0 or newer, or Valkey");
+			err_set(e, ERR_INVALID,
+			        "the server has no functions: Barque needs Redis 7.0 or newer, or Valkey (a Sentinel's URL begins with redis+sentinel://)");
 		return false;
 	}
 	library = redis_reply_at(r, 0);
 	redis_library_text(&text, &q->head.options);
 	if (!library)
-		ok = load_library(q, clock_mono_ms() + q->head.options.timeout_ms, e);
+		ok = load_first(q, e);
 	for (size_t i = 0; library && i + 1 < redis_reply_count(library); i += 2) {
 		size_t len = 0;
 		const char *name = redis_reply_text(redis_reply_at(library, i), NULL);
@@ -147,7 +217,7 @@ static void redis_close(struct queue *base)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
 
-	redis_conn_close(&q->conn);
+	redis_nodes_close(q);
 	mem_free(&q);
 }
 
@@ -160,7 +230,11 @@ static struct queue *redis_open(const char *url, const struct queue_options *opt
 		return NULL;
 	q = mem_new(sizeof(*q));
 	q->head.options = *options;
-	q->conn = redis_conn_new(&u, false);
+	q->url = u;
+	if (u.mode == REDIS_CLUSTER)
+		q->owners = mem_new(REDIS_SLOTS);
+	else
+		q->conn = redis_conn_new(&u, false, -1);
 	if (!check_library(q, e)) {
 		redis_close(&q->head);
 		return NULL;
@@ -206,7 +280,7 @@ static int redis_show(struct queue *base, const char *id, struct job *out, struc
 	char queue[JOB_NAME];
 	int shard, got = -1;
 
-	if (!job_id_parse(id, queue, &shard) || shard)
+	if (!job_id_parse(id, queue, &shard))
 		return 0;
 	if (!call_on_job((struct redis_queue *)base, "show", id, true, &r, e))
 		return -1;
@@ -215,7 +289,7 @@ static int redis_show(struct queue *base, const char *id, struct job *out, struc
 	else if (!redis_reply_count(r))
 		got = 0;
 	else
-		got = redis_record_read(redis_reply_at(r, 0), queue, out, e) ? 1 : -1;
+		got = redis_record_read(redis_reply_at(r, 0), queue, shard, out, e) ? 1 : -1;
 	redis_reply_close(&r);
 	return got;
 }
@@ -288,9 +362,7 @@ static void budget_call(struct redis_cmd *c, const struct redis_queue *q, const 
 	struct buf name = {0};
 
 	buf_addf(&name, "{%s:b:%s}", q->head.options.namespace_, key);
-	redis_function(c, &q->head.options, function);
-	redis_cmd_adds(c, "1");
-	redis_cmd_add(c, name.data, name.len);
+	redis_fcall_key(c, &q->head.options, function, name.data);
 	buf_close(&name);
 }
 
@@ -351,6 +423,7 @@ const struct queue_driver redis_driver = {
         .history_off = redis_history_off,
         .budget_take = redis_budget_take,
         .budget_correct = redis_budget_correct,
+        .shards = redis_set_shards,
         .ping = redis_ping,
         .log = redis_log,
         .show_many = redis_show_many,

@@ -199,12 +199,12 @@ static bool read_field(struct job *j, const struct redis_reply *name, const stru
 	return true;
 }
 
-static bool read_id(struct job *j, const struct redis_reply *r, const char *queue)
+static bool read_id(struct job *j, const struct redis_reply *r, const char *queue, int shard)
 {
 	size_t len = 0;
 	const char *tail = redis_reply_text(r, &len);
 
-	return tail && queue_full_id(j->id, queue, 0, tail, len) && str_copy(j->queue, sizeof(j->queue), queue);
+	return tail && queue_full_id(j->id, queue, shard, tail, len) && str_copy(j->queue, sizeof(j->queue), queue);
 }
 
 /* The attempt under way counts as one; what was kept is how many ran to an error. */
@@ -218,7 +218,7 @@ static void finish_record(struct job *j)
 		j->run_at = j->created_at;
 }
 
-bool redis_record_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e)
+bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e)
 {
 	size_t n = redis_reply_count(r);
 	double lease;
@@ -227,7 +227,7 @@ bool redis_record_read(const struct redis_reply *r, const char *queue, struct jo
 	memset(out, 0, sizeof(*out));
 	out->priority = USUAL_PRIORITY;
 	out->max_attempts = 1;
-	ok = n >= 4 && n % 2 == 0 && read_id(out, redis_reply_at(r, 0), queue) && redis_reply_text(redis_reply_at(r, 1), NULL) &&
+	ok = n >= 4 && n % 2 == 0 && read_id(out, redis_reply_at(r, 0), queue, shard) && redis_reply_text(redis_reply_at(r, 1), NULL) &&
 	     str_double(redis_reply_text(redis_reply_at(r, 1), NULL), &lease);
 	for (size_t i = 2; ok && i + 1 < n; i += 2)
 		ok = read_field(out, redis_reply_at(r, i), redis_reply_at(r, i + 1));
@@ -270,14 +270,14 @@ static bool read_inputs(struct job *j, const struct redis_reply *r)
 	return true;
 }
 
-bool redis_claim_read(const struct redis_reply *r, const char *queue, struct job *out, struct err *e)
+bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e)
 {
 	size_t len = 0;
 	const char *kind = redis_reply_text(redis_reply_at(r, 2), &len);
 
 	memset(out, 0, sizeof(*out));
 	out->state = JOB_RUNNING;
-	if (!kind || !read_id(out, redis_reply_at(r, 0), queue) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
+	if (!kind || !read_id(out, redis_reply_at(r, 0), queue, shard) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
 	        !job_route_parse(kind, len, out->kind, &out->kind_version, &out->quarantined) ||
 	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_counts) ||
 	        !read_optional(out, redis_reply_at(r, 5), read_trace) || !read_optional(out, redis_reply_at(r, 6), read_due) ||

@@ -82,7 +82,8 @@ static size_t index_of(const char (*ids)[JOB_ID], size_t n, size_t from, const c
 }
 
 /* They come in the order asked for, without those that are not there. */
-static bool read_many(const struct redis_reply *r, const char *queue, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e)
+static bool read_many(
+        const struct redis_reply *r, const char *queue, int shard, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e)
 {
 	size_t at = 0;
 
@@ -91,7 +92,7 @@ static bool read_many(const struct redis_reply *r, const char *queue, const char
 	for (size_t i = 0; i < redis_reply_count(r); i++, at++) {
 		struct job j;
 
-		if (!redis_record_read(redis_reply_at(r, i), queue, &j, e))
+		if (!redis_record_read(redis_reply_at(r, i), queue, shard, &j, e))
 			return false;
 		at = index_of(ids, n, at, j.id);
 		if (at == n) {
@@ -115,7 +116,7 @@ bool redis_show_many(struct queue *base, const char (*ids)[JOB_ID], size_t n, st
 	redis_fcall(&cmd, &q->head.options, "show", queue, shard);
 	for (size_t i = 0; i < n; i++)
 		redis_cmd_adds(&cmd, queue_tail(ids[i]));
-	ok = ok && redis_call(q, &cmd, true, &r, e) && read_many(r, queue, ids, n, jobs, e);
+	ok = ok && redis_call(q, &cmd, true, &r, e) && read_many(r, queue, shard, ids, n, jobs, e);
 	redis_cmd_close(&cmd);
 	redis_reply_close(&r);
 	for (size_t i = 0; !ok && i < n; i++)

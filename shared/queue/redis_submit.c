@@ -110,7 +110,7 @@ void redis_add_item(struct redis_cmd *c, const struct queue_submission *s)
 	redis_cmd_close(&record);
 }
 
-static bool read_outcome(const struct redis_reply *r, size_t i, const char *queue, struct queue_submitted *out)
+static bool read_outcome(const struct redis_reply *r, size_t i, const char *queue, int shard, struct queue_submitted *out)
 {
 	size_t len = 0;
 	int64_t outcome;
@@ -121,55 +121,135 @@ static bool read_outcome(const struct redis_reply *r, size_t i, const char *queu
 		return false;
 	out->outcome = (enum submit_outcome)outcome;
 	out->retry_after_ms = outcome == SUBMIT_FULL ? FULL_RETRY_MS : 0;
-	return !len || queue_full_id(out->existing_id, queue, 0, tail, len);
+	return !len || queue_full_id(out->existing_id, queue, shard, tail, len);
 }
 
-/* items[n] are all of one queue. Asked again when the answer is lost: the ids make that harmless. */
-static bool submit_queue(struct redis_queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e)
+/* Those of a call that go to one shard. */
+struct group {
+	const char *queue;
+	int shard;
+	size_t n, at[QUEUE_BATCH_MAX];
+};
+
+/* Asked again when the answer is lost: the ids make that harmless. */
+static bool submit_group(
+        struct redis_queue *q, const struct group *g, const struct queue_submission *items, struct queue_submitted *out, struct err *e)
 {
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "submit", items[0].queue, 0);
+	redis_fcall(&cmd, &q->head.options, "submit", g->queue, g->shard);
 	redis_cmd_addi(&cmd, q->head.options.max_length);
 	redis_cmd_addi(&cmd, q->memory_full);
-	redis_cmd_addi(&cmd, (int64_t)n);
-	for (size_t i = 0; i < n; i++)
-		redis_add_item(&cmd, &items[i]);
+	redis_cmd_addi(&cmd, (int64_t)g->n);
+	for (size_t i = 0; i < g->n; i++)
+		redis_add_item(&cmd, &items[g->at[i]]);
 	ok = redis_call(q, &cmd, false, &r, e) || (e->code == ERR_UNSURE && redis_call(q, &cmd, false, &r, e));
 	redis_cmd_close(&cmd);
-	if (ok && redis_reply_count(r) != 2 * n)
+	if (ok && redis_reply_count(r) != 2 * g->n)
 		ok = redis_bad_reply(e, "submit");
-	for (size_t i = 0; ok && i < n; i++)
-		ok = read_outcome(r, i, items[0].queue, &out[i]) || redis_bad_reply(e, "submit");
+	for (size_t i = 0; ok && i < g->n; i++)
+		ok = read_outcome(r, i, g->queue, g->shard, &out[g->at[i]]) || redis_bad_reply(e, "submit");
 	redis_reply_close(&r);
 	return ok;
 }
 
-/* Redis itself says that it is full (between two samples): then so is every item. */
-static bool all_full(struct queue_submitted *out, size_t n)
+/* Have the replicas got it? WAIT asks for all that this connection wrote, so something is written: what was submitted may be known from
+ * before, over another connection. */
+static bool wait_replicas(struct redis_queue *q, const struct group *g, struct err *e)
 {
-	for (size_t i = 0; i < n; i++)
-		out[i] = (struct queue_submitted){.outcome = SUBMIT_FULL, .retry_after_ms = FULL_RETRY_MS};
+	struct redis_cmd mark = {0}, wait = {0};
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	int64_t got = 0, wanted = q->head.options.wait_replicas;
+	bool ok;
+
+	redis_key(&key, q->head.options.namespace_, g->queue, g->shard, ":wr");
+	redis_cmd_adds(&mark, "SET");
+	redis_cmd_add(&mark, key.data, key.len);
+	redis_cmd_adds(&mark, "1");
+	redis_cmd_adds(&wait, "WAIT");
+	redis_cmd_addi(&wait, wanted);
+	redis_cmd_addi(&wait, q->head.options.timeout_ms / 2);
+	ok = redis_call_two(q, &mark, &wait, &r, e) && (redis_reply_int(r, &got) || redis_bad_reply(e, "WAIT"));
+	redis_cmd_close(&mark);
+	redis_cmd_close(&wait);
+	redis_reply_close(&r);
+	buf_close(&key);
+	if (ok && got >= wanted)
+		return true;
+	if (ok)
+		err_set(e, ERR_UNSURE, "only %lld of %lld replicas confirmed within %d ms that they have it", (long long)got,
+		        (long long)wanted, q->head.options.timeout_ms / 2);
+	if (e->code == ERR_UNAVAILABLE)
+		e->code = ERR_UNSURE; /* it is submitted, whatever became of the question */
+	return false;
+}
+
+/* Redis itself says that it is full (between two samples): then so is every item. */
+static bool all_full(const struct group *g, struct queue_submitted *out)
+{
+	for (size_t i = 0; i < g->n; i++)
+		out[g->at[i]] = (struct queue_submitted){.outcome = SUBMIT_FULL, .retry_after_ms = FULL_RETRY_MS};
 	return true;
+}
+
+/* Place each item. placed[i]: its shard, or SETTLED when there is nothing more to ask. */
+#define SETTLED (-1)
+
+static bool place_all(
+        struct redis_queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, int *placed, struct err *e)
+{
+	char queue[JOB_NAME];
+
+	q->turn++;
+	for (size_t i = 0; i < n; i++) {
+		int ours;
+
+		if (!redis_register_queue(q, items[i].queue, e) || !redis_place(q, &items[i], e))
+			return false;
+		ours = redis_reserve(q, &items[i], &out[i], e);
+		if (ours < 0 || !job_id_parse(items[i].id, queue, &placed[i]))
+			return ours < 0 ? false : redis_bad_reply(e, "reserve");
+		if (!ours)
+			placed[i] = SETTLED;
+	}
+	return true;
+}
+
+/* The first item that is not settled and all others that go to the same shard; settles them. */
+static bool take_group(const struct queue_submission *items, int *placed, size_t n, struct group *g)
+{
+	g->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (placed[i] == SETTLED)
+			continue;
+		if (g->n && (placed[i] != g->shard || !str_eq(items[i].queue, g->queue)))
+			continue;
+		g->queue = items[i].queue;
+		g->shard = placed[i];
+		g->at[g->n++] = i;
+		placed[i] = SETTLED;
+	}
+	return g->n > 0;
 }
 
 bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
-	size_t run;
+	struct group g = {.n = 0};
+	int placed[QUEUE_BATCH_MAX];
 
-	if (!sample_memory(q, e))
+	if (!sample_memory(q, e) || !place_all(q, items, n, out, placed, e))
 		return false;
-	for (size_t i = 0; i < n; i += run) {
-		for (run = 1; i + run < n && str_eq(items[i].queue, items[i + run].queue);)
-			run++;
-		if (!redis_register_queue(q, items[i].queue, e))
-			return false;
-		if (submit_queue(q, items + i, run, out + i, e))
+	while (take_group(items, placed, n, &g)) {
+		if (submit_group(q, &g, items, out, e)) {
+			if (q->head.options.wait_replicas > 0 && !wait_replicas(q, &g, e))
+				return false;
 			continue;
-		if (e->code != ERR_FULL || !all_full(out + i, run))
+		}
+		if (e->code != ERR_FULL || !all_full(&g, out))
 			return false;
 	}
 	return true;

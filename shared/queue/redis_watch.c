@@ -41,7 +41,7 @@ struct queue_watcher *redis_watcher_open(const char *url, const struct queue_opt
 	if (!redis_url_parse(url, &u, e))
 		return NULL;
 	w = mem_new(sizeof(*w));
-	w->conn = redis_conn_new(&u, false);
+	w->conn = redis_conn_new(&u, false, -1);
 	if (subscribe(w, o, e))
 		return &w->head;
 	redis_watcher_close(&w->head);

@@ -89,6 +89,33 @@ START_TEST(a_waiting_job_changes_its_priority)
 }
 END_TEST
 
+START_TEST(a_queue_is_spread_over_shards)
+{
+	struct api_test t;
+	char id[JOB_ID], path[100], queue[JOB_NAME];
+	int shard, used = 0;
+
+	api_start(&t, NULL);
+	ck_status(&t, patch(&t, "/api/queues/default", NULL, "{\"shards\":4}"), 200);
+	ck_assert_int_eq(json_get_int(t.json, "shards", 0), 4);
+	clock_sleep_ms(3100); /* so long a thread may go by what it heard before */
+	for (int i = 0; i < 16; i++) {
+		api_submit(&t, NOOP, id);
+		ck_assert(job_id_parse(id, queue, &shard));
+		used |= 1 << shard;
+		snprintf(path, sizeof path, "/api/jobs/%s", id);
+		ck_status(&t, api_get(&t, path), 200);
+		ck_status(&t, api_call(&t, "DELETE", path, NULL), 200);
+	}
+	ck_assert_int_gt(used, 1);
+	ck_status(&t, patch(&t, "/api/queues/default", NULL, "{\"shards\":0}"), 422);
+	ck_status(&t, patch(&t, "/api/queues/default", NULL, "{\"shards\":65}"), 422);
+	ck_status(&t, patch(&t, "/api/queues/default", NULL, "{}"), 422);
+	ck_status(&t, patch(&t, "/api/queues/nowhere", NULL, "{\"shards\":2}"), 404);
+	api_stop(&t);
+}
+END_TEST
+
 START_TEST(what_waits_is_purged)
 {
 	struct api_test t;
@@ -211,6 +238,6 @@ START_TEST(dead_letters_are_asked_for_properly)
 }
 END_TEST
 
-static const TTest *const tests[] = {
-        dead_letters, dead_letters_are_asked_for_properly, what_waits_is_purged, a_waiting_job_changes_its_priority, a_paused_queue_waits};
+static const TTest *const tests[] = {dead_letters, dead_letters_are_asked_for_properly, what_waits_is_purged,
+        a_waiting_job_changes_its_priority, a_queue_is_spread_over_shards, a_paused_queue_waits};
 TEST_MAIN("control", tests)

@@ -408,6 +408,34 @@ START_TEST(a_look_ends_in_time)
 }
 END_TEST
 
+START_TEST(every_shard_is_looked_at)
+{
+	struct world w;
+	struct queue_shards shards;
+	struct queue_look l;
+	struct err e = {0};
+	char id[JOB_ID] = "", command[200];
+
+	world_open(&w);
+	ck_ok(queue_set_shards(w.q, Q, 2, &shards, &e), &e);
+	for (int i = 0; i < 20 && id[2] != '1'; i++)
+		submit(w.q, &(struct queue_submission){0}, id);
+	ck_assert_msg(id[2] == '1', "no job went to shard 1");
+	check_clean(&w, "making a second shard");
+	snprintf(command, sizeof(command), "LREM {bq:q:1}:r:a.kind:5 0 %s", id + 3);
+	say(command);
+	say("HSET {bq:q:1}:n run 5");
+	l = examine(&w);
+	ck_assert_int_eq(l.total, 2);
+	ck_assert_str_eq(l.findings[0].key, id);
+	ck_assert(has_finding(&l, FAULT_COUNTER, "q-1: counter run says 5"));
+	queue_look_close(&l);
+	ck_assert_int_eq(mend_all(&w), 2);
+	check_clean(&w, "mending shard 1");
+	world_close(&w);
+}
+END_TEST
+
 /* ---- a queue that moves --------------------------------------------------------------------------------------------------- */
 
 static volatile bool drained;
@@ -501,5 +529,5 @@ START_TEST(what_moves_is_no_fault)
 END_TEST
 
 static const TTest *const tests[] = {every_harm_is_found_and_mended, what_was_mended_runs, counters_are_set_in_a_paused_queue_only,
-        a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time, what_moves_is_no_fault};
+        a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, what_moves_is_no_fault};
 TEST_MAIN("queue_doctor", tests)

@@ -190,6 +190,12 @@ START_TEST(operators_steer_queues)
 	ck_assert_int_eq(BARQUE(&s, &out, "resume", "default"), 0);
 	expect(&out, "default goes on");
 	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "shards", "default", "3"), 0);
+	expect(&out, "default is spread over 3 shards");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "shards", "default", "0"), 2);
+	expect(&out, "from 1 to 64");
+	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "pause", "nowhere"), 1);
 	expect(&out, "there is no queue 'nowhere'");
 	mem_free(&out);

@@ -63,6 +63,50 @@ START_TEST(errors_are_tried_again_or_not)
 }
 END_TEST
 
+/* How many jobs of each shard have ended well; all n do so in time. */
+static void wait_in_shards(struct rig *r, char (*ids)[JOB_ID], int n, int *shards_out)
+{
+	char queue[JOB_NAME];
+	struct job j;
+	int shard;
+	for (int i = 0; i < n; i++) {
+		rig_wait(r, ids[i], JOB_SUCCEEDED, 20000, &j);
+		job_close(&j);
+		ck_assert(job_id_parse(ids[i], queue, &shard));
+		*shards_out |= 1 << shard;
+	}
+}
+
+/* One worker serves all shards of a queue, and those that come while it runs. */
+START_TEST(all_shards_are_served)
+{
+	struct rig r;
+	char ids[40][JOB_ID];
+	int used = 0;
+	struct queue_shards n;
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", "QUEUE_SHARDS=2", NULL});
+	rig_submit(&r, ids[0], "{}");
+	wait_in_shards(&r, ids, 1, &used);
+	ck_assert_msg(queue_set_shards(r.queue, "default", 0, &n, &r.e), "%s", r.e.text);
+	ck_assert_int_eq(n.serve, 2);
+	for (int i = 0; i < 40; i++)
+		rig_submit(&r, ids[i], "{}");
+	used = 0;
+	wait_in_shards(&r, ids, 40, &used);
+	ck_assert_int_eq(used, 3);
+	ck_assert_msg(queue_set_shards(r.queue, "default", 5, &n, &r.e), "%s", r.e.text);
+	for (int i = 0; i < 40; i++)
+		rig_submit(&r, ids[i], "{}");
+	used = 0;
+	wait_in_shards(&r, ids, 40, &used);
+	ck_assert_int_eq(used, 31);
+	rig_sound(&r);
+	rig_done_is(&r, 81);
+	rig_close(&r);
+}
+END_TEST
+
 /* R11: a job that kills its slot is put aside after the set number of crashes, and its neighbours do not notice. */
 START_TEST(a_poison_job_is_put_aside)
 {
@@ -591,9 +635,9 @@ START_TEST(readiness_means_that_a_step_succeeded)
 }
 END_TEST
 
-static const TTest *const tests[] = {jobs_run_and_their_results_come_back, errors_are_tried_again_or_not, a_poison_job_is_put_aside,
-        a_running_job_can_be_cancelled, progress_is_told_while_it_runs, what_a_job_says_is_seen_and_stays, a_log_that_floods_is_cut,
-        time_limits_end_a_job, a_job_that_swells_is_killed, a_slot_is_replaced_after_its_jobs,
+static const TTest *const tests[] = {jobs_run_and_their_results_come_back, errors_are_tried_again_or_not, all_shards_are_served,
+        a_poison_job_is_put_aside, a_running_job_can_be_cancelled, progress_is_told_while_it_runs, what_a_job_says_is_seen_and_stays,
+        a_log_that_floods_is_cut, time_limits_end_a_job, a_job_that_swells_is_killed, a_slot_is_replaced_after_its_jobs,
         sigterm_lets_running_jobs_end_and_claims_no_more, a_second_sigterm_gives_the_jobs_back_at_once, the_time_to_drain_has_an_end,
         a_killed_slots_job_runs_again_at_once, a_killed_dispatchers_jobs_run_elsewhere, a_paused_worker_cannot_end_what_is_no_longer_its,
         redis_may_come_late_and_go_away, wrong_settings_are_refused_in_one_sentence, readiness_means_that_a_step_succeeded};

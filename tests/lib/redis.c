@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "tests/lib/test.h"
+#include "tests/lib/test_private.h"
 
 #define OUR_SETTINGS     "broker-config/redis.conf"
 #define START_TIMEOUT_MS 15000
@@ -54,28 +57,45 @@ static bool answers(void *user)
 	return test_redis_say(r->port, "PING", reply, sizeof(reply)) && (str_starts(reply, "+PONG") || str_starts(reply, "-NOAUTH"));
 }
 
+const char *test_redis_server(void)
+{
+	const char *given = getenv("REDIS_SERVER");
+
+	return given && given[0] ? given : "redis-server";
+}
+
+/* A copy, because sentinels let a server write its settings anew. */
+static void copy_settings(const struct test_redis *r, char *path, size_t size)
+{
+	size_t len = 0;
+	char *text = access(OUR_SETTINGS, R_OK) == 0 ? test_read_file(OUR_SETTINGS, &len) : NULL;
+	FILE *f;
+
+	snprintf(path, size, "%s/redis.conf", r->dir);
+	f = fopen(path, "we");
+	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
+	ck_assert_uint_eq(fwrite(text ? text : "", 1, len, f), len);
+	ck_assert_int_eq(fclose(f), 0);
+	mem_free(&text);
+}
+
 static void launch(struct test_redis *r)
 {
-	const char *settings = access(OUR_SETTINGS, R_OK) == 0 ? OUR_SETTINGS : "-"; /* "-": from standard input, which is empty */
+	char settings[300];
 	const char *aof = str_eq(r->appendfsync, "no") ? "no" : "yes";
 	char port[16], name[32];
-
-	snprintf(port, sizeof(port), "%d", r->port);
-	snprintf(name, sizeof(name), "redis-%d", r->port);
-	const char *argv[20 + ARRAY_LEN(r->more)] = {"redis-server", settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir,
-	        "--daemonize", "no", "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync};
+	const char *argv[64] = {test_redis_server(), settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir, "--daemonize", "no",
+	        "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync};
 	size_t n = 18;
 
+	copy_settings(r, settings, sizeof(settings));
+	snprintf(port, sizeof(port), "%d", r->port);
+	snprintf(name, sizeof(name), "redis-%d", r->port);
 	for (size_t i = 0; r->more[i]; i++)
 		argv[n++] = r->more[i];
 	r->pid = test_spawn(name, argv, r->env);
 	ck_assert_msg(test_until(START_TIMEOUT_MS, answers, r), "redis-server on port %d does not answer; see %s/%s.log", r->port,
 	        test_dir(), name);
-}
-
-void test_redis_start(struct test_redis *r, const char *appendfsync)
-{
-	test_redis_start_with(r, appendfsync, NULL, NULL);
 }
 
 void test_redis_start_with(struct test_redis *r, const char *appendfsync, const char *const *more, const char *const *env)
@@ -94,6 +114,11 @@ void test_redis_start_with(struct test_redis *r, const char *appendfsync, const 
 	ck_assert_msg(str_copy(r->appendfsync, sizeof(r->appendfsync), appendfsync), "appendfsync cannot be %s", appendfsync);
 	ck_assert_msg(mkdir(r->dir, 0755) == 0, "%s: %s", r->dir, strerror(errno));
 	launch(r);
+}
+
+void test_redis_start(struct test_redis *r, const char *appendfsync)
+{
+	test_redis_start_with(r, appendfsync, NULL, NULL);
 }
 
 void test_redis_kill(struct test_redis *r)

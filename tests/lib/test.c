@@ -105,7 +105,7 @@ static int run_suite(Suite *s)
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int test_main(const char *suite, const TTest *const *tests, size_t n, int argc, char **argv)
+int test_main_before(const char *suite, const TTest *const *tests, size_t n, void (*before)(void), int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : NULL;
 	Suite *s = suite_create(suite);
@@ -118,6 +118,8 @@ int test_main(const char *suite, const TTest *const *tests, size_t n, int argc, 
 	}
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(tc, TEST_TIMEOUT_S);
+	if (before)
+		tcase_add_unchecked_fixture(tc, before, NULL);
 	added = add_tests(tc, tests, n, only);
 	if (added == 0) {
 		fprintf(stderr, "%s: there is no test %s; -l lists them\n", suite, only ? only : "in this suite");
@@ -125,6 +127,11 @@ int test_main(const char *suite, const TTest *const *tests, size_t n, int argc, 
 	}
 	make_suite_dir(); /* before the tests fork, so that they share it */
 	return run_suite(s);
+}
+
+int test_main(const char *suite, const TTest *const *tests, size_t n, int argc, char **argv)
+{
+	return test_main_before(suite, tests, n, NULL, argc, argv);
 }
 
 /* ---- ports */

@@ -32,6 +32,9 @@ int test_main(const char *suite, const TTest *const *tests, size_t n, int argc, 
 		return test_main(suite, list, sizeof(list) / sizeof((list)[0]), argc, argv); \
 	}
 
+/* As TEST_MAIN, with `before` called once before the tests fork: what it starts lives until the last of them has ended. */
+int test_main_before(const char *suite, const TTest *const *tests, size_t n, void (*before)(void), int argc, char **argv);
+
 /* Fails the test with e's text. */
 #define ck_ok(expr, e) ck_assert_msg((expr), "%s: %s", #expr, (e)->text)
 
@@ -65,6 +68,26 @@ void test_redis_start_with(struct test_redis *r, const char *appendfsync, const 
 void test_redis_kill(struct test_redis *r);  /* kill -9 */
 void test_redis_again(struct test_redis *r); /* same port, same data */
 void test_redis_stop(struct test_redis *r);
+/* Say a line to the server at this port, by hand; its answer as it came, until the next call. tell: it must be no error. */
+const char *test_redis_ask(int port, const char *fmt, ...) PRINTF_LIKE(2, 3);
+const char *test_redis_tell(int port, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* A cluster: masters that share the slots, the first of them with a replica for each of `replicas` (node n + i is one of node i). */
+#define TEST_NODES 6
+struct test_cluster {
+	struct test_redis nodes[TEST_NODES];
+	size_t masters, n;
+	char url[256];
+};
+void test_cluster_start(struct test_cluster *c, size_t masters, size_t replicas, const char *const *more);
+void test_cluster_wait(const struct test_cluster *c, size_t node); /* until it says that the cluster is whole */
+
+/* One master with one replica, and three sentinels that watch it as "mymaster". */
+struct test_sentinels {
+	struct test_redis master, replica, sentinels[3];
+	char url[256];
+};
+void test_sentinels_start(struct test_sentinels *s, const char *appendfsync);
 /* One command to any Redis of 127.0.0.1, words without spaces in them; the beginning of its answer. False: no answer. */
 bool test_redis_say(int port, const char *command, char *answer_out, size_t size);
 

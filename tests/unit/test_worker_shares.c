@@ -33,6 +33,7 @@ static void sim_open(struct sim *s, enum queue_order order, int slots, int queue
 	}
 	for (int i = 0; i < queues; i++) {
 		s->d->lines[i].weight = 1;
+		s->d->lines[i].family = (size_t)i;
 		s->hungry[i] = true;
 		s->length_ms[i] = 100;
 	}
@@ -67,7 +68,7 @@ static bool always(const struct dispatcher *d, const struct line *l)
 
 static void sim_plan(struct sim *s)
 {
-	int held[QUEUES_MAX] = {0}, idle = 0;
+	int held[LINES_MAX] = {0}, idle = 0;
 	struct line *l;
 	for (int i = 0; i < s->d->slots.n; i++) {
 		const struct slot *slot = &s->d->slots.all[i];
@@ -76,13 +77,9 @@ static void sim_plan(struct sim *s)
 		else
 			idle++;
 	}
-	for (size_t i = 0; i < s->d->n_lines; i++)
-		s->d->lines[i].grant = 0; /* what was granted in the last turn has begun by now, as after a round trip */
-	shares_account(s->d, held);
-	for (; idle > 0 && (l = shares_next(s->d, held, always)) != NULL; idle--) {
-		l->grant++;
-		l->served = ++s->d->served;
-	}
+	shares_account(s->d, held); /* what was granted in the last turn has begun by now, as after a round trip */
+	for (; idle > 0 && (l = shares_next(s->d, always)) != NULL; idle--)
+		shares_grant(s->d, l);
 }
 
 static void sim_turn(struct sim *s)
@@ -221,7 +218,7 @@ END_TEST
 START_TEST(looking_ahead_keeps_to_the_share)
 {
 	struct sim s;
-	int held[QUEUES_MAX] = {4, 0};
+	int held[LINES_MAX] = {4, 0};
 	sim_open(&s, ORDER_WEIGHTED, 4, 2);
 	s.d->lines[0].weight = 3;
 	s.d->lines[0].active = s.d->lines[1].active = true;

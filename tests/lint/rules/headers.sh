@@ -3,7 +3,7 @@
 set -eu
 
 flags="-std=gnu11 -D_GNU_SOURCE -Ishared -I. -Wall -Wextra -Wno-unused-function -Werror"
-flags="$flags $(pkg-config --cflags hiredis rdkafka sqlite3 libcjson libcurl libmicrohttpd libzstd libcrypto check)"
+flags="$flags $(pkg-config --cflags hiredis rdkafka sqlite3 libcjson libcurl libmicrohttpd libzstd libssl libcrypto check)"
 # A *_suite.h is the body of contract tests and is included at the end of a test that brings what the suite needs.
 # One header a call of the compiler: given several, it would still compile them apart, but stop telling at the first.
 grep '\.h$' build/lint/c_files | grep -v '_suite\.h$' | xargs -n 8 -P 2 sh -c '

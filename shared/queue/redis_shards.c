@@ -1,0 +1,269 @@
+/* redis_shards.c -- the parts of a queue in Redis: how many there are, which one a job goes to, and pages over all of them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/time.h"
+#include "queue/redis_private.h"
+
+#define FRESH_MS 3000 /* a third of FORGET in 76_shards.lua */
+
+/* ---- how many ---------------------------------------------------------------------------------------------------- */
+
+static bool ask(
+        struct redis_queue *q, const char *queue, int wanted, const char *act, struct queue_shards *out, bool *paused_out, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	int64_t put = 0, serve = 0, paused = 0;
+	bool ok;
+
+	redis_fcall(&cmd, &q->head.options, "shards", queue, 0);
+	redis_cmd_addi(&cmd, wanted);
+	redis_cmd_adds(&cmd, act);
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok && (!redis_reply_int(redis_reply_at(r, 0), &put) || !redis_reply_int(redis_reply_at(r, 1), &serve) ||
+	                  !redis_reply_int(redis_reply_at(r, 2), &paused) || put < 1 || put > serve || serve > QUEUE_SHARDS_MAX))
+		ok = redis_bad_reply(e, "shards");
+	redis_reply_close(&r);
+	*out = (struct queue_shards){(int)put, (int)serve};
+	*paused_out = paused != 0;
+	return ok;
+}
+
+/* A paused queue gets paused shards. */
+static bool raise_to(struct redis_queue *q, const char *queue, int wanted, const char *act, struct queue_shards *out, struct err *e)
+{
+	bool paused;
+
+	return ask(q, queue, wanted, act, out, &paused, e) && (!paused || redis_pause(&q->head, queue, true, e));
+}
+
+static struct redis_shards *slot_of(struct redis_queue *q, const char *queue)
+{
+	for (size_t i = 0; i < q->n_shards; i++)
+		if (str_eq(q->shards[i].queue, queue))
+			return &q->shards[i];
+	if (q->n_shards < REDIS_KNOWN_MAX)
+		q->n_shards++;
+	memset(&q->shards[q->n_shards - 1], 0, sizeof(q->shards[0]));
+	return &q->shards[q->n_shards - 1];
+}
+
+void redis_forget_shards(struct redis_queue *q, const char *queue)
+{
+	slot_of(q, queue)->asked_at = 0;
+}
+
+bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)
+{
+	struct redis_shards *known = slot_of(q, queue);
+	int64_t now = clock_mono_ms();
+	int wanted = q->head.options.shards;
+	bool paused;
+
+	*out = known->n;
+	if (known->asked_at && now - known->asked_at < FRESH_MS)
+		return true;
+	if (!ask(q, queue, 0, "", out, &paused, e))
+		return false;
+	if (wanted > out->put && !raise_to(q, queue, wanted, "raise", out, e))
+		return false;
+	known = slot_of(q, queue); /* what stood there may have been forgotten meanwhile with a lost connection */
+	known->n = *out;
+	known->asked_at = now;
+	return str_copy(known->queue, sizeof(known->queue), queue) || redis_bad_reply(e, "shards");
+}
+
+/* Does a shard hold anything that somebody may still look for? */
+static int is_empty(struct redis_queue *q, const char *queue, int shard, struct err *e)
+{
+	struct queue_counts c = {0};
+
+	if (!redis_count_shard(q, queue, shard, &c, e))
+		return -1;
+	return c.ready + c.scheduled + c.running + c.waiting + c.dead == 0;
+}
+
+static bool drop_empty(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)
+{
+	int empty = 1;
+	bool paused;
+
+	for (int i = out->put; i < out->serve && empty == 1; i++)
+		empty = is_empty(q, queue, i, e);
+	if (empty < 0)
+		return false;
+	return !empty || ask(q, queue, out->put, "drop", out, &paused, e);
+}
+
+bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	bool ok;
+
+	redis_forget_shards(q, queue);
+	if (!wanted)
+		return redis_shards(q, queue, out, e);
+	ok = redis_register_queue(q, queue, e) && raise_to(q, queue, wanted, "set", out, e);
+	if (ok && out->put < out->serve)
+		ok = drop_empty(q, queue, out, e);
+	redis_forget_shards(q, queue);
+	return ok;
+}
+
+/* ---- which one --------------------------------------------------------------------------------------------------- */
+
+static uint64_t hash_of(const char *key)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (; *key; key++)
+		h = (h ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+/* Jump consistent hash (Lamping, Veach): when a shard is added, only what goes to the new one moves. */
+static int jump(uint64_t key, int n)
+{
+	int64_t at = -1, next = 0;
+
+	while (next < n) {
+		at = next;
+		key = key * UINT64_C(2862933555777941757) + 1;
+		next = (int64_t)((double)(at + 1) * ((double)(INT64_C(1) << 31) / (double)((key >> 33) + 1)));
+	}
+	return (int)at;
+}
+
+static bool is_set(const char *s)
+{
+	return s && s[0];
+}
+
+/* What must be together goes by its key; all else in turn, a call's jobs together. */
+static int pick(const struct redis_queue *q, const struct queue_submission *s, int shards)
+{
+	const char *const keys[] = {s->unique_key, s->lane, s->idempotency_key};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (is_set(keys[i]))
+			return jump(hash_of(keys[i]), shards);
+	return (int)(q->turn % (unsigned)shards);
+}
+
+bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e)
+{
+	struct queue_shards n;
+	uint64_t chance;
+
+	if (s->id[0])
+		return true;
+	if (!redis_shards(q, s->queue, &n, e))
+		return false;
+	digest_random(&chance, sizeof(chance));
+	job_id_make(s->id, s->queue, pick(q, s, n.put), clock_now_ms(), chance);
+	return true;
+}
+
+/* ---- idempotency keys across shards ------------------------------------------------------------------------------ */
+
+struct holder {
+	char id[JOB_ID];
+	bool same; /* the fingerprint */
+};
+
+static bool reserve(struct redis_queue *q, const struct queue_submission *s, const char *from, struct holder *out, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	const char *fingerprint = s->fingerprint ? s->fingerprint : "", *found, *text;
+	bool ok;
+
+	buf_addf(&key, "{%s:i:%s:%s}", q->head.options.namespace_, s->queue, s->idempotency_key);
+	redis_fcall_key(&cmd, &q->head.options, "reserve", key.data);
+	redis_cmd_adds(&cmd, s->id);
+	redis_cmd_adds(&cmd, fingerprint);
+	redis_cmd_addi(&cmd, q->head.options.result_ttl_ms + TIME_DAY + (s->delay_ms > 0 ? s->delay_ms : 0));
+	redis_cmd_adds(&cmd, from);
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	buf_close(&key);
+	found = redis_reply_text(redis_reply_at(r, 0), NULL);
+	text = redis_reply_text(redis_reply_at(r, 1), NULL);
+	if (ok && (!found || !text || !str_copy(out->id, JOB_ID, found)))
+		ok = redis_bad_reply(e, "reserve");
+	out->same = ok && str_eq(text, fingerprint);
+	redis_reply_close(&r);
+	return ok;
+}
+
+static int exists(struct redis_queue *q, const char *id, struct err *e)
+{
+	struct job j;
+	int got = q->head.driver->show(&q->head, id, &j, e);
+
+	if (got == 1)
+		job_close(&j);
+	return got;
+}
+
+int redis_reserve(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e)
+{
+	struct queue_shards n;
+	struct holder h;
+	int there;
+
+	if (!is_set(s->idempotency_key))
+		return 1;
+	if (!redis_shards(q, s->queue, &n, e))
+		return -1;
+	if (n.serve == 1)
+		return 1;
+	if (!reserve(q, s, "", &h, e))
+		return -1;
+	if (!h.same) {
+		there = exists(q, h.id, e);
+		*out = (struct queue_submitted){.outcome = SUBMIT_MISMATCH};
+		memcpy(out->existing_id, h.id, JOB_ID);
+		if (there)
+			return there < 0 ? -1 : 0;
+		if (!reserve(q, s, h.id, &h, e)) /* its job is gone, and so is its hold on the key */
+			return -1;
+		if (!h.same)
+			return 0; /* somebody else was quicker */
+	}
+	memcpy(s->id, h.id, JOB_ID);
+	return 1;
+}
+
+/* ---- pages ------------------------------------------------------------------------------------------------------- */
+
+bool redis_cursor_split(const char *cursor, int *shard_out, char rest_out[64], struct err *e)
+{
+	const char *colon = cursor[0] == 'S' ? strchr(cursor, ':') : NULL;
+	char number[8];
+	int64_t shard = 0;
+
+	if (colon && (!str_copy_n(number, sizeof(number), cursor + 1, (size_t)(colon - cursor - 1)) ||
+	                     !str_int(number, 0, QUEUE_SHARDS_MAX - 1, &shard)))
+		return err_set(e, ERR_INVALID, "that is no cursor of ours");
+	*shard_out = (int)shard;
+	return str_copy(rest_out, 64, colon ? colon + 1 : cursor) || err_set(e, ERR_INVALID, "that is no cursor of ours");
+}
+
+bool redis_cursor_join(char out[64], int shard, int shards, const char *rest, struct err *e)
+{
+	char text[80] = "";
+
+	if (!rest[0] && shard + 1 < shards)
+		snprintf(text, sizeof(text), "S%d:", shard + 1);
+	else if (rest[0] && shard)
+		snprintf(text, sizeof(text), "S%d:%s", shard, rest);
+	else
+		snprintf(text, sizeof(text), "%s", rest);
+	return str_copy(out, 64, text) || err_set(e, ERR_CORRUPT, "the place in the list is too long for a cursor");
+}
