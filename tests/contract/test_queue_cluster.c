@@ -193,6 +193,18 @@ END_TEST
 
 /* ---- a master that dies -------------------------------------------------------------------------------------------------- */
 
+/* Of what the master of shard 0 wrote. */
+static bool replica_has_all(void *user)
+{
+	const struct test_cluster *c = user;
+	size_t i = master_of(c, 0);
+	char offset[64];
+	const char *at = strstr(test_redis_tell(c->nodes[i].port, "INFO replication"), "master_repl_offset:");
+
+	ck_assert(at && str_copy_n(offset, sizeof(offset), at, strcspn(at, "\r")));
+	return strstr(test_redis_tell(c->nodes[c->masters + i].port, "INFO replication"), offset) != NULL;
+}
+
 START_TEST(a_master_dies_and_its_replica_takes_over)
 {
 	struct test_cluster c;
@@ -205,7 +217,7 @@ START_TEST(a_master_dies_and_its_replica_takes_over)
 	for (int i = 0; i < 30; i++)
 		work_submit(&w);
 	work_step(&w);
-	clock_sleep_ms(300); /* the replica has it */
+	ck_assert(test_until(20000, replica_has_all, &c));
 	test_redis_kill(&c.nodes[master_of(&c, 0)]);
 	killed = clock_mono_ms();
 	for (int i = 0; i < 30; i++) {
