@@ -17,16 +17,26 @@ static const struct param envelope[] = {
         {"delay_ms", PARAM_INT, .fallback = "0", .min = 0, .max = 31536000000.0, .unit = "ms",
                 .help = "start no sooner than so long from now"},
         {"max_attempts", PARAM_INT, .min = 1, .max = 1000, .help = "how often it may be tried; the kind knows the usual number"},
+        {"max_crashes", PARAM_INT, .min = 1, .max = 1000, .help = "how often it may crash; beyond that it is dead"},
+        {"backoff_ms", PARAM_INT, .min = 1, .max = 31536000000.0, .unit = "ms",
+                .help = "pause after the first error, doubled after each; the kind knows the usual one"},
+        {"backoff_cap_ms", PARAM_INT, .min = 1, .max = 31536000000.0, .unit = "ms", .help = "the longest pause"},
+        {"result_ttl_ms", PARAM_INT, .min = 1000, .max = 31536000000.0, .unit = "ms", .help = "how long it is kept after it has succeeded"},
+        {"concurrency", PARAM_OBJECT, .help = "key, max: of all jobs with this key at most so many run at once"},
+        {"rate", PARAM_OBJECT, .help = "key, limit, window_ms, cost: a budget that all jobs with this key share"},
         {"tags", PARAM_TEXT, .min = 0, .max = JOB_TAGS - 1, .help = "labels with commas between"},
         {"lane", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "jobs of different lanes take turns"},
         {"unique_key", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "at most one live job has this key"},
-        {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace", .help = "what to do when one has"},
+        {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace|keep_newest",
+                .help = "what to do when one has"},
 };
 
 static enum unique_policy policy_of(const char *name)
 {
 	if (str_eq(name, "reject"))
 		return UNIQUE_REJECT;
+	if (str_eq(name, "keep_newest"))
+		return UNIQUE_KEEP_NEWEST;
 	return str_eq(name, "replace") ? UNIQUE_REPLACE : UNIQUE_RETURN;
 }
 
@@ -70,6 +80,10 @@ static bool fill(struct call *c, const struct json *in, struct submit *s)
 
 	s->priority = (int)json_get_int(in, "priority", 5);
 	s->max_attempts = (int)json_get_int(in, "max_attempts", 0);
+	s->max_crashes = (int)json_get_int(in, "max_crashes", 0);
+	s->backoff_ms = json_get_int(in, "backoff_ms", 0);
+	s->backoff_cap_ms = json_get_int(in, "backoff_cap_ms", 0);
+	s->result_ttl_ms = json_get_int(in, "result_ttl_ms", 0);
 	s->tags = json_get_text(in, "tags", NULL);
 	s->lane = json_get_text(in, "lane", NULL);
 	s->unique_key = json_get_text(in, "unique_key", NULL);
@@ -83,7 +97,7 @@ static bool fill(struct call *c, const struct json *in, struct submit *s)
 		s->kind->unique_key(s->params, key);
 		s->unique_key = *key ? key : NULL;
 	}
-	return true;
+	return submit_limits(c, in, s);
 }
 
 /* 200 with the job when it ended within the time, else 202 as without waiting. */

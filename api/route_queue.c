@@ -1,6 +1,7 @@
 /* route_queue.c -- whole queues: what stands in them, pause, resume, purge. */
 #include "api/context.h"
 #include "api/input.h"
+#include "api/one_queue.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/param.h"
@@ -9,7 +10,6 @@
 #include "queue/seeing.h"
 #include "queue/workers.h"
 
-#define QUEUES_MAX 64
 #define ROUTES_MAX 64
 
 /* Jobs are ready there, but no worker knows their kind in this version, or serves the quarantine. */
@@ -41,6 +41,8 @@ static bool counts_write(struct queue *q, const struct queue_counts *n, struct j
 	jw_int(w, "running", n->running);
 	jw_int(w, "waiting", n->waiting);
 	jw_int(w, "dead", n->dead);
+	jw_int(w, "parked", n->parked);
+	jw_int(w, "waiting_bytes", n->bytes);
 	jw_int(w, "done_total", n->done_total);
 	jw_int(w, "workers", n->workers);
 	jw_bool(w, "paused", n->paused_at != 0);
@@ -71,8 +73,8 @@ void route_queues(struct call *c)
 
 	if (!q)
 		return; /* answered, so the arena is gone */
-	struct queue_counts *counts = arena_array(c->arena, QUEUES_MAX, sizeof *counts);
-	int n = queue_counts(q, counts, QUEUES_MAX, &e);
+	struct queue_counts *counts = arena_array(c->arena, ONE_QUEUE_MAX, sizeof *counts);
+	int n = queue_counts(q, counts, ONE_QUEUE_MAX, &e);
 	if (n < 0) {
 		reply_err(c, &e, NULL);
 		return;
@@ -89,57 +91,16 @@ void route_queues(struct call *c)
 	reply_written(c, ok, &body, &e);
 }
 
-static bool kinds_use(const char *queue)
-{
-	const struct kind *k;
-
-	for (size_t i = 0; (k = kind_at(i)) != NULL; i++)
-		if (str_eq(k->queue, queue))
-			return true;
-	return false;
-}
-
-/* What stands in one queue. 1, or 0: it holds nothing and never did, or -1. */
-static int counts_of(struct call *c, struct queue *q, const char *queue, struct queue_counts *out, struct err *e)
-{
-	struct queue_counts *all = arena_array(c->arena, QUEUES_MAX, sizeof *all);
-	int n = queue_counts(q, all, QUEUES_MAX, e);
-
-	for (int i = 0; i < n; i++)
-		if (str_eq(all[i].queue, queue)) {
-			*out = all[i];
-			return 1;
-		}
-	return n < 0 ? -1 : 0;
-}
-
-/* The queue named in the path; NULL: answered. One that no kind uses must at least exist: a slip of the pen must not pause nothing. */
-static const char *queue_named(struct call *c, struct queue *q)
-{
-	const char *queue = call_param(c, "queue");
-	struct queue_counts counts;
-	struct err e = {0};
-	int known = !job_queue_ok(queue) ? 0 : kinds_use(queue) ? 1 : counts_of(c, q, queue, &counts, &e);
-
-	if (known == 1)
-		return queue;
-	if (known < 0)
-		reply_err(c, &e, NULL);
-	else
-		reply_detail(c, 404, "there is no queue '%s'", reply_excerpt(c, queue));
-	return NULL;
-}
-
 static void pause_or_resume(struct call *c, bool (*act)(struct queue *q, const char *queue, struct err *e))
 {
 	struct queue *q = call_queue(c);
-	const char *queue = q ? queue_named(c, q) : NULL;
+	const char *queue = q ? call_queue_name(c, q) : NULL;
 	struct queue_counts counts = {0};
 	struct err e = {0};
 
 	if (!queue)
 		return;
-	if (!act(q, queue, &e) || counts_of(c, q, queue, &counts, &e) < 0) {
+	if (!act(q, queue, &e) || one_queue_counts(c, q, queue, &counts, &e) < 0) {
 		reply_err(c, &e, NULL);
 		return;
 	}
@@ -182,14 +143,14 @@ void route_queue_change(struct call *c)
 {
 	int wanted = shards_asked(c);
 	struct queue *q = wanted ? call_queue(c) : NULL;
-	const char *queue = q ? queue_named(c, q) : NULL;
+	const char *queue = q ? call_queue_name(c, q) : NULL;
 	struct queue_counts counts = {0};
 	struct queue_shards now;
 	struct err e = {0};
 
 	if (!queue)
 		return;
-	if (!queue_set_shards(q, queue, wanted, &now, &e) || counts_of(c, q, queue, &counts, &e) < 0) {
+	if (!queue_set_shards(q, queue, wanted, &now, &e) || one_queue_counts(c, q, queue, &counts, &e) < 0) {
 		reply_err(c, &e, NULL);
 		return;
 	}
@@ -219,7 +180,7 @@ void route_queue_purge(struct call *c)
 	if (!state_asked(c, &state) || !input_query_int(c, "limit", 1, QUEUE_BATCH_MAX, QUEUE_BATCH_MAX, &limit))
 		return;
 	struct queue *q = call_queue(c);
-	const char *queue = q ? queue_named(c, q) : NULL;
+	const char *queue = q ? call_queue_name(c, q) : NULL;
 	if (!queue)
 		return;
 	int cancelled = queue_purge(q, queue, state, (int)limit, &left, &e);
@@ -242,7 +203,7 @@ void route_queue_purge(struct call *c)
 void route_queue_load(struct call *c)
 {
 	struct queue *q = call_queue(c);
-	const char *queue = q ? queue_named(c, q) : NULL;
+	const char *queue = q ? call_queue_name(c, q) : NULL;
 	struct queue_backlog b;
 	struct err e = {0};
 

@@ -129,6 +129,9 @@ void settings_apply(const struct settings *s, struct api *api)
 	api->queue_options.max_length = v[SET_QUEUE_MAX_LENGTH].number;
 	api->queue_options.wait_replicas = (int)v[SET_QUEUE_WAIT_REPLICAS].number;
 	api->queue_options.shards = (int)v[SET_QUEUE_SHARDS].number;
+	api->queue_options.max_param_bytes = v[SET_QUEUE_MAX_BYTES].number;
+	api->queue_options.max_lane = v[SET_QUEUE_MAX_LANE].number;
+	api->queue_options.max_params = v[SET_QUEUE_MAX_PARAMS].number;
 	api->queue_options.result_ttl_ms = v[SET_RESULT_TTL].number;
 	memcpy(api->ports, s->ports, sizeof api->ports);
 }

@@ -34,6 +34,10 @@ static void fingerprint(const struct submit *s, const char *params, char out[DIG
 
 	buf_addf(&b, "%s\n%s\n%s\n%s\n%d\n%lld\n%lld", s->kind->name, params, s->lane ? s->lane : "", s->unique_key ? s->unique_key : "",
 	        s->priority, (long long)s->run_at_ms, (long long)s->delay_ms);
+	buf_addf(&b, "\n%d\n%d\n%d\n%lld\n%lld\n%lld\n%s", (int)s->unique, s->max_attempts, s->max_crashes, (long long)s->backoff_ms,
+	        (long long)s->backoff_cap_ms, (long long)s->result_ttl_ms, s->tags ? s->tags : "");
+	buf_addf(&b, "\n%s\n%d\n%s\n%lld\n%lld\n%lld", s->concurrency_key ? s->concurrency_key : "", s->max_concurrent, s->rate.key,
+	        (long long)s->rate.limit, (long long)s->rate.window_ms, (long long)s->rate.cost);
 	digest_sha256_hex(out, buf_text(&b), b.len);
 	buf_close(&b);
 }
@@ -52,8 +56,13 @@ static struct queue_submission submission_of(struct call *c, const struct submit
 	        .run_at_ms = s->run_at_ms,
 	        .delay_ms = s->delay_ms,
 	        .max_attempts = s->max_attempts ? s->max_attempts : k->max_attempts,
-	        .backoff_ms = k->backoff_ms,
-	        .backoff_cap_ms = k->backoff_cap_ms,
+	        .max_crashes = s->max_crashes,
+	        .backoff_ms = s->backoff_ms ? s->backoff_ms : k->backoff_ms,
+	        .backoff_cap_ms = s->backoff_cap_ms ? s->backoff_cap_ms : k->backoff_cap_ms,
+	        .result_ttl_ms = s->result_ttl_ms,
+	        .concurrency_key = s->concurrency_key,
+	        .max_concurrent = s->max_concurrent,
+	        .rate = s->rate,
 	        .idempotency_key = s->idempotency_key,
 	        .fingerprint = s->idempotency_key ? print : NULL,
 	        .unique_key = s->unique_key,
@@ -87,6 +96,11 @@ bool submit_refused(struct call *c, const struct queue_submitted *out, const cha
 		metrics_add(METRIC_jobs_refused_total, "full", 1);
 		reply_retry_after(c, out->retry_after_ms);
 		reply_detail(c, 503, "the queue is full: try again later");
+		return true;
+	case SUBMIT_LANE_FULL:
+		metrics_add(METRIC_jobs_refused_total, "lane", 1);
+		reply_retry_after(c, out->retry_after_ms);
+		reply_detail(c, 429, "too many jobs of this lane wait already: try again when some of them have started");
 		return true;
 	}
 	return true;
@@ -139,6 +153,13 @@ bool submit_job(struct call *c, const struct submit *s, struct job *job_out, boo
 	if (!q)
 		return false;
 	char *params = json_to_text(s->params);
+	int64_t most = c->thread->api->queue_options.max_params;
+	if (most && strlen(params) > (size_t)most) {
+		metrics_add(METRIC_jobs_refused_total, "params", 1);
+		reply_detail(c, 413, "the params of a job are at most %lld bytes here, not %zu", (long long)most, strlen(params));
+		mem_free(&params);
+		return false;
+	}
 	fingerprint(s, params, print);
 	struct queue_submission item = submission_of(c, s, params, print);
 	bool ok = submit_to(c, q, &item, job_out, existing_out);
@@ -194,22 +215,48 @@ bool submit_join_tags(struct call *c, struct json *body)
 	return ok;
 }
 
+/* What a structured field's string (RFC 8941, 3.3.3) says; NULL: it is none. */
+static const char *quoted_string(struct call *c, const char *s)
+{
+	char *out = arena_new(c->arena, strlen(s) + 1);
+	size_t n = 0;
+
+	for (s++; *s && *s != '"'; s++) {
+		if (*s == '\\' && *++s != '"' && *s != '\\')
+			return NULL;
+		if (*s < ' ' || *s > '~')
+			return NULL;
+		out[n++] = *s;
+	}
+	return s[0] == '"' && !s[1] ? out : NULL;
+}
+
+/* One that is not quoted: no spaces, and no quotes, which would be half a string. */
+static bool is_bare(const char *s)
+{
+	for (; *s; s++)
+		if (*s <= ' ' || *s > '~' || *s == '"')
+			return false;
+	return true;
+}
+
 /* The header is a quoted string by its draft; many clients send it bare. NULL with *ok_out false: answered. */
 const char *submit_idempotency_key(struct call *c, bool *ok_out)
 {
 	const char *key = http_header(c->r, "Idempotency-Key");
-	size_t len = key ? strlen(key) : 0;
 
 	*ok_out = true;
 	if (!key)
 		return NULL;
-	if (len >= 2 && key[0] == '"' && key[len - 1] == '"')
-		key = arena_strndup(c->arena, key + 1, len -= 2);
-	for (size_t i = 0; i < len; i++)
-		*ok_out = *ok_out && key[i] > ' ' && key[i] < 127;
-	*ok_out = *ok_out && len >= 1 && len < JOB_KEY;
+	if (key[0] == '"')
+		key = quoted_string(c, key);
+	else if (!is_bare(key))
+		key = NULL;
+	*ok_out = key && key[0] && strlen(key) < JOB_KEY;
 	if (!*ok_out)
-		reply_detail(c, 400, "the Idempotency-Key must be 1 to %d visible ASCII characters", JOB_KEY - 1);
+		reply_detail(c, 400,
+		        "the Idempotency-Key must be a string in double quotes, or without quotes and spaces, of 1 to %d ASCII characters",
+		        JOB_KEY - 1);
 	return key;
 }
 

@@ -52,6 +52,21 @@ static void tell_error(struct dispatcher *d, const struct flight *f, const struc
 	log_info("job %s (%s) failed: %s", f->id, f->kind->name, error->text);
 }
 
+/* What it needs is used up until a known time: another may have the slot meanwhile. */
+static void tell_later(struct dispatcher *d, const struct flight *f, const struct err *why)
+{
+	char span[TIME_TEXT];
+	line_ack(f->line, f->id, f->fence, ACK_LATER, NULL, why);
+	count(&d->shm->stats.given_back);
+	time_print_span(span, why->retry_after_ms);
+	log_info("job %s (%s) is put off for %s: %s", f->id, f->kind->name, span, why->text);
+}
+
+static bool is_for_later(const struct err *e)
+{
+	return e->code == ERR_LIMITED && e->retry_after_ms > 0;
+}
+
 static void tell_crash(struct dispatcher *d, const struct flight *f, const char *why)
 {
 	struct err e;
@@ -119,6 +134,8 @@ static void take_answer(struct dispatcher *d, const struct flight *f, const stru
 		tell_done(d, f, a);
 	else if (a->error.code == ERR_CANCELLED && f->stop != STOP_NONE)
 		tell_stopped(d, f, "it stopped when it was asked to");
+	else if (f->stop == STOP_NONE && is_for_later(&a->error))
+		tell_later(d, f, &a->error);
 	else
 		tell_error(d, f, &a->error);
 }

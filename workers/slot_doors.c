@@ -6,11 +6,12 @@
 #include "base/log.h"
 #include "workers/slot_private.h"
 
-#define BUDGET_KEY    "exchange.weight"
-#define BUDGET_WINDOW TIME_MINUTE /* Binance counts per calendar minute */
-#define LOG_RATE      50          /* lines a second */
-#define LOG_BURST     100         /* ... and so many at once */
-#define RATE_MS       500         /* the rate is measured over at least so long */
+#define BUDGET_KEY         "exchange.weight"
+#define BUDGET_WINDOW      TIME_MINUTE       /* Binance counts per calendar minute */
+#define BUDGET_PATIENCE_MS (2 * TIME_SECOND) /* a job that would wait longer gives its slot to another */
+#define LOG_RATE           50                /* lines a second */
+#define LOG_BURST          100               /* ... and so many at once */
+#define RATE_MS            500               /* the rate is measured over at least so long */
 
 static bool job_is_stopped(const struct slot_process *p)
 {
@@ -152,7 +153,8 @@ static struct cache *slot_cache(struct job_context *c, struct err *e)
 static struct exchange *slot_exchange(struct job_context *c, struct err *e)
 {
 	struct slot_process *p = c->slot;
-	p->budget = (struct exchange_budget){.take = budget_take, .correct = budget_correct, .go_on = budget_go_on, .user = p};
+	p->budget = (struct exchange_budget){
+	        .take = budget_take, .correct = budget_correct, .go_on = budget_go_on, .patience_ms = BUDGET_PATIENCE_MS, .user = p};
 	if (p->exchange == NULL)
 		p->exchange = exchange_open(setting_text(p->settings, EXCHANGE_URL), &p->budget, e);
 	return p->exchange;

@@ -23,6 +23,12 @@
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
 --   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:cc              hash    how many jobs of a concurrency key run
+--   T:q:<place>       zset    parked jobs, by priority and age: ready, but what they share is used up. A place is c<concurrency key> or
+--                             r<window>:<rate key>
+--   T:qd              zset    the places where jobs are parked, by when to look there again (c: never, an end brings them back)
+--   T:b:<window>:<key> string  a rate: start of the window and what was used in it
+--   T:wt              hash    weights of lanes that have not the usual one, by fairness key
 --   T:L:<id>          list    what a job said while it ran: its log
 --   T:load            string  ready and running jobs together
 --   T:ev              stream  changes of state, while somebody listens
@@ -31,6 +37,8 @@
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
 --   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since,
 --                             c:<worker> command, v<class> virtual time,
+--                             q parked, qd when to look at places again, qp the place looked at last, nw how many weights, by bytes of
+--                             parameters that wait,
 --                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted, ev until when
 --                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals;
 --                             in shard 0 also sh sp st: shards served, used, and since when
@@ -41,9 +49,10 @@
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
 -- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
--- o ghosts, h timeline, S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out. The field s is
--- <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its flags: a h i t u S D it has such a field,
--- L a log, w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
+-- o ghosts, h timeline, l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success,
+-- z "reason until what" it waited on last, S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out. The field s is
+-- <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its flags: a h i l r t u x S D it has such a field,
+-- q it is parked, v it was parked and came back to its lane, L a log, w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
 -- there or moved to another (searching a lane would cost its length). Field o names these lanes by their priorities, one digit each, or one
 -- letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no
 -- ghost.
@@ -53,17 +62,18 @@
 local SCHEDULED, READY, RUNNING, RETRYING, WAITING = '0', '1', '2', '3', '4'
 local SUCCEEDED, FAILED, CANCELLED, DEAD = '5', '6', '7', '8'
 
--- From, to: the arrows of job.h; job_move() there says the same.
+-- From, to: the arrows of job.h; job_move() there says the same. The number says whether the job's parameters then wait (1), wait no
+-- longer (-1), or neither; a claim reads them anyway and counts by itself.
 local ARROWS = {
-	[SCHEDULED] = { [READY] = true, [CANCELLED] = true },
-	[READY] = { [RUNNING] = true, [CANCELLED] = true },
-	[RUNNING] = { [READY] = true, [RETRYING] = true, [SUCCEEDED] = true, [FAILED] = true, [CANCELLED] = true, [DEAD] = true },
-	[RETRYING] = { [READY] = true, [CANCELLED] = true },
-	[WAITING] = { [READY] = true, [FAILED] = true, [CANCELLED] = true },
+	[SCHEDULED] = { [READY] = 0, [CANCELLED] = -1 },
+	[READY] = { [RUNNING] = 0, [CANCELLED] = -1 },
+	[RUNNING] = { [READY] = 1, [RETRYING] = 1, [SCHEDULED] = 1, [SUCCEEDED] = 0, [FAILED] = 0, [CANCELLED] = 0, [DEAD] = 0 },
+	[RETRYING] = { [READY] = 0, [CANCELLED] = -1 },
+	[WAITING] = { [READY] = 0, [FAILED] = -1, [CANCELLED] = -1 },
 	[SUCCEEDED] = {},
-	[FAILED] = { [READY] = true, [WAITING] = true },
-	[CANCELLED] = { [READY] = true, [WAITING] = true },
-	[DEAD] = { [READY] = true },
+	[FAILED] = { [READY] = 1, [WAITING] = 1 },
+	[CANCELLED] = { [READY] = 1, [WAITING] = 1 },
+	[DEAD] = { [READY] = 1 },
 }
 local END_INDEX = { [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
 local LIST_INDEX = { [SCHEDULED] = ':d', [RETRYING] = ':d', [WAITING] = ':h', [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
@@ -89,6 +99,10 @@ local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.
 local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
 local history = {} -- 25_history.lua
 
+-- UNIT: by which the virtual time of a lane with the usual weight grows for each job: years at full speed fit a class. The rest is filled
+-- in by 25_limits.lua.
+local limits = { UNIT = 64 }
+
 -- What moves in this call, for those who listen (16_changes.lua). on: does anybody? nil: not known yet.
 local changes = { list = {} }
 
@@ -103,6 +117,7 @@ local function enter(keys, args)
 	J = T .. ':j:'
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
+	limits.due, limits.seq = nil, 0
 	changes.on = nil
 	if changes.list[1] then
 		changes.list = {}
@@ -183,8 +198,15 @@ end
 
 -- The only place where the state of an existing job changes.
 local function move(key, job, to, ...)
-	if not ARROWS[job.state][to] then
+	local bytes = ARROWS[job.state][to]
+	if not bytes then
 		error('a job in state ' .. job.state .. ' cannot move to ' .. to)
+	end
+	if bytes ~= 0 then
+		count('by', bytes * call('HSTRLEN', key, 'p'))
+	end
+	if job.flags ~= '' then
+		limits.before_move(key, job, to)
 	end
 	job.state = to
 	save(key, job, ...)

@@ -77,11 +77,11 @@ local function drop_ghost(key, job, mark)
 	return true
 end
 
--- A job that is ready takes its place in the lane: where its id lies, if it does, else at the end. To be saved after this.
-local function line_up(id, key, job, k, lane)
+-- A job that is ready takes its place in the lane: where its id lies, if it does, else at the end (or in the front). To be saved after this.
+local function line_up(id, key, job, k, lane, lanes)
 	local route = route_of(k, job)
 	if not drop_ghost(key, job, mark_of(job, lane)) then
-		put(back, route, lane, id)
+		put(lanes or back, route, lane, id)
 		return
 	end
 	count('r', 1)

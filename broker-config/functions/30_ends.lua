@@ -16,6 +16,9 @@ local function finish(id, key, job, to, ...)
 	end
 	history.note(id, to)
 	local was, ttl = job.state, (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
+	if to == SUCCEEDED and has_flag(job, 'x') then
+		ttl = call('HGET', key, 'x')
+	end
 	move(key, job, to, 'e', now_text, ...)
 	call('PEXPIRE', key, ttl)
 	if has_flag(job, 'L') then
@@ -127,6 +130,9 @@ function ACKS.C(id, key, job, _, text)
 end
 
 function ACKS.G(id, key, job)
+	if has_flag(job, 'r') then
+		limits.refund(key)
+	end
 	if has_flag(job, 'c') then
 		return finish(id, key, job, CANCELLED)
 	end
@@ -134,6 +140,16 @@ function ACKS.G(id, key, job)
 	timeline.note(key, job, 'given_back')
 	move(key, job, READY)
 	put(front, route_of(plan.k, job), plan.lane, id)
+end
+
+-- Not now: what it needs is used up or stopped. Neither an error nor a crash. a: for how many ms; b: why.
+function ACKS.L(id, key, job, wait, text)
+	if has_flag(job, 'c') then
+		return finish(id, key, job, CANCELLED)
+	end
+	local due = now + tonumber(wait)
+	move(key, job, SCHEDULED, 'd', due, 'z', string.format('later %.0f %s', due, text))
+	call('ZADD', T .. ':d', due, id)
 end
 
 function ACKS.X(id, key, job)

@@ -25,8 +25,10 @@ local function promote()
 	return first_due()
 end
 
-local function from_now(due)
-	return due and math.max(0, due - now) or -1
+-- From now to the first of two times; nil stands for never.
+local function from_now(due, other)
+	due = math.min(due or math.huge, other or math.huge)
+	return due < math.huge and math.max(0, due - now) or -1
 end
 
 -- ---- claims ----------------------------------------------------------------------------------------------------------
@@ -52,6 +54,21 @@ local function next_lanes(c)
 		end
 	end
 	return lanes
+end
+
+-- How much of what is wanted goes to each of these lanes, and how fast their virtual time grows: by limits.UNIT / weight for each job. Returns
+-- the sum of the weights.
+function limits.weigh(c, lanes)
+	local keys, sum = {}, 0
+	for i, lane in ipairs(lanes) do
+		keys[i] = string.sub(lane.lane, 2)
+	end
+	local weights = c.weighted and #lanes > 1 and call('HMGET', T .. ':wt', unpack(keys)) or {}
+	for i, lane in ipairs(lanes) do
+		lane.weight = tonumber(weights[i] or 1)
+		sum = sum + lane.weight
+	end
+	return sum
 end
 
 -- What a dispatcher needs of a claimed job: id, fence, route, params, counts of earlier attempts, trace, inputs.
@@ -83,16 +100,34 @@ local function lay_ghost(key, job, mark)
 	return true
 end
 
+-- A job of this lane that is not to be claimed now: a ghost, what is left of one that has vanished, or one that must be parked.
+function limits.is_passed_over(c, id, key, job, lane)
+	if not job then
+		return true
+	end
+	if job.state == READY and job.flags == '' then
+		return false
+	end
+	if lay_ghost(key, job, lane_mark(lane.route, lane.lane)) then
+		return true
+	end
+	if (has_flag(job, 'l') or has_flag(job, 'r')) and not limits.admit(id, key, job, lane.lane) then
+		c.parked = c.parked + 1
+		return true
+	end
+	return false
+end
+
 -- It is ours: into the answer and the leases. counts, trace: false when there are none. since: when it was due.
 local function hand_over(c, id, fence, route, params, counts, trace, since)
 	local leases, claims = c.leases, c.claims
-	c.bytes = c.bytes + (params and #params or 2)
+	c.bytes = c.bytes + (params and #params or 0)
 	claims[#claims + 1] = { id, fence, route, params, counts, trace, since }
 	leases[#leases + 1] = c.until_ms
 	leases[#leases + 1] = id
 end
 
--- One job becomes ours. False: the id was a ghost, or what is left of a job that has vanished.
+-- One job becomes ours. False: it was passed over.
 local function take(c, id, lane)
 	local key = J .. id
 	local h = call('HMGET', key, 's', 'k', 'p', 'c', 'd')
@@ -106,7 +141,7 @@ local function take(c, id, lane)
 		return true
 	end
 	local job = parse(h[1])
-	if not job or ((job.state ~= READY or job.flags ~= '') and lay_ghost(key, job, lane_mark(lane.route, lane.lane))) then
+	if limits.is_passed_over(c, id, key, job, lane) then
 		return false
 	end
 	if has_flag(job, 'h') then
@@ -119,7 +154,7 @@ local function take(c, id, lane)
 	hand_over(c, id, job.fence, route_of(h[2], job), h[3], counts, trace, h[5] or h[4])
 	if has_flag(job, 'D') then
 		local inputs, bytes = flow.inputs(id)
-		c.claims[#c.claims][8], c.bytes = inputs, c.bytes + bytes
+		c.claims[#c.claims][8], c.bytes, c.inputs = inputs, c.bytes + bytes, (c.inputs or 0) + bytes
 	end
 	return true
 end
@@ -130,6 +165,7 @@ local function serve(c, lane, n, alone)
 	local list, ring = T .. ':r:' .. lane.route .. ':' .. lane.lane, T .. ':g:' .. lane.route
 	local ids, taken = call('LPOP', list, n) or {}, 0
 	local last = #ids
+	c.parked = 0
 	for i = 1, #ids do
 		taken = taken + (take(c, ids[i], lane) and 1 or 0)
 		if c.bytes >= CLAIM_BYTES then
@@ -143,28 +179,32 @@ local function serve(c, lane, n, alone)
 	if #ids < n and last == #ids then
 		call('ZREM', ring, lane.lane)
 	elseif not alone then
-		call('ZADD', ring, lane.at + taken, lane.lane)
+		-- Rounded up as often as the fraction says, so that small parts are not lost.
+		local grown = math.floor(taken * limits.UNIT / lane.weight + c.fence % 997 / 997)
+		call('ZADD', ring, lane.at + grown, lane.lane)
 		local class = math.floor(lane.at / CLASS)
 		c.service['v' .. class] = math.max(c.service['v' .. class] or 0, lane.at - class * CLASS)
 	end
 	c.popped = c.popped + math.max(1, last)
 	c.want = c.want - taken
-	c.ready[lane.route] = c.ready[lane.route] - taken
-	count('r', -taken)
-	count('r:' .. lane.route, -taken)
+	local gone = taken + c.parked
+	c.ready[lane.route] = c.ready[lane.route] - gone
+	count('r', -gone)
+	count('r:' .. lane.route, -gone)
 end
 
--- Fair shares: each lane of the class gets an equal part of what is wanted. The virtual time of a lane grows with what it was given,
--- so that one that got nothing this time stands first the next; a weight would divide that growth.
+-- Fair shares: each lane of the class gets a part of what is wanted that is as large as its weight. The virtual time of a lane grows
+-- with what it was given, by less when its weight is more, so that one that got too little this time stands first the next.
 local function claim(c)
 	while c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES do
 		local lanes = next_lanes(c)
 		if #lanes == 0 then
 			break
 		end
-		local part = math.ceil(c.want / #lanes)
+		local want, sum = c.want, limits.weigh(c, lanes)
 		for _, lane in ipairs(lanes) do
 			if c.want > 0 and c.popped < BATCH and c.bytes < CLAIM_BYTES then
+				local part = math.ceil(want * lane.weight / sum)
 				serve(c, lane, math.min(part, c.want, BATCH - c.popped), #lanes == 1)
 			end
 		end
@@ -173,9 +213,21 @@ local function claim(c)
 		set(name, at)
 	end
 	if #c.claims > 0 then
+		count('by', (c.inputs or 0) - c.bytes) -- of the parameters alone
 		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
 		count('run', #c.claims)
 		set('f', c.claims[#c.claims][2])
+	end
+end
+
+-- What came back from where it was parked is in its lane for the next claim.
+function limits.take_back(c)
+	if not next(front) and not next(back) then
+		return
+	end
+	flush_lanes()
+	for _, route in ipairs(c.routes) do
+		c.ready[route] = known['r:' .. route] + (deltas['r:' .. route] or 0)
 	end
 end
 

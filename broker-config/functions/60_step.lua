@@ -61,7 +61,9 @@ local function keep_house(last)
 	trim_ends(':k', opt.result_ttl)
 	trim_old()
 	trim_all(64)
+	limits.keep_house(tonumber(call('HGET', T .. ':n', 'qp')))
 	flow.keep_house()
+	flush_lanes()
 end
 
 -- ---- step ------------------------------------------------------------------------------------------------------------
@@ -111,7 +113,7 @@ local function note_answer(c, seq, fence, rejected, last)
 end
 
 local function read_counters(c)
-	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'ev', 'c:' .. c.worker, 'sh', 'r', 'run', 'done' }
+	local names = { 'f', 't', 'ge', 'mt', 'rt', 'p', 'ct', 'ev', 'c:' .. c.worker, 'sh', 'qd', 'nw', 'r', 'run', 'done', 'by' }
 	local fixed = #names
 	for i, route in ipairs(c.routes) do
 		names[fixed + i] = 'r:' .. route
@@ -120,12 +122,14 @@ local function read_counters(c)
 	names[#names + 1] = 'hm'
 	local h = call('HMGET', T .. ':n', unpack(names))
 	changes.look(h[8])
-	for i = 11, #names do
+	for i = 13, #names do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	for _, route in ipairs(c.routes) do
 		c.ready[route] = known['r:' .. route]
 	end
+	limits.due = h[11] and h[11] ~= '0' and tonumber(h[11]) or nil
+	c.weighted = h[12] and h[12] ~= '0'
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
 	history.mode = h[#names] or history.usual
@@ -172,6 +176,9 @@ local function step(keys, args)
 	end
 	reap_dead(worker, silence_end, h[5])
 	local due, offers, tick = promote(), nil, tonumber(h[7])
+	if limits.due and limits.due <= now then
+		limits.turn()
+	end
 	if tick and tick <= now then
 		offers, tick = cron.offers()
 	end
@@ -181,6 +188,7 @@ local function step(keys, args)
 		c.before[route] = c.ready[route]
 	end
 	claim(c)
+	limits.take_back(c)
 	local more = set_markers(c)
 	note_answer(c, seq, fence, rejected, last)
 	if word == 'bye' then
@@ -188,7 +196,7 @@ local function step(keys, args)
 	end
 	keep_house(h[4])
 	leave()
-	return { from_now(cron.earlier(due, tick)), more, rejected, c.claims, offers or false, command or false, h[10] or 1 }
+	return { from_now(cron.earlier(due, tick), limits.due), more, rejected, c.claims, offers or false, command or false, h[10] or 1 }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each

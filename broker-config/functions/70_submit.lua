@@ -1,6 +1,9 @@
 -- submit: new jobs, their keys, and room for them.
 
 local NEW, EXISTING, MISMATCH, REJECTED, FULL = 0, 1, 2, 3, 4
+-- What a unique key does when it meets a live job; '2' replaces it.
+limits.RETURN, limits.REJECT, limits.KEEP_NEWEST = '0', '1', '3'
+limits.LANE_FULL = 5
 
 -- The state of a job, or nil when it has vanished.
 local function present_state(id)
@@ -30,7 +33,10 @@ end
 local function unique_holder(item)
 	local id = call('GET', T .. ':u:' .. item.unique)
 	local state = present_state(id)
-	return state and state < SUCCEEDED and id or nil
+	if not state or state >= SUCCEEDED then
+		return nil
+	end
+	return id, state
 end
 
 local function cancel_job(id)
@@ -49,7 +55,9 @@ local function cancel_job(id)
 		save(key, job)
 		return { 1, tonumber(state) }
 	end
-	if state == READY then
+	if has_flag(job, 'q') then
+		limits.unpark(id, job, limits.place_of(key))
+	elseif state == READY then
 		local h = call('HMGET', key, 'k', 'y')
 		add_ghost(key, job, mark_of(job, h[2]))
 		count('r', -1)
@@ -85,7 +93,33 @@ local function store_job(item, args, first, last)
 	end
 end
 
--- Returns outcome and id. room: may the queue still grow?
+-- May the queue still grow by this job, and its lane? room: what is left of all limits; it shrinks with what is accepted.
+function limits.refusal(item, bytes, room)
+	if room.jobs <= 0 or bytes > room.bytes then
+		return FULL
+	end
+	if room.lane <= 0 or #item.lane <= 1 then
+		return nil
+	end
+	local name = item.route .. ':' .. string.sub(item.lane, 2)
+	if not room.lanes[name] then
+		local waiting = 0
+		for class = 0, 9 do
+			waiting = waiting + call('LLEN', T .. ':r:' .. item.route .. ':' .. class .. string.sub(item.lane, 2))
+		end
+		room.lanes[name] = room.lane - waiting
+	end
+	return room.lanes[name] <= 0 and limits.LANE_FULL or nil
+end
+
+function limits.use_room(item, bytes, room)
+	local name = item.route .. ':' .. string.sub(item.lane, 2)
+	room.jobs, room.bytes = room.jobs - 1, room.bytes - bytes
+	room.lanes[name] = room.lanes[name] and room.lanes[name] - 1
+	count('by', bytes)
+end
+
+-- Returns outcome and id.
 local function submit_one(item, args, first, last, known, room)
 	if known and present_state(item.id) then
 		return EXISTING, item.id
@@ -96,20 +130,26 @@ local function submit_one(item, args, first, last, known, room)
 			return outcome, id
 		end
 	end
-	local holder = item.unique ~= '' and unique_holder(item)
-	if holder and item.policy == '1' then
+	local holder, state
+	if item.unique ~= '' then
+		holder, state = unique_holder(item)
+	end
+	if holder and item.policy == limits.REJECT then
 		return REJECTED, holder
 	end
-	if holder and item.policy == '0' then
+	if holder and item.policy == limits.RETURN then
 		note_key(item, holder, opt.result_ttl)
 		return EXISTING, holder
 	end
-	if not room then
-		return FULL, ''
+	local bytes = args[last - 1] == 'p' and #args[last] or 0
+	local refused = limits.refusal(item, bytes, room)
+	if refused then
+		return refused, ''
 	end
-	if holder then
+	if holder and not (item.policy == limits.KEEP_NEWEST and state == RUNNING) then
 		cancel_job(holder)
 	end
+	limits.use_room(item, bytes, room)
 	local ttl = KEY_BACKSTOP + math.max(0, item.due - now)
 	note_key(item, item.id, ttl)
 	if item.unique ~= '' then
@@ -143,27 +183,41 @@ local function any_known(args, at, n)
 	return twice or call('EXISTS', unpack(keys)) > 0
 end
 
+-- Asked before anything is changed: what it reads is then known.
 local function waiting_count()
-	local h = call('HMGET', T .. ':n', 'r', 'ev')
-	changes.look(h[2])
-	return tonumber(h[1] or 0) + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
+	local names = { 'r', 'q', 'by', 'ev' }
+	local h = call('HMGET', T .. ':n', unpack(names))
+	for i = 1, 3 do
+		known[names[i]] = tonumber(h[i] or 0)
+	end
+	changes.look(h[4])
+	return known.r + known.q + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
 end
 
--- max_length, memory full (0, 1), n, then for each item: id, route, lane, idempotency key, fingerprint, unique key, policy, held,
+-- limits: "jobs bytes lane", 0 where there is none.
+function limits.room_of(text, memory_full)
+	local jobs, bytes, lane = string.match(text, '^(%d+) (%d+) (%d+)$')
+	local waiting = waiting_count()
+	return { jobs = memory_full and 0 or tonumber(jobs) - waiting, lane = tonumber(lane), lanes = {},
+		bytes = bytes == '0' and math.huge or tonumber(bytes) - known.by }
+end
+
+-- limits, memory full (0, 1), n, then for each item: id, route, lane, idempotency key, fingerprint, unique key, policy, held,
 -- due, delay, flags, number of further arguments, fields and values of the record
 local function submit(keys, args)
 	enter(keys, args)
-	local room, n = args[6] == '1' and 0 or tonumber(args[5]) - waiting_count(), tonumber(args[7])
+	local room, n = limits.room_of(args[5], args[6] == '1'), tonumber(args[7])
 	local at, known, out, ids = 8, any_known(args, 8, n), {}, {}
-	if room < n and string.find(args[18] or '', '[DS]') then
-		room = 0 -- jobs that wait for each other come together or not at all
+	if string.find(args[18] or '', '[DS]') then
+		-- Jobs that wait for each other come together or not at all.
+		room.jobs = room.jobs >= n and room.bytes > 0 and n or 0
+		room.bytes, room.lane = math.huge, 0
 	end
 	for i = 1, n do
 		local item = read_item(args, at)
 		local last = at + 11 + tonumber(args[at + 11])
-		local outcome, id = submit_one(item, args, at + 12, last, known, room > 0)
+		local outcome, id = submit_one(item, args, at + 12, last, known, room)
 		if outcome == NEW then
-			room = room - 1
 			ids[#ids + 1] = item.id
 		end
 		out[i * 2 - 1], out[i * 2] = outcome, id

@@ -31,7 +31,7 @@ local function replay_job(id, key, job)
 	local h = call('HMGET', key, 'k', 'y')
 	call('ZREM', T .. END_INDEX[job.state], id)
 	timeline.note_anew(key, job, 'replayed')
-	clear_flags(job, 'acQ')
+	clear_flags(job, 'acQv')
 	if has_flag(job, 'D') and job.state ~= DEAD and flow.waits(id) then -- a dead one has run, whatever it waited for
 		call('ZADD', T .. ':h', now, id)
 		move(key, job, WAITING)
@@ -110,7 +110,9 @@ local function prioritize(keys, args)
 	if from == priority then
 		return { 1, tonumber(job.state) }
 	end
-	if job.state == READY then
+	if has_flag(job, 'q') then
+		call('ZADD', T .. ':q:' .. limits.place_of(key), 'XX', limits.score(priority), id)
+	elseif job.state == READY then
 		add_ghost(key, job, mark_of(job, h[2]))
 		line_up(id, key, job, h[1], lane)
 		count('r', -1) -- it was counted where it was

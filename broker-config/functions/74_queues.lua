@@ -1,5 +1,6 @@
 -- queues: acts upon a whole queue.
 
+do
 -- '1': nothing is claimed from now on; '0': whoever waits goes on. Either may be said twice.
 local function pause(keys, args)
 	enter(keys, args)
@@ -52,6 +53,27 @@ local function purge_route(route, limit)
 	return popped, cancelled
 end
 
+function limits.purge_place(place, limit)
+	local ids = call('ZRANGE', T .. ':q:' .. place, 0, limit - 1)
+	for _, id in ipairs(ids) do
+		local key = T .. ':j:' .. id
+		local job = read(key)
+		limits.unpark(id, job, place)
+		finish(id, key, job, CANCELLED)
+	end
+	return #ids
+end
+
+function limits.purge_parked(limit)
+	local cancelled = 0
+	for _, place in ipairs(limit > 0 and call('ZRANGE', T .. ':qd', 0, limit - 1) or {}) do
+		if cancelled < limit then
+			cancelled = cancelled + limits.purge_place(place, limit - cancelled)
+		end
+	end
+	return cancelled
+end
+
 local function purge_ready(limit)
 	local h, popped, cancelled = call('HGETALL', T .. ':n'), 0, 0
 	for i = 1, #h, 2 do
@@ -61,7 +83,7 @@ local function purge_ready(limit)
 			popped, cancelled = popped + p, cancelled + n
 		end
 	end
-	return cancelled
+	return cancelled + limits.purge_parked(limit - popped)
 end
 
 local function purge_index(index, limit)
@@ -92,9 +114,15 @@ local function purge(keys, args)
 	end
 	flush_lanes()
 	leave()
-	return { cancelled, left or tonumber(call('HGET', T .. ':n', 'r') or 0) }
+	if not left then
+		local h = call('HMGET', T .. ':n', 'r', 'q')
+		left = tonumber(h[1] or 0) + tonumber(h[2] or 0)
+	end
+	return { cancelled, left }
 end
 
 register('pause', pause, 'allow-oom')
 register('purge', purge, 'allow-oom')
+
+end
 

@@ -72,7 +72,7 @@ function cron.submit(args, at, n, wanted, ids)
 	for _ = 1, n do
 		local item, last = read_item(args, at), at + 11 + tonumber(args[at + 11])
 		if wanted then
-			local outcome, id = submit_one(item, args, at + 12, last, true, true)
+			local outcome, id = submit_one(item, args, at + 12, last, true, { jobs = 1, bytes = math.huge, lane = 0, lanes = {} })
 			made, other = made + (outcome == NEW and 1 or 0), other + (outcome == NEW and 0 or 1)
 			last_id = outcome == NEW and item.id or id
 			if outcome == NEW then

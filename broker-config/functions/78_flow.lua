@@ -15,6 +15,7 @@
 -- time from which it may be taken: "<number> <act> <to> <from> <a>". It is taken (not before 2 s again), told to the other shard, then
 -- dropped; whoever serves the queue may do it.
 
+do
 local OUTBOX, OUTBOX_MARKER = ':ob', ':om'
 local CARRY = 2000 -- a word that was taken and not dropped may be taken again after this
 local ORPHAN = 60000 -- whether what a job waits for exists is asked so often
@@ -480,4 +481,6 @@ register('mail_take', mail_take, 'allow-oom')
 register('mail_tell', mail_tell, 'allow-oom')
 register('mail_drop', mail_drop, 'allow-oom')
 register('flow_cancel', flow_cancel, 'allow-oom')
+
+end
 

@@ -5,14 +5,13 @@
 
 local mend = { GONE = 60000 } -- a worker that was not heard for so long is not merely late
 
--- ids: of each {field s, lane, ghosts, kind, ms to live}; without s: there is no such record
+-- ids: of each {field s, lane, ghosts, kind, ms to live, fields l and r, length of the parameters}; without s: there is no such record
 function mend.look_records(keys, args)
 	enter(keys, args)
 	local out = {}
 	for i = 5, #args do
-		local h = call('HMGET', J .. args[i], 's', 'y', 'o', 'k')
-		h[5] = call('PTTL', J .. args[i])
-		out[#out + 1] = h
+		local h = call('HMGET', J .. args[i], 's', 'y', 'o', 'k', 'l', 'r')
+		out[#out + 1] = { h[1], h[2], h[3], h[4], call('PTTL', J .. args[i]), h[5], h[6], call('HSTRLEN', J .. args[i], 'p') }
 	end
 	return out
 end
@@ -68,25 +67,34 @@ end
 
 -- ---- a job's place ---------------------------------------------------------------------------------------------------
 
+-- A place where nothing is parked any more is listed no more.
+function mend.zrem(at, id)
+	local n = call('ZREM', T .. ':' .. at, id)
+	if string.sub(at, 1, 2) == 'q:' and call('EXISTS', T .. ':' .. at) == 0 then
+		call('ZREM', T .. ':qd', string.sub(at, 3))
+	end
+	return n
+end
+
 -- An id that no record knows leaves the index where it was found.
 function mend.drop(id, at)
 	if string.sub(at, 1, 2) == 'D:' or string.sub(at, 1, 2) == 'L:' then
 		return call('UNLINK', T .. ':' .. at)
 	end
-	if at == 'd' or at == 'h' or string.sub(at, 1, 2) == 'l:' then
-		return call('ZREM', T .. ':' .. at, id)
+	if at == 'd' or at == 'h' or string.sub(at, 1, 2) == 'l:' or string.sub(at, 1, 2) == 'q:' then
+		return mend.zrem(at, id)
 	end
 	return 0
 end
 
--- Take it out of indexes by time that are not its own, put it into that which is. own: 'd', 'h', 'l:<worker>' or nil.
+-- Take it out of indexes by time that are not its own, put it into that which is. own: 'd', 'h', 'l:<worker>', 'q:<place>' or nil.
 function mend.zsets(id, own, worker, at)
 	local changed = 0
 	local places = { d = true, h = true }
 	if worker then
 		places['l:' .. worker] = true
 	end
-	if string.sub(at, 1, 2) == 'l:' then
+	if string.sub(at, 1, 2) == 'l:' or string.sub(at, 1, 2) == 'q:' then
 		places[at] = true
 	end
 	for _, name in ipairs(call('ZRANGE', T .. ':W', 0, BATCH - 1)) do
@@ -94,7 +102,7 @@ function mend.zsets(id, own, worker, at)
 	end
 	for place in pairs(places) do
 		if place ~= own then
-			changed = changed + call('ZREM', T .. ':' .. place, id)
+			changed = changed + mend.zrem(place, id)
 		end
 	end
 	return changed
@@ -122,7 +130,7 @@ end
 
 -- All lanes in which it may have been put, and the one where it was found.
 function mend.lanes(id, key, job, k, lane, at)
-	local changed, seen, own = 0, {}, job.state == READY and route_of(k, job) .. ':' .. (lane or '5')
+	local changed, seen, own = 0, {}, job.state == READY and not has_flag(job, 'q') and route_of(k, job) .. ':' .. (lane or '5')
 	for _, route in ipairs({ k, k .. '!' }) do
 		for priority = 0, 9 do
 			local there = priority .. string.sub(lane or '5', 2)
@@ -182,6 +190,24 @@ function mend.lease_lost(id, key, job)
 	flush_lanes()
 end
 
+-- 'q:<place>', or nil when its record does not say.
+function mend.parked_in(key)
+	return call('HGET', key, 'z') and 'q:' .. limits.place_of(key)
+end
+
+-- A parked job that stands in no place joins its lane; when its turn comes it is parked again, if it still must be.
+function mend.park_lost(id, key, job, k, lane, place)
+	if place ~= '' then
+		limits.unpark(id, job, place)
+	else
+		clear_flags(job, 'q')
+		count('q', -1)
+	end
+	line_up(id, key, job, k, lane)
+	save(key, job)
+	flush_lanes()
+end
+
 -- id, where it was found
 function mend.place(id, at)
 	local key = J .. id
@@ -189,17 +215,21 @@ function mend.place(id, at)
 	if not job then
 		return call('EXISTS', key) == 0 and mend.drop(id, at) or 'its record has no state, and nothing else says what it was: delete it'
 	end
-	if has_flag(job, 'q') then
-		return 'it is parked by a limit: cancel it, or wait until the limit lets it through'
-	end
 	local h = call('HMGET', key, 'k', 'y', 'd', 'w')
 	if not h[1] then
 		return 'its record has no kind: cancel it'
 	end
 	local own = job.state == RUNNING and h[4] and 'l:' .. h[4] or string.sub(LIST_INDEX[job.state] or '', 2)
+	if has_flag(job, 'q') then
+		own = mend.parked_in(key) or ''
+	end
 	local changed = mend.record(id, key, job) + mend.zsets(id, own, h[4], at) + mend.lanes(id, key, job, h[1], h[2], at)
 	if job.state == RUNNING and not (h[4] and call('ZSCORE', T .. ':' .. own, id)) then
 		mend.lease_lost(id, key, job)
+		return 1
+	end
+	if has_flag(job, 'q') and (own == '' or not call('ZSCORE', T .. ':' .. own, id)) then
+		mend.park_lost(id, key, job, h[1], h[2], string.sub(own, 3))
 		return 1
 	end
 	if own == 'd' or own == 'h' then

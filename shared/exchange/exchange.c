@@ -79,6 +79,11 @@ static bool wait_edge(struct exchange *x, struct err *e)
 	return left < 0 || left > EDGE_MS || wait_ms(x, left + 1, e);
 }
 
+static int64_t patience(const struct exchange *x)
+{
+	return x->budget.patience_ms > 0 ? x->budget.patience_ms : WAIT_MAX_MS;
+}
+
 static bool book(struct exchange *x, int64_t weight, struct err *e)
 {
 	int64_t limit = x->weight_limit - x->weight_limit / MARGIN;
@@ -91,7 +96,7 @@ static bool book(struct exchange *x, int64_t weight, struct err *e)
 			return err_prefix(e, "the request budget");
 		if (got > 0)
 			return true;
-		if (ms > WAIT_MAX_MS) {
+		if (ms > patience(x)) {
 			char span[TIME_TEXT];
 			time_print_span(span, ms);
 			e->retry_after_ms = ms;
@@ -216,7 +221,7 @@ bool exchange_ask(struct exchange *x, const struct question *q, struct err *e)
 		if (ask_once(x, q, e))
 			return true;
 		int allowed = e->code == ERR_CORRUPT ? TRIES_CORRUPT : err_is_temporary(e->code) ? TRIES : 1;
-		if (tries >= allowed || e->retry_after_ms > WAIT_MAX_MS - 1)
+		if (tries >= allowed || e->retry_after_ms > patience(x) - 1)
 			return false;
 		if (e->retry_after_ms) /* the budget is stopped for everybody: booking waits it out */
 			continue;

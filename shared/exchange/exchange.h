@@ -23,6 +23,7 @@ struct exchange_budget {
 	/* Called while waiting and between pages; false: stop now (cancelled). */
 	bool (*go_on)(void *user);
 	void *user;
+	int64_t patience_ms; /* a longer wait fails at once with ERR_LIMITED and retry_after_ms; 0: one of more than five minutes does */
 };
 
 struct exchange;

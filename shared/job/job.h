@@ -12,6 +12,7 @@
  *      │                            └────────────────┘  temporary error
  *      └── FAILED, CANCELLED        WAITING ──► READY   when the last job that it waits for ended
  *   WAITING ──► FAILED when one of them ended badly; FAILED, CANCELLED ──► (replay) WAITING when it has to wait again.
+ *   put off: RUNNING ──► SCHEDULED, when what the job needs is used up or stopped until a known time; neither an error nor a crash.
  *   cancel: SCHEDULED READY RETRYING WAITING ──► CANCELLED at once; RUNNING ──► CANCELLED when its slot has stopped.
  *
  * Rules that always hold (tests/flow proves them, `barque doctor` reads them):
@@ -68,6 +69,20 @@ struct job_progress {
 	char note[120];
 };
 
+/* A budget that jobs share: at most `limit` in each calendar window of window_ms (windows begin at multiples of it since 1970), each claim
+ * taking `cost`. One with the same key and another window is another. */
+struct job_rate {
+	char key[JOB_KEY];
+	int64_t limit, window_ms, cost;
+};
+
+/* What a job waits for that is ready to run, or was put off. */
+struct job_wait {
+	char reason[16];        /* "concurrency", "rate" or "later"; "": nothing of that sort */
+	int64_t until_ms;       /* 0: not known */
+	char what[JOB_KEY + 8]; /* the key, or a sentence */
+};
+
 struct job {
 	char id[JOB_ID];
 	char kind[JOB_NAME];
@@ -97,6 +112,14 @@ struct job {
 	char trace[JOB_TRACE];
 	char tags[JOB_TAGS]; /* comma separated */
 	char *timeline;      /* what was unusual, as the queue wrote it (timeline.h); NULL: nothing; owned by the job */
+	int max_crashes;
+	int64_t backoff_ms, backoff_cap_ms;
+	char concurrency_key[JOB_KEY + 1]; /* "": none */
+	int max_concurrent;
+	struct job_rate rate;  /* key "": none */
+	int64_t result_ttl_ms; /* 0: the usual */
+	bool parked;           /* READY, but waiting_on stands between it and its lane */
+	struct job_wait waiting_on;
 };
 
 void job_close(struct job *j);                                             /* frees what it owns and zeroes it */

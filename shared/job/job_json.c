@@ -67,6 +67,59 @@ static void put_tags(struct json_writer *w, const char *tags)
 	jw_end(w);
 }
 
+static void put_concurrency(struct json_writer *w, const struct job *j)
+{
+	const char *key = j->concurrency_key;
+
+	if (!key[0]) {
+		jw_null(w, "concurrency");
+		return;
+	}
+	jw_object(w, "concurrency");
+	jw_text(w, "key", key);
+	jw_int(w, "max", j->max_concurrent);
+	jw_end(w);
+}
+
+static void put_rate(struct json_writer *w, const struct job_rate *r)
+{
+	if (!r->key[0]) {
+		jw_null(w, "rate");
+		return;
+	}
+	jw_object(w, "rate");
+	jw_text(w, "key", r->key);
+	jw_int(w, "limit", r->limit);
+	jw_int(w, "window_ms", r->window_ms);
+	jw_int(w, "cost", r->cost);
+	jw_end(w);
+}
+
+static void put_wait(struct json_writer *w, const struct job_wait *wait)
+{
+	if (!wait->reason[0]) {
+		jw_null(w, "waiting_on");
+		return;
+	}
+	jw_object(w, "waiting_on");
+	jw_text(w, "reason", wait->reason);
+	jw_text(w, "what", wait->what);
+	put_time(w, "until", wait->until_ms);
+	jw_end(w);
+}
+
+/* What it may use, how it is tried again, how long it is kept. */
+static void put_policy(struct json_writer *w, const struct job *j)
+{
+	jw_int(w, "max_crashes", j->max_crashes);
+	jw_int(w, "backoff_ms", j->backoff_ms);
+	jw_int(w, "backoff_cap_ms", j->backoff_cap_ms);
+	put_time(w, "result_ttl_ms", j->result_ttl_ms);
+	put_concurrency(w, j);
+	put_rate(w, &j->rate);
+	put_wait(w, &j->waiting_on);
+}
+
 static void put_times(struct json_writer *w, const struct job *j)
 {
 	put_time(w, "created_at", j->created_at);
@@ -120,6 +173,7 @@ void job_to_json(const struct job *j, struct json_writer *w, const char *key)
 	put_children(w, j->waits_for);
 	put_text(w, "trace", j->trace);
 	put_tags(w, j->tags);
+	put_policy(w, j);
 	if (j->archived)
 		jw_bool(w, "archived", true);
 	jw_end(w);

@@ -49,6 +49,8 @@ struct kind {
 	bool (*check)(struct json *params, struct err *e);
 	/* Uniqueness: jobs with the same key wait for one result (out "" : none). May be NULL. */
 	void (*unique_key)(const struct json *params, char out[JOB_KEY]);
+	/* At most *max_out jobs of this key run at once, unless the submission says otherwise (out "": any number). May be NULL. */
+	void (*concurrency)(const struct json *params, char out[JOB_KEY], int *max_out);
 	/* Do it. *result_out: a JSON value that the caller closes. False with e: temporary errors are tried again. */
 	bool (*run)(struct job_context *c, struct json **result_out, struct err *e);
 	/* Rewrite what people may also send, before the table is applied; gives a new object. May be NULL. */

@@ -323,6 +323,12 @@ static bool may_exist(struct tally *t, const struct download *d, const char *sym
 	        symbol, DOUBT);
 }
 
+/* The exchange says when it may be asked again: all symbols wait for that, and what is stored by then is not asked for again. */
+static bool is_for_later(const struct err *e)
+{
+	return e->code == ERR_LIMITED && e->retry_after_ms > 0;
+}
+
 /* One symbol's trouble is not the others'; but when the exchange is away, the rest is not tried one by one. */
 static bool download_all(struct download *d, const struct symbols *s, struct tally *t, struct err *e)
 {
@@ -334,7 +340,7 @@ static bool download_all(struct download *d, const struct symbols *s, struct tal
 		          tally_range(t, d, s->names[i], &why);
 		if (ok)
 			tally_done(t, d, s->names[i], &r);
-		else if (why.code != ERR_CANCELLED)
+		else if (why.code != ERR_CANCELLED && !is_for_later(&why))
 			tally_failed(t, d, s->names[i], &why);
 		else {
 			*e = why;

@@ -1,5 +1,6 @@
 /* kind_noop.c -- does nothing, for a while, well or badly: for trying out a queue and for measuring it. */
 #include <signal.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -16,6 +17,7 @@ static const struct param params[] = {
                 .min = 0,
                 .max = 1000,
                 .help = "fail so many attempts temporarily, then succeed; 0: fail for good"},
+        {.name = "alone", .type = PARAM_TEXT, .min = 1, .max = 100, .help = "of all noops with this text one runs at a time"},
         {.name = "payload", .type = PARAM_TEXT, .min = 0, .max = 65536, .help = "any text; comes back in the result"},
         {.name = "say", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 100000, .help = "write so many lines into its log"},
 #ifdef BARQUE_FAILPOINTS
@@ -34,6 +36,14 @@ static const struct param params[] = {
 #endif
 };
 
+static void concurrency(const struct json *p, char out[JOB_KEY], int *max_out)
+{
+	const char *alone = json_get_text(p, "alone", NULL);
+
+	*max_out = 1;
+	snprintf(out, JOB_KEY, "%s%s", alone ? "noop " : "", alone ? alone : "");
+}
+
 static bool sleep_told(struct job_context *c, int64_t total, struct err *e)
 {
 	int64_t began = clock_mono_ms();
@@ -51,7 +61,6 @@ static bool sleep_told(struct job_context *c, int64_t total, struct err *e)
 
 #ifdef BARQUE_FAILPOINTS
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -153,5 +162,6 @@ const struct kind kind_noop = {
         .soft_limit_ms = 25 * TIME_HOUR,
         .hard_limit_ms = 26 * TIME_HOUR,
         .is_short = true,
+        .concurrency = concurrency,
         .run = run,
 };

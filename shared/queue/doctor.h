@@ -13,18 +13,19 @@
 #define QUEUE_LOOK_MAX 2000000 /* a queue that holds more is not looked at: all of it is kept in memory */
 
 /* X(fault, wire name) */
-#define QUEUE_FAULTS(X)                                                                  \
-	X(FAULT_RECORD, "record")     /* a record that says nothing that can be */       \
-	X(FAULT_PLACE, "place")       /* a job in no place, in two, in a wrong one */    \
-	X(FAULT_ORPHAN, "orphan")     /* an index holds an id without a record */        \
-	X(FAULT_LIFETIME, "lifetime") /* what lives would vanish, or what ended never */ \
-	X(FAULT_LISTING, "listing")   /* an ended job is not listed as such */           \
-	X(FAULT_LANE, "lane")         /* a lane whose turn never comes */                \
-	X(FAULT_LEASE, "lease")       /* leases of a worker that is gone */              \
-	X(FAULT_KEY, "key")           /* a key that an ended or vanished job holds */    \
-	X(FAULT_COUNTER, "counter")   /* a counter that says another number */           \
-	X(FAULT_SCHEDULE, "schedule") /* a schedule that stands at another tick */       \
-	X(FAULT_FLOW, "flow")         /* what a job waits for does not fit */            \
+#define QUEUE_FAULTS(X)                                                                         \
+	X(FAULT_RECORD, "record")     /* a record that says nothing that can be */              \
+	X(FAULT_PLACE, "place")       /* a job in no place, in two, in a wrong one */           \
+	X(FAULT_ORPHAN, "orphan")     /* an index holds an id without a record */               \
+	X(FAULT_LIFETIME, "lifetime") /* what lives would vanish, or what ended never */        \
+	X(FAULT_LISTING, "listing")   /* an ended job is not listed as such */                  \
+	X(FAULT_LANE, "lane")         /* a lane whose turn never comes */                       \
+	X(FAULT_LEASE, "lease")       /* leases of a worker that is gone */                     \
+	X(FAULT_KEY, "key")           /* a key that an ended or vanished job holds */           \
+	X(FAULT_COUNTER, "counter")   /* a counter that says another number */                  \
+	X(FAULT_SCHEDULE, "schedule") /* a schedule that stands at another tick */              \
+	X(FAULT_FLOW, "flow")         /* what a job waits for does not fit */                   \
+	X(FAULT_LIMIT, "limit")       /* what limits count, or where they park, does not fit */ \
 	X(FAULT_HISTORY, "history")   /* what waits for the history was miscounted */
 
 enum queue_fault {

@@ -81,6 +81,9 @@ struct queue_driver {
 	        char next_out[64], struct err *e);
 	int (*dead_act)(struct queue *q, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
 	        int *skipped_out, char next_out[64], struct err *e);
+	bool (*set_weight)(struct queue *q, const char *queue, const char *lane, int weight, struct err *e);
+	bool (*lane)(struct queue *q, const char *queue, const char *lane, struct queue_lane *out, struct err *e);
+	int (*lanes)(struct queue *q, const char *queue, const char *cursor, struct queue_lane *out, char next_out[64], struct err *e);
 	int (*purge)(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e);
 	bool (*pause)(struct queue *q, const char *queue, bool paused, struct err *e);
 	int (*budget_take)(

@@ -58,8 +58,11 @@ static bool fill_options(const struct queue_options *in, struct queue_options *o
 		        e, ERR_INVALID, "the namespace of the queue must be 1 to 32 of A-Z a-z 0-9 _ . -, not %.40s", out->namespace_);
 	if (out->shards < 0 || out->shards > QUEUE_SHARDS_MAX)
 		return err_set(e, ERR_INVALID, "a queue has 1 to %d shards, not %d", QUEUE_SHARDS_MAX, out->shards);
-	if (out->timeout_ms < 0 || out->wait_replicas < 0 || out->max_length < 0 || out->max_bytes < 0 || out->result_ttl_ms < 0 ||
-	        out->dead_ttl_ms < 0)
+	out->max_params = or_default(out->max_params, QUEUE_PARAMS_MAX);
+	if (out->max_params > QUEUE_PARAMS_MAX)
+		return err_set(e, ERR_INVALID, "the parameters of a job can be limited to at most %d bytes", QUEUE_PARAMS_MAX);
+	if (out->wait_replicas < 0 || out->max_param_bytes < 0 || out->max_lane < 0 || out->max_params < 0 || out->timeout_ms < 0 ||
+	        out->max_length < 0 || out->max_bytes < 0 || out->result_ttl_ms < 0 || out->dead_ttl_ms < 0)
 		return err_set(e, ERR_INVALID, "an option of the queue is negative");
 	return true;
 }
@@ -165,6 +168,8 @@ static bool check_texts(const struct queue_submission *s, struct err *e)
 	        {"idempotency key", s->idempotency_key, JOB_KEY},
 	        {"fingerprint", s->fingerprint, JOB_KEY},
 	        {"unique key", s->unique_key, JOB_KEY},
+	        {"concurrency key", s->concurrency_key, JOB_KEY},
+	        {"rate's key", s->rate.key, JOB_KEY},
 	        {"parent", s->parent, JOB_ID},
 	        {"trace", s->trace, JOB_TRACE},
 	        {"list of tags", s->tags, JOB_TAGS},
@@ -187,6 +192,28 @@ static bool check_numbers(const struct queue_submission *s, struct err *e)
 		return err_set(e, ERR_INVALID, "the pause before another attempt is 1 ms to 366 days");
 	if (s->run_at_ms < 0 || s->delay_ms < 0 || s->run_at_ms > INT64_C(1) << 46 || s->delay_ms > INT64_C(1) << 46)
 		return err_set(e, ERR_INVALID, "the time of a job is out of range");
+	return true;
+}
+
+static bool check_limits(const struct queue_submission *s, struct err *e)
+{
+	const struct job_rate *r = &s->rate;
+
+	if (s->concurrency_key && s->concurrency_key[0] && (s->max_concurrent < 1 || s->max_concurrent > QUEUE_CONCURRENCY_MAX))
+		return err_set(e, ERR_INVALID, "of the jobs of a concurrency key 1 to %d may run at once, not %d", QUEUE_CONCURRENCY_MAX,
+		        s->max_concurrent);
+	if (s->concurrency_key && s->concurrency_key[0] == '=')
+		return err_set(e, ERR_INVALID, "a concurrency key does not begin with =, which stands for unique keys");
+	if (s->concurrency_key && s->concurrency_key[0] && s->unique == UNIQUE_KEEP_NEWEST)
+		return err_set(e, ERR_INVALID, "a job that is kept while it is the newest cannot have another concurrency key");
+	if (s->unique == UNIQUE_KEEP_NEWEST && (!s->unique_key || !s->unique_key[0]))
+		return err_set(e, ERR_INVALID, "only of jobs with a unique key the newest can be kept");
+	if (r->key[0] && (r->limit < 1 || r->limit > INT32_MAX || r->window_ms < 1 || r->window_ms > 366 * TIME_DAY))
+		return err_set(e, ERR_INVALID, "a rate is 1 to %d in a window of 1 ms to 366 days", INT32_MAX);
+	if (r->key[0] && (r->cost < 0 || r->cost > r->limit))
+		return err_set(e, ERR_INVALID, "a cost of %lld never fits into a rate of %lld", (long long)r->cost, (long long)r->limit);
+	if (s->result_ttl_ms < 0 || s->result_ttl_ms > 366 * TIME_DAY)
+		return err_set(e, ERR_INVALID, "a result is kept for at most 366 days");
 	return true;
 }
 
@@ -217,11 +244,20 @@ bool queue_submission_check(struct queue_submission *s, struct err *e)
 	if (strlen(s->params) > QUEUE_PARAMS_MAX)
 		return err_set(
 		        e, ERR_INVALID, "the parameters of a job are at most %d bytes, not %zu", QUEUE_PARAMS_MAX, strlen(s->params));
-	if (!check_numbers(s, e) || !check_texts(s, e))
+	if (!check_numbers(s, e) || !check_texts(s, e) || !check_limits(s, e))
 		return false;
 	if (s->id[0] && (!job_id_parse(s->id, queue, &shard) || !str_eq(queue, s->queue) || shard >= QUEUE_SHARDS_MAX))
 		return err_set(e, ERR_INVALID, "%.60s is no id of a job in queue %s", s->id, s->queue);
 	return true;
+}
+
+static bool params_fit(const struct queue *q, const struct queue_submission *s, struct err *e)
+{
+	size_t len = strlen(s->params);
+
+	return len <= (size_t)q->options.max_params ||
+	       err_set(e, ERR_INVALID, "the parameters of a job are at most %lld bytes here, not %zu", (long long)q->options.max_params,
+	               len);
 }
 
 bool queue_submit(struct queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e)
@@ -229,7 +265,7 @@ bool queue_submit(struct queue *q, struct queue_submission *items, size_t n, str
 	if (n > QUEUE_BATCH_MAX)
 		return err_set(e, ERR_INVALID, "at most %d jobs can be submitted in one call, not %zu", QUEUE_BATCH_MAX, n);
 	for (size_t i = 0; i < n; i++)
-		if (!queue_submission_check(&items[i], e))
+		if (!queue_submission_check(&items[i], e) || !params_fit(q, &items[i], e))
 			return false;
 	return q->driver->submit(q, items, n, out, e);
 }
@@ -352,6 +388,37 @@ bool queue_pause(struct queue *q, const char *queue, struct err *e)
 bool queue_resume(struct queue *q, const char *queue, struct err *e)
 {
 	return pause(q, queue, false, e);
+}
+
+static bool lane_ok(const char *queue, const char *lane, struct err *e)
+{
+	if (!job_queue_ok(queue))
+		return err_set(e, ERR_INVALID, "there can be no queue of that name");
+	return text_ok(lane, JOB_KEY - 1) || err_set(e, ERR_INVALID, "a lane has at most %d bytes and no control characters", JOB_KEY - 2);
+}
+
+bool queue_set_weight(struct queue *q, const char *queue, const char *lane, int weight, struct err *e)
+{
+	if (!lane_ok(queue, lane, e))
+		return false;
+	if (weight < 1 || weight > QUEUE_WEIGHT_MAX)
+		return err_set(e, ERR_INVALID, "the weight of a lane is 1 to %d, not %d", QUEUE_WEIGHT_MAX, weight);
+	return q->driver->set_weight(q, queue, lane, weight, e);
+}
+
+bool queue_lane(struct queue *q, const char *queue, const char *lane, struct queue_lane *out, struct err *e)
+{
+	memset(out, 0, sizeof(*out));
+	return lane_ok(queue, lane, e) && q->driver->lane(q, queue, lane, out, e);
+}
+
+int queue_lanes(struct queue *q, const char *queue, const char *cursor, struct queue_lane *out, char next_cursor_out[64], struct err *e)
+{
+	if (!job_queue_ok(queue))
+		return err_fail(e, ERR_INVALID, "there can be no queue of that name");
+	if (cursor[0] && (!str_is_name(cursor, 63, ":._/!") || !strchr(cursor, ':')))
+		return err_fail(e, ERR_INVALID, "that is no cursor of ours");
+	return q->driver->lanes(q, queue, cursor, out, next_cursor_out, e);
 }
 
 int queue_purge(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e)

@@ -26,15 +26,18 @@
 struct queue;
 
 struct queue_options {
-	int timeout_ms;         /* for each call; 0: 5000 */
-	int64_t max_length;     /* waiting jobs a queue may hold; 0: 5,000,000 */
-	int64_t max_bytes;      /* Redis memory beyond which submissions are refused; 0: 80 % of its maxmemory, if set */
-	int64_t result_ttl_ms;  /* how long an ended job stays; 0: 24 h */
-	int64_t dead_ttl_ms;    /* the same for DEAD and FAILED; 0: 14 days */
-	const char *namespace_; /* key prefix; NULL: "bq". Tests give each its own */
-	int wait_replicas;      /* a submission is accepted when so many replicas have it too; else ERR_UNSURE. 0: none need to */
-	int shards;             /* a queue that this process uses gets so many shards if it has fewer; 0: as many as it has */
-	char library[24];       /* of functions; "": that of this version. Only for trying two side by side */
+	int timeout_ms;          /* for each call; 0: 5000 */
+	int64_t max_length;      /* waiting jobs a queue may hold; 0: 5,000,000 */
+	int64_t max_bytes;       /* Redis memory beyond which submissions are refused; 0: 80 % of its maxmemory, if set */
+	int64_t result_ttl_ms;   /* how long an ended job stays; 0: 24 h */
+	int64_t dead_ttl_ms;     /* the same for DEAD and FAILED; 0: 14 days */
+	int64_t max_param_bytes; /* bytes of parameters that a queue's waiting jobs may hold; 0: any */
+	int64_t max_lane;        /* ready jobs that a lane with a name may hold, for each kind; 0: any */
+	int64_t max_params;      /* bytes of parameters of one job; 0: QUEUE_PARAMS_MAX, which is also the most */
+	const char *namespace_;  /* key prefix; NULL: "bq". Tests give each its own */
+	char library[24];        /* of functions; "": that of this version. Only for trying two side by side */
+	int wait_replicas;       /* a submission is accepted when so many replicas have it too; else ERR_UNSURE. 0: none need to */
+	int shards;              /* a queue that this process uses gets so many shards if it has fewer; 0: as many as it has */
 };
 
 /* options may be NULL. Loads the function library where it is missing. NULL with e: what is wrong with url or server. */
@@ -43,7 +46,12 @@ void queue_close(struct queue **q);
 
 /* ---- clients ------------------------------------------------------------------------------------------------ */
 
-enum unique_policy { UNIQUE_RETURN, UNIQUE_REJECT, UNIQUE_REPLACE };
+/* What becomes of a live job that holds the unique key: it is the answer; it makes the new one be refused; it is cancelled, also when
+ * it runs; it is cancelled unless it runs, and the new one waits until then (for that it has the key as its concurrency key, with a
+ * maximum of 1, so that all jobs of such a key should be submitted with this policy). */
+enum unique_policy { UNIQUE_RETURN, UNIQUE_REJECT, UNIQUE_REPLACE, UNIQUE_KEEP_NEWEST };
+
+#define QUEUE_CONCURRENCY_MAX 100000
 
 struct queue_submission {
 	char id[JOB_ID];                    /* filled in by queue_submit when empty; keep it to ask again after ERR_UNSURE */
@@ -65,6 +73,10 @@ struct queue_submission {
 	const char *parent, *trace, *tags; /* NULL: none */
 	bool held;                         /* starts WAITING; queue_release() makes it ready */
 	const char *waits_for, *waited_by; /* filled in by queue_flow_submit (flow.h) */
+	const char *concurrency_key;       /* NULL: none; of all jobs of the queue with this key... */
+	int max_concurrent;                /* ... at most so many run at once */
+	struct job_rate rate;              /* key "": none; see job.h */
+	int64_t result_ttl_ms;             /* 0: the queue's; how long it stays after it has succeeded */
 };
 
 enum submit_outcome {
@@ -72,7 +84,8 @@ enum submit_outcome {
 	SUBMIT_EXISTING, /* same idempotency key and fingerprint, or same id, or unique job: existing_id says which */
 	SUBMIT_MISMATCH, /* idempotency key known with another fingerprint (HTTP 422) */
 	SUBMIT_REJECTED, /* UNIQUE_REJECT met a live job: existing_id (HTTP 409) */
-	SUBMIT_FULL      /* queue too long or Redis too full: retry_after_ms (HTTP 503) */
+	SUBMIT_FULL,     /* queue too long or Redis too full: retry_after_ms (HTTP 503) */
+	SUBMIT_LANE_FULL /* too much waits in its lane: retry_after_ms (HTTP 429) */
 };
 
 struct queue_submitted {
@@ -138,6 +151,8 @@ struct queue_counts {
 	int64_t ready, scheduled, running, waiting, dead, done_total, workers;
 	int64_t paused_at; /* 0: it is not paused */
 	int shards;
+	int64_t parked; /* ready, but their concurrency key or rate is used up; not counted in `ready` */
+	int64_t bytes;  /* of the parameters of all that waits */
 };
 /* The queues that exist; returns how many were filled in out[max], -1 on failure. */
 int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
@@ -150,6 +165,25 @@ bool queue_resume(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
 /* Cancel up to `limit` (1 .. QUEUE_BATCH_MAX) of the jobs that wait: JOB_READY, JOB_SCHEDULED (with those RETRYING) or JOB_WAITING.
  * Returns how many, -1 on failure; *left_out: how many still wait there, those that came meanwhile among them. */
 int queue_purge(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
+
+/* A lane's weight: how large its share is beside the other lanes of its kind and class. 1, the usual one, to QUEUE_WEIGHT_MAX. lane: the
+ * fairness key; it need not hold anything. */
+#define QUEUE_WEIGHT_MAX 1000
+struct queue_lane {
+	char lane[JOB_KEY];
+	int weight;
+	char route[JOB_ROUTE]; /* "<kind>[/<version>][!]"; "": only a weight that was set */
+	int priority;
+	int64_t ready; /* ids that lie there, also those of jobs that were cancelled there and are yet to be passed over */
+};
+bool queue_set_weight(struct queue *q, const char *queue, const char *lane, int weight, struct err *e) MUST_CHECK;
+/* One lane, all kinds and priorities together: route "". */
+bool queue_lane(struct queue *q, const char *queue, const char *lane, struct queue_lane *out, struct err *e) MUST_CHECK;
+/* First the lanes that hold something, by route; then the weights that were set. At most QUEUE_LANES_PAGE in out; cursors as queue_list.
+ * While lanes come and go one may come twice; one that stays is never left out. Returns how many, -1 failed. */
+#define QUEUE_LANES_PAGE 4096
+int queue_lanes(
+        struct queue *q, const char *queue, const char *cursor, struct queue_lane *out, char next_cursor_out[64], struct err *e) MUST_CHECK;
 
 /* A shared budget, e.g. the exchange's request weight in the calendar minute: take `cost` if used + cost <= limit.
  * 1 taken; 0 not now, *wait_ms_out says how long; -1 failed. */
@@ -186,7 +220,8 @@ enum ack_outcome {
 	ACK_ERROR,     /* error: temporary and attempts left -> RETRYING, permanent -> FAILED, used up -> DEAD */
 	ACK_CRASHED,   /* the slot died: crashes + 1, READY again at the front, or DEAD "poison" */
 	ACK_GIVE_BACK, /* not started: READY again, nothing counted */
-	ACK_CANCELLED  /* stopped because it was asked to */
+	ACK_CANCELLED, /* stopped because it was asked to */
+	ACK_LATER      /* what it needs is used up or stopped: SCHEDULED for error.retry_after_ms from now, nothing counted */
 };
 
 struct queue_ack {
@@ -197,7 +232,7 @@ struct queue_ack {
 	 * FAILED, with that sentence. */
 	char *result;
 	char *progress_json; /* for ACK_DONE: how far it was at last; NULL: unchanged; owned as the result */
-	struct err error;    /* for ACK_ERROR and ACK_CRASHED; retry_after_ms > 0 overrides the backoff */
+	struct err error;    /* for ACK_ERROR, ACK_CRASHED and ACK_LATER; retry_after_ms > 0 overrides the backoff */
 };
 
 struct queue_claim {

@@ -1,7 +1,7 @@
 /* redis_audit.c -- does everything in Redis stand where its state says? Rule 1 of job.h, read from outside of the functions.
  *
  * It gathers what the records say and where ids lie, sorts both by id, and walks through them side by side. A scan may give a key twice:
- * the same record twice is one, and what lies in other keys is read but once.
+ * each counts once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,8 @@ struct trace {
 	bool ends;       /* of a record or a log: it has a time to live */
 	bool log;        /* of a record: it says that it has one */
 	bool waits;      /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
+	bool parked;     /* of a record */
+	uint64_t at[2];  /* of a record: places where it may be parked; of such a place: its own in at[0] */
 	uint32_t place;  /* which of audit.places it was found in */
 	int64_t rev;     /* of a record */
 	char ghosts[24]; /* of a record: marks of the lanes where its id is left */
@@ -49,6 +51,7 @@ struct audit {
 	bool unwritten_wrong; /* what waits for the history is not as much as is counted */
 	struct trace *traces;
 	size_t n, cap;
+	struct audit_limits limits;
 	struct texts places, schedules;
 	struct texts records, keys; /* a batch of those that are still to be asked for */
 	uint64_t *seen;             /* hashes of keys that were read, a table of 2^n */
@@ -233,6 +236,7 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 	t->rev = s[flags] ? strtoll(s + flags + 1, NULL, 10) : 0;
 	t->lane = lane_mark(lane ? lane : "5", quarantined);
 	t->ends = ends;
+	t->parked = memchr(s, 'q', flags) != NULL;
 	t->log = memchr(s, 'L', flags) != NULL;
 	t->waits = memchr(s, 'D', flags) != NULL;
 	snprintf(t->route, sizeof(t->route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
@@ -243,15 +247,20 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 
 static void add_record(struct audit *a, const struct redis_reply *fields, const char *tail)
 {
-	int64_t left = -2;
+	const char *s = redis_reply_text(redis_reply_at(fields, 0), NULL);
+	int64_t left = -2, bytes = 0;
 	struct trace *t;
 
-	/* A record that vanished since its key was found is none. */
-	if (!redis_reply_text(redis_reply_at(fields, 0), NULL) || !redis_reply_int(redis_reply_at(fields, 4), &left))
+	/* A record that vanished since its key was found is none; one that a scan gave twice is judged as it was first. */
+	if (!s || !redis_reply_int(redis_reply_at(fields, 4), &left) || !redis_reply_int(redis_reply_at(fields, 7), &bytes) ||
+	        seen_before(a, tail))
 		return;
 	t = add_trace(a, tail, strlen(tail), '!');
-	if (t)
-		read_record(t, fields, left >= 0);
+	if (!t)
+		return;
+	read_record(t, fields, left >= 0);
+	audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(fields, 5), NULL),
+	        redis_reply_text(redis_reply_at(fields, 6), NULL), bytes, t->at);
 }
 
 /* Ask for the records that were gathered. */
@@ -375,6 +384,33 @@ static bool gather_lane(struct audit *a, const char *name, struct err *e)
 	return ok;
 }
 
+/* Those parked in a place, whose name follows in the key. */
+static bool gather_parked(struct audit *a, const char *key, const char *place, struct err *e)
+{
+	size_t before = a->n;
+	bool ok = gather_ids(a, key, 'q', e);
+
+	for (size_t i = before; i < a->n; i++)
+		a->traces[i].at[0] = audit_place_hash(place);
+	audit_limits_parked(&a->limits, place, a->n - before);
+	return ok;
+}
+
+static bool gather_limits(struct audit *a, const char *key, const char *name, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = true;
+
+	if (str_eq(name, ":cc") && (ok = command(a, (const char *const[]){"HGETALL", key, NULL}, &r, e)))
+		audit_limits_counted(&a->limits, r);
+	if (str_eq(name, ":qd") && (ok = command(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL}, &r, e)))
+		audit_limits_listed(&a->limits, r);
+	if (str_eq(name, ":wt") && (ok = command(a, (const char *const[]){"HLEN", key, NULL}, &r, e)))
+		ok = redis_reply_int(r, &a->limits.weights) || redis_bad_reply(e, "HLEN");
+	redis_reply_close(&r);
+	return ok;
+}
+
 static bool gather_leases(struct audit *a, const char *key, const char *worker, struct err *e)
 {
 	return gather_ids(a, key, 'l', e) && (!a->look->deep || redis_look_worker(a->q, a->queue, a->shard, worker, a->look, e));
@@ -425,11 +461,13 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 		texts_add(&a->schedules, name + 4);
 	if (str_starts(name, ":l:"))
 		return gather_leases(a, key, name + 3, e);
+	if (str_starts(name, ":q:"))
+		return gather_parked(a, key, name + 3, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
 		return gather_ids(a, key, name[1], e);
 	if (a->look->deep && (str_eq(name, ":x") || str_eq(name, ":f") || str_eq(name, ":k")))
 		return gather_ids(a, key, name[1], e);
-	return true;
+	return gather_limits(a, key, name, e);
 }
 
 static bool within_bounds(const struct audit *a, struct err *e)
@@ -585,6 +623,14 @@ static size_t judge_listings(struct audit *a, struct trace *t, size_t n)
 	return kept;
 }
 
+/* Does it stand where its state says? */
+static bool is_in_place(const struct trace *record, const struct trace *t, char place)
+{
+	if (record->parked)
+		return place == 'r' && t->what == 'q' && (t->at[0] == record->at[0] || t->at[0] == record->at[1]);
+	return t->what == place && (place != 'r' || (t->lane == record->lane && str_eq(t->route, record->route)));
+}
+
 /* Where it stands: t[first] and those after it. */
 static void judge_places(struct audit *a, const struct trace *t, size_t first, size_t n, char place)
 {
@@ -595,7 +641,7 @@ static void judge_places(struct audit *a, const struct trace *t, size_t first, s
 
 		ghosts += ghost;
 		real += !ghost;
-		if (!ghost && (t[i].what != place || (place == 'r' && (t[i].lane != t[0].lane || !str_eq(t[i].route, t[0].route))))) {
+		if (!ghost && !is_in_place(t, &t[i], place)) {
 			problem(a, FAULT_PLACE, t, &t[i],
 			        place ? "stands in another place than its state says" : "has ended but stands somewhere");
 			return;
@@ -641,7 +687,7 @@ static void judge(struct audit *a, struct trace *t, size_t n)
 	s = (enum job_state)(t[0].state - '0');
 	a->look->jobs++;
 	a->by_state[s]++;
-	if (s == JOB_READY)
+	if (s == JOB_READY && !t[0].parked)
 		route_of(a, t[0].route)->ready++;
 	if (t[0].ends != job_state_is_end(s))
 		problem(a, FAULT_LIFETIME, t, NULL, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
@@ -658,22 +704,6 @@ static void judge(struct audit *a, struct trace *t, size_t n)
 	judge_places(a, t, rest, n, place_of(s));
 }
 
-/* A scan may have given a record twice: what was read last counts. Returns how many traces are left. */
-static size_t drop_twins(struct trace *t, size_t n)
-{
-	size_t records = 0, newest = 0;
-
-	while (records < n && t[records].what == '!') {
-		newest = t[records].rev > t[newest].rev ? records : newest;
-		records++;
-	}
-	if (records < 2)
-		return n;
-	t[0] = t[newest];
-	memmove(t + 1, t + records, (n - records) * sizeof(*t));
-	return n - records + 1;
-}
-
 static void judge_all(struct audit *a)
 {
 	size_t run;
@@ -683,7 +713,7 @@ static void judge_all(struct audit *a)
 	for (size_t i = 0; i < a->n; i += run) {
 		for (run = 1; i + run < a->n && strcmp(a->traces[i].tail, a->traces[i + run].tail) == 0;)
 			run++;
-		judge(a, a->traces + i, drop_twins(a->traces + i, run));
+		judge(a, a->traces + i, run);
 	}
 	if (a->unwritten_wrong)
 		problem_of_queue(a, FAULT_HISTORY, "the ends that wait for the history are not as many as is counted");
@@ -705,7 +735,8 @@ static bool read_counters(struct audit *a, struct redis_reply **out, struct err 
 /* Does this counter stand still while no job moves? */
 static bool is_still(const char *name)
 {
-	return str_eq(name, "r") || str_eq(name, "run") || str_eq(name, "done") || str_eq(name, "f") || str_starts(name, "r:");
+	return str_eq(name, "r") || str_eq(name, "run") || str_eq(name, "done") || str_eq(name, "f") || str_eq(name, "q") ||
+	       str_eq(name, "by") || str_eq(name, "nw") || str_starts(name, "r:");
 }
 
 /* The sum of hashes of the counters that stand still: equal at the beginning and at the end of a look when no job moved meanwhile. */
@@ -745,30 +776,45 @@ static bool judge_load(struct audit *a, struct err *e)
 	buf_close(&key);
 	if (ok && redis_reply_text(r, NULL)) {
 		ok = redis_reply_int(r, &load) || redis_bad_reply(e, "GET");
-		judge_counter(a, "load", load, a->by_state[JOB_READY] + a->by_state[JOB_RUNNING], "ready and running jobs");
+		judge_counter(
+		        a, "load", load, a->by_state[JOB_READY] - a->limits.parked + a->by_state[JOB_RUNNING], "ready and running jobs");
 	}
 	redis_reply_close(&r);
 	return ok;
 }
 
+/* What limits count beside T:n. */
+static void judge_limits(struct audit *a)
+{
+	const char *wrong = audit_limits_judge(&a->limits, (const int64_t[]){a->limits.parked, a->limits.bytes, a->limits.weights});
+
+	if (wrong)
+		problem_of_queue(a, FAULT_LIMIT, wrong);
+}
+
 static bool judge_counters(struct audit *a, const struct redis_reply *r, struct err *e)
 {
-	int64_t ready = 0, running = 0;
+	struct {
+		const char *name, *of;
+		int64_t counted, said;
+	} counters[] = {{"r", "ready jobs", a->by_state[JOB_READY] - a->limits.parked, 0},
+	        {"run", "running jobs", a->by_state[JOB_RUNNING], 0}, {"q", "parked jobs", a->limits.parked, 0},
+	        {"by", "bytes of parameters that wait", a->limits.bytes, 0}, {"nw", "weights of lanes", a->limits.weights, 0}};
 	bool ok = true;
 
 	for (size_t i = 0; ok && i + 1 < redis_reply_count(r); i += 2) {
 		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
 		const struct redis_reply *value = redis_reply_at(r, i + 1);
 
-		if (str_eq(name, "r"))
-			ok = redis_reply_int(value, &ready);
-		else if (str_eq(name, "run"))
-			ok = redis_reply_int(value, &running);
-		else if (name && str_starts(name, "r:"))
+		for (size_t k = 0; ok && k < ARRAY_LEN(counters); k++)
+			if (str_eq(name, counters[k].name))
+				ok = redis_reply_int(value, &counters[k].said);
+		if (ok && name && str_starts(name, "r:"))
 			ok = redis_reply_int(value, &route_of(a, name + 2)->said);
 	}
-	judge_counter(a, "r", ready, a->by_state[JOB_READY], "ready jobs");
-	judge_counter(a, "run", running, a->by_state[JOB_RUNNING], "running jobs");
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
+		judge_counter(a, counters[i].name, counters[i].said, counters[i].counted, counters[i].of);
+	judge_limits(a);
 	for (size_t i = 0; i < a->n_routes; i++) {
 		char name[JOB_ROUTE + 2];
 
@@ -807,6 +853,7 @@ static bool look_at_shard(struct redis_queue *q, const char *queue, int shard, s
 	mem_free(&a.traces);
 	mem_free(&a.routes);
 	mem_free(&a.seen);
+	audit_limits_close(&a.limits);
 	texts_close(&a.places);
 	texts_close(&a.schedules);
 	texts_close(&a.records);

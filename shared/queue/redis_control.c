@@ -8,8 +8,8 @@
 
 bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e)
 {
-	int64_t *const fields[] = {
-	        &out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers, &out->paused_at};
+	int64_t *const fields[] = {&out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers,
+	        &out->paused_at, &out->parked, &out->bytes};
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok;

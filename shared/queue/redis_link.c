@@ -206,6 +206,11 @@ static void add_ack(struct redis_cmd *c, const struct queue_ack *a, unsigned cha
 	case ACK_CANCELLED:
 		add_simple(c, "X", NULL, NULL);
 		break;
+	case ACK_LATER:
+		redis_cmd_adds(c, "L");
+		redis_cmd_addi(c, a->error.retry_after_ms > 1 ? a->error.retry_after_ms : 1);
+		redis_cmd_adds(c, a->error.text);
+		break;
 	}
 }
 

@@ -192,6 +192,8 @@ bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard,
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
 /* Which of the fields it has that a transition must know of. */
 void redis_record_flags(struct redis_cmd *c, const struct queue_submission *s);
+/* The job's concurrency key: its own, or '=' and its unique key when only the newest of that is kept; "": none. *max_out: how many. */
+void redis_concurrency(char out[JOB_KEY + 1], int *max_out, const struct queue_submission *s);
 /* Lane: one digit of priority and the fairness key. */
 void redis_lane(char out[JOB_KEY + 1], const struct queue_submission *s);
 
@@ -212,6 +214,10 @@ int redis_dead_list(struct queue *base, const struct queue_dead_filter *f, const
         char next_out[64], struct err *e) MUST_CHECK;
 int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct queue_dead_filter *f, const char *cursor, int limit,
         int *skipped_out, char next_out[64], struct err *e) MUST_CHECK;
+bool redis_set_weight(struct queue *base, const char *queue, const char *lane, int weight, struct err *e) MUST_CHECK;
+bool redis_lane_show(struct queue *base, const char *queue, const char *lane, struct queue_lane *out, struct err *e) MUST_CHECK;
+int redis_lanes(
+        struct queue *base, const char *queue, const char *cursor, struct queue_lane *out, char next_out[64], struct err *e) MUST_CHECK;
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
 int redis_log(struct queue *base, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
@@ -234,6 +240,31 @@ bool redis_look_worker(
         struct redis_queue *q, const char *queue, int shard, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
 int redis_mend(
         struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
+
+/* ---- redis_audit_limits.c: what redis_audit.c gathers about limits ------------------------------------------- */
+
+/* A place where jobs are parked, or a concurrency key. */
+struct audit_place {
+	uint64_t hash; /* of its name: c<key> or r<window>:<key> */
+	int64_t running, counted, parked, came_back;
+	int64_t shut_out; /* parked until one of the same concurrency key ends */
+	bool listed;
+};
+struct audit_limits {
+	struct audit_place *places;
+	size_t n, cap;
+	int64_t parked, bytes, weights;
+};
+void audit_limits_close(struct audit_limits *a);
+uint64_t audit_place_hash(const char *name);
+/* l and r: the fields of the record, or NULL. places_out: hashes of the places where it may be parked, 0: none. */
+void audit_limits_record(struct audit_limits *a, const char *s, const char *l, const char *r, int64_t bytes, uint64_t places_out[2]);
+/* Take note of T:cc or T:qd, as HGETALL and ZRANGE WITHSCORES answer. */
+void audit_limits_counted(struct audit_limits *a, const struct redis_reply *r);
+void audit_limits_listed(struct audit_limits *a, const struct redis_reply *r);
+void audit_limits_parked(struct audit_limits *a, const char *place, size_t n);
+/* NULL, or what is wrong. counters: q, by, nw of T:n. */
+const char *audit_limits_judge(struct audit_limits *a, const int64_t counters[3]) MUST_CHECK;
 
 /* ---- redis_flow.c -------------------------------------------------------------------------------------------- */
 

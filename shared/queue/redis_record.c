@@ -14,7 +14,7 @@
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	char rev[24];
-	size_t flags = len > 1 ? strspn(s + 1, "LQSDacghituw") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "LQSDacghilqrtuvwx") : 0;
 	const char *at = s + 1 + flags;
 	size_t digits;
 
@@ -28,6 +28,7 @@ static bool read_state(struct job *j, const char *s, size_t len)
 		return false;
 	j->state = (enum job_state)(s[0] - '0');
 	j->cancel_asked = memchr(s + 1, 'c', flags) != NULL;
+	j->parked = memchr(s + 1, 'q', flags) != NULL;
 	j->quarantined = memchr(s + 1, 'Q', flags) != NULL;
 	return true;
 }
@@ -82,6 +83,57 @@ static bool read_limits(struct job *j, const char *s, size_t len)
 	        attempts > INT32_MAX)
 		return false;
 	j->max_attempts = (int)attempts;
+	j->max_crashes = (int)crashes;
+	j->backoff_ms = base;
+	j->backoff_cap_ms = cap;
+	return true;
+}
+
+/* "number ... number text" */
+static bool read_numbers_and_text(const char *s, int64_t *const *numbers, size_t n, char *text, size_t size)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *space = strchr(s, ' ');
+		char digits[24];
+
+		if (!space || !str_copy_n(digits, sizeof(digits), s, (size_t)(space - s)) || !str_int(digits, 0, INT64_MAX, numbers[i]))
+			return false;
+		s = space + 1;
+	}
+	return str_copy(text, size, s);
+}
+
+static bool read_concurrency(struct job *j, const char *s, size_t len)
+{
+	int64_t max;
+
+	UNUSED(len);
+	if (!read_numbers_and_text(s, (int64_t *const[]){&max}, 1, j->concurrency_key, sizeof(j->concurrency_key)))
+		return false;
+	j->max_concurrent = (int)max;
+	return max <= QUEUE_CONCURRENCY_MAX;
+}
+
+static bool read_rate(struct job *j, const char *s, size_t len)
+{
+	struct job_rate *r = &j->rate;
+
+	UNUSED(len);
+	return read_numbers_and_text(s, (int64_t *const[]){&r->limit, &r->window_ms, &r->cost}, 3, r->key, sizeof(r->key));
+}
+
+/* "reason until what"; a text for people may be cut. */
+static bool read_wait(struct job *j, const char *s, size_t len)
+{
+	struct job_wait *w = &j->waiting_on;
+	size_t reason = strcspn(s, " ");
+	char digits[24];
+	const char *at = s + reason + (reason < len), *space = strchr(at, ' ');
+
+	if (!space || !str_copy_n(w->reason, sizeof(w->reason), s, reason) ||
+	        !str_copy_n(digits, sizeof(digits), at, (size_t)(space - at)) || !str_int(digits, 0, INT64_MAX, &w->until_ms))
+		return false;
+	snprintf(w->what, sizeof(w->what), "%s", space + 1);
 	return true;
 }
 
@@ -135,6 +187,7 @@ TIME_FIELD(read_created, created_at)
 TIME_FIELD(read_due, run_at)
 TIME_FIELD(read_begun, started_at)
 TIME_FIELD(read_ended, finished_at)
+TIME_FIELD(read_ttl, result_ttl_ms)
 TEXT_FIELD(read_worker, worker)
 TEXT_FIELD(read_idempotency, idempotency_key)
 TEXT_FIELD(read_unique, unique_key)
@@ -182,6 +235,10 @@ static const struct {
         {'g', read_tags},
         {'D', read_waits_for},
         {'h', read_timeline},
+        {'l', read_concurrency},
+        {'r', read_rate},
+        {'x', read_ttl},
+        {'z', read_wait},
 };
 
 /* A field that we do not know was written by a newer version: it is passed over. */
@@ -216,6 +273,9 @@ static void finish_record(struct job *j)
 		j->params = mem_strdup("{}");
 	if (!j->run_at)
 		j->run_at = j->created_at;
+	/* What it waited on last stays in the record. */
+	if (!j->parked && (j->state != JOB_SCHEDULED || !str_eq(j->waiting_on.reason, "later")))
+		memset(&j->waiting_on, 0, sizeof(j->waiting_on));
 }
 
 bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e)
@@ -227,6 +287,9 @@ bool redis_record_read(const struct redis_reply *r, const char *queue, int shard
 	memset(out, 0, sizeof(*out));
 	out->priority = USUAL_PRIORITY;
 	out->max_attempts = 1;
+	out->max_crashes = 3;
+	out->backoff_ms = 1000;
+	out->backoff_cap_ms = 300000;
 	ok = n >= 4 && n % 2 == 0 && read_id(out, redis_reply_at(r, 0), queue, shard) && redis_reply_text(redis_reply_at(r, 1), NULL) &&
 	     str_double(redis_reply_text(redis_reply_at(r, 1), NULL), &lease);
 	for (size_t i = 2; ok && i + 1 < n; i += 2)
@@ -316,13 +379,67 @@ static void put_limits(struct redis_cmd *c, const struct queue_submission *s)
 		put(c, "m", text);
 }
 
+static bool has(const char *text)
+{
+	return text && text[0];
+}
+
+static bool keeps_newest(const struct queue_submission *s)
+{
+	return s->unique == UNIQUE_KEEP_NEWEST && has(s->unique_key);
+}
+
+void redis_concurrency(char out[JOB_KEY + 1], int *max_out, const struct queue_submission *s)
+{
+	out[0] = '\0';
+	*max_out = s->max_concurrent;
+	if (keeps_newest(s)) {
+		*max_out = 1;
+		snprintf(out, JOB_KEY + 1, "=%s", s->unique_key);
+	} else if (has(s->concurrency_key)) {
+		snprintf(out, JOB_KEY + 1, "%s", s->concurrency_key);
+	}
+}
+
+static void put_shared(struct redis_cmd *c, const struct queue_submission *s)
+{
+	const struct job_rate *r = &s->rate;
+	char key[JOB_KEY + 1], text[JOB_KEY + 80];
+	int max;
+
+	redis_concurrency(key, &max, s);
+	if (key[0]) {
+		snprintf(text, sizeof(text), "%d %s", max, key);
+		put(c, "l", text);
+	}
+	if (r->key[0]) {
+		snprintf(text, sizeof(text), "%lld %lld %lld %s", (long long)r->limit, (long long)r->window_ms, (long long)r->cost, r->key);
+		put(c, "r", text);
+	}
+}
+
 void redis_record_flags(struct redis_cmd *c, const struct queue_submission *s)
 {
-	char flags[8] = "";
+	const struct {
+		bool set;
+		char flag;
+	} all[] = {
+	        {has(s->idempotency_key), 'i'},
+	        {keeps_newest(s) || has(s->concurrency_key), 'l'},
+	        {s->rate.key[0], 'r'},
+	        {has(s->trace), 't'},
+	        {has(s->unique_key), 'u'},
+	        {s->result_ttl_ms > 0, 'x'},
+	        {s->waits_for != NULL, 'D'},
+	        {s->waited_by != NULL, 'S'},
+	};
+	char flags[ARRAY_LEN(all) + 1];
+	size_t n = 0;
 
-	snprintf(flags, sizeof(flags), "%s%s%s%s%s", s->idempotency_key && s->idempotency_key[0] ? "i" : "",
-	        s->trace && s->trace[0] ? "t" : "", s->unique_key && s->unique_key[0] ? "u" : "", s->waits_for ? "D" : "",
-	        s->waited_by ? "S" : "");
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i].set)
+			flags[n++] = all[i].flag;
+	flags[n] = '\0';
 	redis_cmd_adds(c, flags);
 }
 
@@ -364,6 +481,11 @@ size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)
 	put(c, "P", s->parent);
 	put(c, "t", s->trace);
 	put(c, "g", s->tags);
+	put_shared(c, s);
+	if (s->result_ttl_ms > 0) {
+		redis_cmd_add(c, "x", 1);
+		redis_cmd_addi(c, s->result_ttl_ms);
+	}
 	put(c, "D", s->waits_for);
 	put(c, "S", s->waited_by);
 	if (!str_eq(s->params, "{}"))

@@ -1,4 +1,5 @@
 /* redis_submit.c -- submissions over Redis: one call for the whole batch. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -117,11 +118,19 @@ static bool read_outcome(const struct redis_reply *r, size_t i, const char *queu
 	const char *tail = redis_reply_text(redis_reply_at(r, 2 * i + 1), &len);
 
 	memset(out, 0, sizeof(*out));
-	if (!tail || !redis_reply_int(redis_reply_at(r, 2 * i), &outcome) || outcome < 0 || outcome > SUBMIT_FULL)
+	if (!tail || !redis_reply_int(redis_reply_at(r, 2 * i), &outcome) || outcome < 0 || outcome > SUBMIT_LANE_FULL)
 		return false;
 	out->outcome = (enum submit_outcome)outcome;
-	out->retry_after_ms = outcome == SUBMIT_FULL ? FULL_RETRY_MS : 0;
+	out->retry_after_ms = outcome >= SUBMIT_FULL ? FULL_RETRY_MS : 0;
 	return !len || queue_full_id(out->existing_id, queue, shard, tail, len);
+}
+
+static void add_room(struct redis_cmd *c, const struct queue_options *o)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%lld %lld %lld", (long long)o->max_length, (long long)o->max_param_bytes, (long long)o->max_lane);
+	redis_cmd_adds(c, text);
 }
 
 /* Those of a call that go to one shard. */
@@ -140,7 +149,7 @@ static bool submit_group(
 	bool ok;
 
 	redis_fcall(&cmd, &q->head.options, "submit", g->queue, g->shard);
-	redis_cmd_addi(&cmd, q->head.options.max_length);
+	add_room(&cmd, &q->head.options);
 	redis_cmd_addi(&cmd, q->memory_full);
 	redis_cmd_addi(&cmd, (int64_t)g->n);
 	for (size_t i = 0; i < g->n; i++)

@@ -1879,6 +1879,7 @@ struct model_job {
 	int64_t fence, last_fence;
 	int errors, crashes;
 	bool cancel_asked;
+	int key; /* of concurrency: 1 or 2 of it at once; 0: none */
 };
 
 struct model {
@@ -1907,7 +1908,8 @@ static void model_submit(struct model *m)
 {
 	struct queue_submission s[8];
 	struct queue_submitted out[8];
-	int n = 1 + roll(m, 8);
+	static const char *const keys[] = {NULL, "one", "two"};
+	int n = 1 + roll(m, 8), key[8];
 	struct err e = {0};
 
 	if (m->n + n > MODEL_JOBS)
@@ -1915,16 +1917,21 @@ static void model_submit(struct model *m)
 	for (int i = 0; i < n; i++) {
 		int how = roll(m, 10);
 
+		key[i] = roll(m, 3);
 		s[i] = (struct queue_submission){.kind = KIND,
 		        .queue = Q,
 		        .priority = roll(m, 10),
 		        .lane = roll(m, 2) ? "a" : "b",
+		        .concurrency_key = keys[key[i]],
+		        .max_concurrent = key[i],
 		        .max_attempts = 3,
 		        .max_crashes = 2,
 		        .backoff_ms = 3600000,
 		        .backoff_cap_ms = 3600000,
 		        .held = how == 0,
 		        .delay_ms = how == 1 ? 3600000 : 0};
+		if (!roll(m, 4))
+			s[i].rate = (struct job_rate){.key = "rate", .limit = 5, .window_ms = 100, .cost = 1 + roll(m, 3)};
 	}
 	ck_ok(queue_submit(m->q, s, (size_t)n, out, &e), &e);
 	for (int i = 0; i < n; i++) {
@@ -1932,6 +1939,7 @@ static void model_submit(struct model *m)
 
 		ck_assert_int_eq(out[i].outcome, SUBMIT_NEW);
 		memcpy(j->id, s[i].id, JOB_ID);
+		j->key = key[i];
 		j->state = s[i].held ? JOB_WAITING : s[i].delay_ms ? JOB_SCHEDULED : JOB_READY;
 	}
 }
@@ -1959,9 +1967,22 @@ static void model_ack(struct model_job *j, const struct queue_ack *a)
 	case ACK_CANCELLED:
 		j->state = JOB_CANCELLED;
 		break;
+	case ACK_LATER:
+		j->state = j->cancel_asked ? JOB_CANCELLED : JOB_SCHEDULED;
+		break;
 	}
 	j->last_fence = j->fence;
 	j->fence = 0;
+}
+
+static void model_check_keys(struct model *m)
+{
+	int running[3] = {0};
+
+	for (int i = 0; i < m->n; i++)
+		running[m->jobs[i].key] += m->jobs[i].state == JOB_RUNNING;
+	ck_assert_int_le(running[1], 1);
+	ck_assert_int_le(running[2], 2);
 }
 
 /* Acknowledge some of what runs, some with a stale fence, and claim some more. */
@@ -1979,10 +2000,11 @@ static void model_step(struct model *m)
 			twice = twice || str_eq(acks[k].id, j->id);
 		if (twice || (!j->fence && !j->last_fence))
 			continue;
-		acks[n] = (struct queue_ack){.fence = j->fence ? j->fence : j->last_fence, .outcome = (enum ack_outcome)roll(m, 5)};
+		acks[n] = (struct queue_ack){.fence = j->fence ? j->fence : j->last_fence, .outcome = (enum ack_outcome)roll(m, 6)};
 		memcpy(acks[n].id, j->id, JOB_ID);
 		if (acks[n].outcome == ACK_ERROR)
 			err_set(&acks[n].error, roll(m, 3) ? ERR_IO : ERR_INVALID, "no");
+		acks[n].error.retry_after_ms = acks[n].outcome == ACK_LATER ? 3600000 : 0;
 		if (j->fence)
 			model_ack(j, &acks[n]);
 		else
@@ -2003,6 +2025,14 @@ static void model_step(struct model *m)
 		j->fence = r.claims[i].job.fence;
 	}
 	queue_step_reply_close(&r);
+	model_check_keys(m);
+}
+
+static void model_weight(struct model *m)
+{
+	struct err e = {0};
+
+	ck_ok(queue_set_weight(m->q, Q, roll(m, 2) ? "a" : "b", 1 + roll(m, 4), &e), &e);
 }
 
 static void model_cancel(struct model *m, struct model_job *j)
@@ -2125,6 +2155,8 @@ START_TEST(ten_thousand_random_moves)
 			model_prioritize(m, &m->jobs[roll(m, m->n)]);
 		if (i % 500 == 250)
 			model_purge(m);
+		if (i % 100 == 50)
+			model_weight(m);
 		if (i % 500 == 499)
 			model_replay_dead(m);
 		if (i % 2500 == 2499)

@@ -38,7 +38,7 @@ static void say(const char *command)
 struct world {
 	struct queue *q;
 	struct queue_link *l;
-	char ready[JOB_ID], next[JOB_ID], later[JOB_ID], held[JOB_ID], running[JOB_ID], done[JOB_ID], failed[JOB_ID];
+	char ready[JOB_ID], next[JOB_ID], later[JOB_ID], held[JOB_ID], running[JOB_ID], done[JOB_ID], failed[JOB_ID], parked[JOB_ID];
 };
 
 static struct queue_step_reply step(struct queue_link *l, const struct queue_ack *acks, size_t n, int want)
@@ -97,6 +97,9 @@ static void world_open(struct world *w)
 	const char *kinds[] = {KIND};
 	struct queue_schedule s = {.name = "s", .kind = KIND, .queue = Q, .every_ms = 3600000, .priority = 5, .params = mem_strdup("{}")};
 	struct err e = {0};
+	struct queue_submission limited[2] = {
+	        {.concurrency_key = "two", .max_concurrent = 1}, {.concurrency_key = "two", .max_concurrent = 1}};
+	struct queue_step_reply r;
 	char id[JOB_ID];
 
 	say("FLUSHALL");
@@ -104,9 +107,14 @@ static void world_open(struct world *w)
 	ck_assert_msg(w->q != NULL, "%s", e.text);
 	w->l = queue_link_open(server()->url, NULL, Q, "w1", kinds, 1, &e);
 	ck_assert_msg(w->l != NULL, "%s", e.text);
-	for (int i = 0; i < 3; i++)
-		submit(w->q, &(struct queue_submission){.idempotency_key = i == 1 ? "once" : NULL}, id);
+	submit(w->q, &limited[0], id);
+	for (int i = 0; i < 2; i++)
+		submit(w->q, &(struct queue_submission){.idempotency_key = i ? "once" : NULL}, id);
 	run_some(w);
+	submit(w->q, &limited[1], w->parked);
+	r = step(w->l, NULL, 0, 1);
+	ck_assert_uint_eq(r.n_claims, 0); /* it is parked instead */
+	queue_step_reply_close(&r);
 	submit(w->q, &(struct queue_submission){.unique_key = "mine"}, w->ready);
 	submit(w->q, &(struct queue_submission){0}, w->next);
 	submit(w->q, &(struct queue_submission){.delay_ms = 3600000}, w->later);
@@ -127,7 +135,8 @@ static void harm(const struct world *w, const char *command)
 	const struct {
 		char letter;
 		const char *id;
-	} ids[] = {{'R', w->ready}, {'N', w->next}, {'L', w->later}, {'H', w->held}, {'C', w->running}, {'D', w->done}, {'F', w->failed}};
+	} ids[] = {{'R', w->ready}, {'N', w->next}, {'L', w->later}, {'H', w->held}, {'C', w->running}, {'D', w->done}, {'F', w->failed},
+	        {'P', w->parked}};
 	struct buf b = {0};
 
 	for (const char *at = command; *at; at++) {
@@ -185,6 +194,14 @@ static const struct {
         {{"HSET K:n r 7"}, FAULT_COUNTER, "counter r says 7", true},
         {{"HSET K:n run 0"}, FAULT_COUNTER, "counter run says 0", true},
         {{"HSET K:n r:a.kind -1"}, FAULT_COUNTER, "counter r:a.kind says -1 ready jobs, 2 were counted", true},
+        {{"ZREM K:q:ctwo $P"}, FAULT_PLACE, "stands nowhere", true},
+        {{"ZADD K:q:ctwo 1 $R"}, FAULT_PLACE, "another place", true},
+        {{"ZADD K:q:cnew 1 " NOBODY}, FAULT_ORPHAN, "no record", true},
+        {{"RPUSH K:r:a.kind:5 $P"}, FAULT_PLACE, "another place", true},
+        {{"HSET K:n q 9"}, FAULT_COUNTER, "counter q says 9", true},
+        {{"HSET K:n by 999"}, FAULT_COUNTER, "counter by says 999", true},
+        {{"HSET K:cc two 5"}, FAULT_LIMIT, "concurrency key", false},
+        {{"ZREM K:qd ctwo"}, FAULT_LIMIT, "not listed", false},
         {{"SET K:load 9"}, FAULT_COUNTER, "counter load says 9", true},
         {{"SET K:L:$R x"}, FAULT_ORPHAN, "knows nothing of its log", true},
         {{"SET K:L:" NOBODY " x"}, FAULT_ORPHAN, "a log that will stay", true},
@@ -378,8 +395,8 @@ START_TEST(more_than_can_be_kept_is_counted)
 	l = examine(&w);
 	ck_assert_int_eq(l.total, QUEUE_FINDINGS + 50);
 	ck_assert_uint_eq(l.n, QUEUE_FINDINGS);
-	ck_assert_int_eq(l.by_state[JOB_READY], 2);
-	ck_assert_int_eq(l.jobs, 7);
+	ck_assert_int_eq(l.by_state[JOB_READY], 3);
+	ck_assert_int_eq(l.jobs, 8);
 	queue_look_close(&l);
 	mend_all(&w);
 	mend_all(&w);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/contract/flow_suite.h"
+#include "tests/contract/limits_suite.h"
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/seeing_suite.h"
 #include "tests/contract/shards_suite.h"
@@ -335,6 +336,65 @@ START_TEST(killed_and_started_again)
 }
 END_TEST
 
+static void submit_limited(struct queue *q, const char *keys[3])
+{
+	struct queue_submission s[] = {{.priority = 5, .params = "{\"k\":1}", .concurrency_key = keys[0], .max_concurrent = 1},
+	        {.priority = 5, .rate = {.key = "r", .limit = 2, .window_ms = 200, .cost = 1}},
+	        {.priority = 5, .unique_key = keys[1], .unique = UNIQUE_KEEP_NEWEST},
+	        {.priority = 5, .unique_key = keys[2], .unique = UNIQUE_RETURN}};
+	struct queue_submitted out = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(s); i++) {
+		out = submit(q, &s[i]);
+		ck_assert(out.outcome == SUBMIT_NEW || (i == 3 && out.outcome == SUBMIT_EXISTING));
+	}
+}
+
+/* The same with shared keys, rates and unique keys: whatever was lost, no count leaks, no key sticks, and all of it runs in the end. */
+START_TEST(limits_survive_kill_9)
+{
+	struct test_redis *server = server_with("always");
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	const char *keys[] = {"k", "newest", "only"};
+	struct queue_submission last = {.unique_key = "only", .unique = UNIQUE_REJECT, .priority = 5};
+	struct queue_ack acks[32];
+	struct queue_step s = {.acks = acks, .want = 16, .lease_ms = 60000};
+	struct err e = {0};
+
+	for (int round = 0; round < 60 && (round < 10 || counts(q).parked + counts(q).ready + counts(q).running > 0); round++) {
+		struct queue_step_reply r;
+		int got = 0, keyed = 0;
+
+		if (round < 10)
+			submit_limited(q, keys);
+		ck_ok(queue_link_step_begin(l, &s, &e), &e);
+		clock_sleep_ms(round % 3);
+		if (round < 10) {
+			test_redis_kill(server);
+			test_redis_again(server);
+		}
+		while (!(got = queue_link_step_end(l, &r, &e)))
+			wait_fd(queue_link_fd(l));
+		if (got < 0)
+			r = step_until(l, &s);
+		s.n_acks = r.n_claims;
+		for (size_t k = 0; k < r.n_claims; k++) {
+			acks[k] = (struct queue_ack){.fence = r.claims[k].job.fence, .outcome = ACK_DONE};
+			memcpy(acks[k].id, r.claims[k].job.id, JOB_ID);
+			keyed += str_eq(r.claims[k].job.params, "{\"k\":1}");
+		}
+		ck_assert_int_le(keyed, 1);
+		queue_step_reply_close(&r);
+		check_sound(q);
+		clock_sleep_ms(round < 10 ? 0 : 50);
+	}
+	ck_assert_int_eq(counts(q).parked + counts(q).ready + counts(q).running, 0);
+	submit_new(q, &last);
+	close_both(&q, &l);
+}
+END_TEST
+
 START_TEST(a_server_without_the_library)
 {
 	struct test_redis *server = server_with("no");
@@ -609,7 +669,7 @@ START_TEST(orphans_fail)
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1"), *l2 = flow_link(Q2);
 	struct queue_mail *m = open_mail();
-	char line[300];
+	char line[600];
 
 	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
 		struct queue_submission s = {.priority = 5, .held = true, .waits_for = waits[i]};
@@ -638,8 +698,8 @@ START_TEST(orphans_fail)
 }
 END_TEST
 
-static const TTest *const tests[] = {QUEUE_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, FLOW_TESTS,
-        lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again,
+static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, FLOW_TESTS,
+        lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again, limits_survive_kill_9,
         a_server_without_the_library, another_text_under_our_version, no_memory_left, passwords, nobody_there, lies_are_refused,
         a_usual_job_costs_five_commands, orphans_fail};
 TEST_MAIN("queue_redis", tests)

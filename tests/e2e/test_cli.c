@@ -237,6 +237,55 @@ START_TEST(operators_steer_queues)
 }
 END_TEST
 
+START_TEST(jobs_share_and_lanes_have_weights)
+{
+	struct test_system s;
+	char *out;
+	test_system_start(&s, sim, 1);
+
+	ck_assert_int_eq(BARQUE(&s, &out, "pause", "default"), 0);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--lane", "desk 7", "--concurrency", "a=b=2", "--rate", "r=10/60000/3",
+	                         "--json", "--max-crashes", "2", "--backoff", "5", "--backoff-cap", "50", "--result-ttl", "60000",
+	                         "--unique", "u", "--on-duplicate", "reject"),
+	        0);
+	expect(&out, "\"concurrency\":{\"key\":\"a=b\",\"max\":2}");
+	expect(&out, "\"rate\":{\"key\":\"r\",\"limit\":10,\"window_ms\":60000,\"cost\":3}");
+	expect(&out, "\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--unique", "u", "--on-duplicate", "reject"), 1);
+	expect(&out, "same unique_key");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--concurrency", "k"), 2);
+	expect(&out, "must be KEY=N");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--rate", "k=5"), 2);
+	expect(&out, "must be KEY=LIMIT/MS");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "default", "desk 7", "--weight", "3"), 0);
+	expect(&out, "desk 7: weight 3, 1 ready");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "default"), 0);
+	expect(&out, "desk 7");
+	expect(&out, "noop, priority 5");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "default", "--json"), 0);
+	expect(&out, "\"weight\":3");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "default", "desk 7", "--reset"), 0);
+	expect(&out, "weight 1");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "default", "desk 7", "--weight", "0"), 2);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "default", "--weight", "2"), 2);
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "nowhere"), 1);
+	expect(&out, "there is no queue 'nowhere'");
+	mem_free(&out);
+	test_system_stop(&s);
+}
+END_TEST
+
 /* The history is written a moment after the end. */
 static bool history_has_it(void *user)
 {
@@ -431,6 +480,6 @@ START_TEST(candles_events_and_a_backtest)
 END_TEST
 
 static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, jobs_and_logs_are_followed, operators_steer_queues,
-        what_has_ended_is_found, a_key_is_one_job, bars_never_wrap, output_that_cannot_be_written_is_an_error, cancel_a_running_job,
-        candles_events_and_a_backtest};
+        what_has_ended_is_found, jobs_share_and_lanes_have_weights, a_key_is_one_job, bars_never_wrap,
+        output_that_cannot_be_written_is_an_error, cancel_a_running_job, candles_events_and_a_backtest};
 TEST_MAIN("cli", tests)

@@ -117,6 +117,8 @@ bool fault_answer(struct visit *v)
 		        "Too many requests; current limit is 2400 requests per minute. Please use the websocket for live updates to avoid polling the API.");
 	else if (f[FAULT_banned])
 		refuse(v, 418, "2", "Way too many requests; IP banned. Please use the websocket for live updates to avoid bans.");
+	else if (f[FAULT_banned_long])
+		refuse(v, 418, "10", "Way too many requests; IP banned. Please use the websocket for live updates to avoid bans.");
 	else if (f[FAULT_firewall])
 		page(v, 403, "403 Forbidden");
 	else if (f[FAULT_region])
