@@ -34,6 +34,8 @@ static void add_counts(struct queue_counts *sum, const struct queue_counts *c)
 	sum->waiting += c->waiting;
 	sum->dead += c->dead;
 	sum->done_total += c->done_total;
+	sum->parked += c->parked;
+	sum->bytes += c->bytes;
 	sum->workers = c->workers > sum->workers ? c->workers : sum->workers;
 }
 
