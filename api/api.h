@@ -21,6 +21,7 @@ struct api {
 	int64_t wait_max_ms;
 	int ports[ROLE_COUNT]; /* -1: off; 0, for ROLE_ALL only: picked by the server */
 	struct waiter *waiter;
+	struct doctor *doctor;
 	struct live *live;
 	struct events *events; /* NULL when KAFKA_BROKERS is not set */
 };

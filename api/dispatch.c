@@ -37,7 +37,7 @@ static struct call *call_new(struct http_request *r, void *thread, struct api *a
 	c->problems = str_starts(http_path(r), "/api/jobs") || str_starts(http_path(r), "/api/queues") ||
 	              str_starts(http_path(r), "/api/dead") || str_starts(http_path(r), "/api/history") ||
 	              str_starts(http_path(r), "/api/flows") || str_starts(http_path(r), "/api/schedules") ||
-	              str_starts(http_path(r), "/api/workers");
+	              str_starts(http_path(r), "/api/workers") || str_starts(http_path(r), "/api/doctor");
 	return c;
 }
 

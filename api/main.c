@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/context.h"
+#include "api/doctor.h"
 #include "api/events.h"
 #include "api/live.h"
 #include "api/settings.h"
@@ -83,6 +84,7 @@ static int serve(const struct settings *s, struct api *api, const sigset_t *set)
 	sigwait(set, &got);
 	log_info("stopping on %s", got == SIGTERM ? "SIGTERM" : "SIGINT");
 	waiter_stop(api->waiter);
+	doctor_stop(api->doctor);
 	http_server_close(&server);
 	return 0;
 }
@@ -95,7 +97,7 @@ static int run(const struct settings *s, const sigset_t *set)
 
 	settings_apply(s, &api);
 	api.waiter = waiter_open(&api, &e);
-	if (!api.waiter || !(api.live = live_open(&api, &e)))
+	if (!api.waiter || !(api.live = live_open(&api, &e)) || !(api.doctor = doctor_open(&api, &e)))
 		goto out;
 	if (*api.brokers && !(api.events = events_open(api.brokers, &e)))
 		goto out;
@@ -104,6 +106,7 @@ out:
 	if (*e.text)
 		log_error("%s", e.text);
 	events_close(&api.events);
+	doctor_close(&api.doctor);
 	live_close(&api.live);
 	waiter_close(&api.waiter);
 	return status;

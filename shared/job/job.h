@@ -15,7 +15,7 @@
  *   put off: RUNNING ──► SCHEDULED, when what the job needs is used up or stopped until a known time; neither an error nor a crash.
  *   cancel: SCHEDULED READY RETRYING WAITING ──► CANCELLED at once; RUNNING ──► CANCELLED when its slot has stopped.
  *
- * Rules that always hold (tests/flow proves them, `barque doctor` will read them):
+ * Rules that always hold (tests/flow proves them, `barque doctor` reads them):
  *  1. A job stands in exactly one place: one lane, the schedule, the leases, the waiting set, or an end state.
  *  2. Only who holds the lease, with the fence it was given, can end the job. Fences only grow.
  *  3. attempt counts claims that ran to an error; crashes counts claims whose slot or dispatcher died. They never mix.

@@ -6,6 +6,7 @@
 #ifndef QUEUE_DRIVER_H
 #define QUEUE_DRIVER_H
 
+#include "queue/doctor.h"
 #include "queue/flow.h"
 #include "queue/history.h"
 #include "queue/queue.h"
@@ -96,6 +97,8 @@ struct queue_driver {
 	bool (*backlog)(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e);
 	bool (*changes)(struct queue *q, const char *queue, const char *after, struct queue_changes *out, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
+	bool (*look)(struct queue *q, const char *queue, struct queue_look *l, struct err *e);
+	int (*mend)(struct queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e);
 
 	/* Fill in job and known of nodes whose id is given. */
 	bool (*flow_look)(struct queue *q, struct queue_flow_node *nodes, size_t n, struct err *e);

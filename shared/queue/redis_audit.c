@@ -1,6 +1,7 @@
 /* redis_audit.c -- does everything in Redis stand where its state says? Rule 1 of job.h, read from outside of the functions.
  *
- * It gathers what the records say and where ids lie, sorts both by id, and walks through them side by side.
+ * It gathers what the records say and where ids lie, sorts both by id, and walks through them side by side. A scan may give a key twice:
+ * each counts once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
 	char tail[QUEUE_TAIL + 1];
-	char what;       /* '!' record; 'D' what it waits for; else the place: d schedule, r lane, l lease, h held, q parked; L its log */
+	char what; /* '!' record; 'D' what it waits for; 'L' its log; x f k listed as ended; else the place: d schedule, r lane, l lease, h held */
 	char state;      /* of a record: its digit */
 	char lane;       /* mark (20_lanes.lua) of the lane that holds it; of a record: where it is meant to be */
 	bool ends;       /* of a record or a log: it has a time to live */
@@ -22,14 +23,22 @@ struct trace {
 	bool waits;      /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
 	bool parked;     /* of a record */
 	uint64_t at[2];  /* of a record: places where it may be parked; of such a place: its own in at[0] */
+	uint32_t place;  /* which of audit.places it was found in */
+	int64_t rev;     /* of a record */
 	char ghosts[24]; /* of a record: marks of the lanes where its id is left */
 	char route[JOB_ROUTE];
 };
 
-/* How many jobs are ready on a route. */
+/* How many jobs are ready on a route: as was counted, and as T:n says. */
 struct route_count {
 	char route[JOB_ROUTE];
-	int64_t ready;
+	int64_t ready, said;
+};
+
+/* Texts, one after the other. */
+struct texts {
+	char **at;
+	size_t n, cap;
 };
 
 struct audit {
@@ -38,15 +47,88 @@ struct audit {
 	int shard;
 	size_t tag_len;
 	int slot;
+	int64_t by_state[9];
 	bool unwritten_wrong; /* what waits for the history is not as much as is counted */
 	struct trace *traces;
 	size_t n, cap;
-	int64_t lanes, rings, schedules;
 	struct audit_limits limits;
+	struct texts places, schedules;
+	struct texts records, keys; /* a batch of those that are still to be asked for */
+	uint64_t *seen;             /* hashes of keys that were read, a table of 2^n */
+	size_t n_seen, seen_cap;
 	struct route_count *routes;
 	size_t n_routes, routes_cap;
-	struct queue_audit *out;
+	struct queue_look *look;
 };
+
+static void texts_add(struct texts *t, const char *text)
+{
+	if (t->n == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 64;
+
+		t->at = mem_grow(t->at, t->cap, cap, sizeof(*t->at));
+		t->cap = cap;
+	}
+	t->at[t->n++] = mem_strdup(text);
+}
+
+static void texts_clear(struct texts *t)
+{
+	while (t->n > 0)
+		mem_free(&t->at[--t->n]);
+}
+
+static void texts_close(struct texts *t)
+{
+	texts_clear(t);
+	mem_free(&t->at);
+}
+
+static uint64_t hash_of(const char *text)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	return h ? h : 1;
+}
+
+static void seen_put(uint64_t *table, size_t cap, uint64_t h)
+{
+	size_t i = h & (cap - 1);
+
+	while (table[i])
+		i = (i + 1) & (cap - 1);
+	table[i] = h;
+}
+
+static void seen_grow(struct audit *a)
+{
+	size_t cap = a->seen_cap ? a->seen_cap * 2 : 1024;
+	uint64_t *table = mem_array(cap, sizeof(*table));
+
+	for (size_t i = 0; i < a->seen_cap; i++)
+		if (a->seen[i])
+			seen_put(table, cap, a->seen[i]);
+	mem_free(&a->seen);
+	a->seen = table;
+	a->seen_cap = cap;
+}
+
+/* Was this key read before? From now on it was. */
+static bool seen_before(struct audit *a, const char *key)
+{
+	uint64_t h = hash_of(key);
+
+	if (a->n_seen * 2 >= a->seen_cap)
+		seen_grow(a);
+	for (size_t i = h & (a->seen_cap - 1); a->seen[i]; i = (i + 1) & (a->seen_cap - 1))
+		if (a->seen[i] == h)
+			return true;
+	seen_put(a->seen, a->seen_cap, h);
+	a->n_seen++;
+	return false;
+}
 
 static struct trace *add_trace(struct audit *a, const char *tail, size_t len, char what)
 {
@@ -151,9 +233,10 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 	bool quarantined = memchr(s, 'Q', flags) != NULL;
 
 	t->state = s[0];
-	t->parked = memchr(s, 'q', flags) != NULL;
+	t->rev = s[flags] ? strtoll(s + flags + 1, NULL, 10) : 0;
 	t->lane = lane_mark(lane ? lane : "5", quarantined);
 	t->ends = ends;
+	t->parked = memchr(s, 'q', flags) != NULL;
 	t->log = memchr(s, 'L', flags) != NULL;
 	t->waits = memchr(s, 'D', flags) != NULL;
 	snprintf(t->route, sizeof(t->route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
@@ -162,45 +245,91 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 		t->state = '?';
 }
 
-static bool gather_record(struct audit *a, const char *key, const char *tail, struct err *e)
+static void add_record(struct audit *a, const struct redis_reply *fields, const char *tail)
 {
-	struct redis_reply *fields = NULL, *ttl = NULL, *bytes = NULL;
+	const char *s = redis_reply_text(redis_reply_at(fields, 0), NULL);
+	int64_t left = -2, bytes = 0;
 	struct trace *t;
-	int64_t left = -2, len = 0;
-	bool ok = command(a, (const char *const[]){"HMGET", key, "s", "y", "o", "k", "l", "r", NULL}, &fields, e) &&
-	          command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e) &&
-	          command(a, (const char *const[]){"HSTRLEN", key, "p", NULL}, &bytes, e);
 
-	t = ok && redis_reply_text(redis_reply_at(fields, 0), NULL) ? add_trace(a, tail, strlen(tail), '!') : NULL;
-	if (t && redis_reply_int(ttl, &left) && redis_reply_int(bytes, &len)) {
-		read_record(t, fields, left >= 0);
-		audit_limits_record(&a->limits, redis_reply_text(redis_reply_at(fields, 0), NULL),
-		        redis_reply_text(redis_reply_at(fields, 4), NULL), redis_reply_text(redis_reply_at(fields, 5), NULL), len, t->at);
-	}
-	redis_reply_close(&fields);
-	redis_reply_close(&ttl);
-	redis_reply_close(&bytes);
-	return ok; /* a record that vanished between the two looks is none */
+	/* A record that vanished since its key was found is none; one that a scan gave twice is judged as it was first. */
+	if (!s || !redis_reply_int(redis_reply_at(fields, 4), &left) || !redis_reply_int(redis_reply_at(fields, 7), &bytes) ||
+	        seen_before(a, tail))
+		return;
+	t = add_trace(a, tail, strlen(tail), '!');
+	if (!t)
+		return;
+	read_record(t, fields, left >= 0);
+	audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(fields, 5), NULL),
+	        redis_reply_text(redis_reply_at(fields, 6), NULL), bytes, t->at);
 }
 
-/* route: of a lane; NULL for other places. */
-static bool gather_ids(struct audit *a, const char *read, const char *key, char what, char lane, const char *route, struct err *e)
+/* Ask for the records that were gathered. */
+static bool flush_records(struct audit *a, struct err *e)
 {
+	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	bool ok = command(a, (const char *const[]){read, key, "0", "-1", NULL}, &r, e);
+	bool ok;
 
-	for (size_t i = 0; ok && i < redis_reply_count(r); i++) {
+	if (!a->records.n)
+		return true;
+	redis_fcall(&cmd, &a->q->head.options, "look_records", a->queue, a->shard);
+	for (size_t i = 0; i < a->records.n; i++)
+		redis_cmd_adds(&cmd, a->records.at[i]);
+	ok = redis_call(a->q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok && redis_reply_count(r) != a->records.n)
+		ok = redis_bad_reply(e, "look_records");
+	for (size_t i = 0; ok && i < a->records.n; i++)
+		add_record(a, redis_reply_at(r, i), a->records.at[i]);
+	redis_reply_close(&r);
+	texts_clear(&a->records);
+	return ok;
+}
+
+static bool gather_record(struct audit *a, const char *tail, struct err *e)
+{
+	texts_add(&a->records, tail);
+	return a->records.n < QUEUE_BATCH_MAX || flush_records(a, e);
+}
+
+static bool flush_keys(struct audit *a, struct err *e)
+{
+	bool ok = !a->keys.n || redis_look_keys(a->q, a->queue, a->shard, a->keys.at, a->keys.n, a->look, e);
+
+	texts_clear(&a->keys);
+	return ok;
+}
+
+/* name: "u:<key>" or "i:<key>" */
+static bool gather_held(struct audit *a, const char *name, struct err *e)
+{
+	if (!a->look->deep)
+		return true;
+	texts_add(&a->keys, name);
+	return a->keys.n < QUEUE_BATCH_MAX || flush_keys(a, e);
+}
+
+/* ids: an answer with all of a place, whose key is `name` after T: */
+static bool add_ids(struct audit *a, const struct redis_reply *ids, const char *name, char what, struct err *e)
+{
+	texts_add(&a->places, name);
+	for (size_t i = 0; i < redis_reply_count(ids); i++) {
 		size_t len = 0;
-		const char *tail = redis_reply_text(redis_reply_at(r, i), &len);
-
+		const char *tail = redis_reply_text(redis_reply_at(ids, i), &len);
 		struct trace *t = tail ? add_trace(a, tail, len, what) : NULL;
 
-		if (t)
-			t->lane = lane;
-		if (t && route)
-			snprintf(t->route, sizeof(t->route), "%s", route);
-		ok = t || redis_bad_reply(e, read);
+		if (!t)
+			return redis_bad_reply(e, name);
+		t->place = (uint32_t)(a->places.n - 1);
 	}
+	return true;
+}
+
+static bool gather_ids(struct audit *a, const char *key, char what, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = command(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL}, &r, e) && add_ids(a, r, key + a->tag_len + 1, what, e);
+
 	redis_reply_close(&r);
 	return ok;
 }
@@ -218,27 +347,40 @@ static bool gather_log(struct audit *a, const char *key, const char *tail, struc
 	return ok;
 }
 
-/* name: "<route>:<lane>" */
-static bool gather_lane(struct audit *a, const char *key, const char *name, struct err *e)
+static bool lane_known(struct audit *a, const char *name, const struct redis_reply *r)
 {
-	char route[JOB_ROUTE];
-	size_t len = strcspn(name, ":");
-	bool quarantined = false;
+	struct queue_finding f = {.fault = FAULT_LANE, .shard = a->shard};
+	int64_t known = 0;
 
-	a->lanes++;
-	if (!str_copy_n(route, sizeof(route), name, len) || !job_route_parse(route, len, NULL, NULL, &quarantined) || !name[len])
-		return redis_bad_reply(e, "SCAN");
-	return gather_ids(a, "LRANGE", key, 'r', lane_mark(name + len + 1, quarantined), route, e);
+	if (!redis_reply_int(redis_reply_at(r, 0), &known) || !redis_reply_is_array(redis_reply_at(r, 1)))
+		return false;
+	snprintf(f.key, sizeof(f.key), "%s", name);
+	if (!known && redis_reply_count(redis_reply_at(r, 1)))
+		queue_look_add(a->look, &f, "lane %.200s holds jobs but stands in no ring, so that its turn never comes", name);
+	return true;
 }
 
-static bool gather_ring(struct audit *a, const char *key, struct err *e)
+/* name: "<route>:<lane>". Its ids and whether it has its turn are of one moment. */
+static bool gather_lane(struct audit *a, const char *name, struct err *e)
 {
+	char route[JOB_ROUTE];
+	size_t len = strcspn(name, ":"), before = a->n;
+	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	int64_t n = 0;
-	bool ok = command(a, (const char *const[]){"ZCARD", key, NULL}, &r, e) && redis_reply_int(r, &n);
+	bool quarantined = false, ok;
 
-	a->rings += n;
+	if (!str_copy_n(route, sizeof(route), name, len) || !job_route_parse(route, len, NULL, NULL, &quarantined) || !name[len])
+		return redis_bad_reply(e, "SCAN");
+	redis_fcall(&cmd, &a->q->head.options, "look_lane", a->queue, a->shard);
+	redis_cmd_adds(&cmd, name);
+	ok = redis_call(a->q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	ok = ok && (lane_known(a, name, r) || redis_bad_reply(e, "look_lane")) && add_ids(a, redis_reply_at(r, 1), name - 2, 'r', e);
 	redis_reply_close(&r);
+	for (size_t i = before; ok && i < a->n; i++) {
+		a->traces[i].lane = lane_mark(name + len + 1, quarantined);
+		memcpy(a->traces[i].route, route, sizeof(route));
+	}
 	return ok;
 }
 
@@ -246,7 +388,7 @@ static bool gather_ring(struct audit *a, const char *key, struct err *e)
 static bool gather_parked(struct audit *a, const char *key, const char *place, struct err *e)
 {
 	size_t before = a->n;
-	bool ok = gather_ids(a, "ZRANGE", key, 'q', 0, NULL, e);
+	bool ok = gather_ids(a, key, 'q', e);
 
 	for (size_t i = before; i < a->n; i++)
 		a->traces[i].at[0] = audit_place_hash(place);
@@ -267,6 +409,11 @@ static bool gather_limits(struct audit *a, const char *key, const char *name, st
 		ok = redis_reply_int(r, &a->limits.weights) || redis_bad_reply(e, "HLEN");
 	redis_reply_close(&r);
 	return ok;
+}
+
+static bool gather_leases(struct audit *a, const char *key, const char *worker, struct err *e)
+{
+	return gather_ids(a, key, 'l', e) && (!a->look->deep || redis_look_worker(a->q, a->queue, a->shard, worker, a->look, e));
 }
 
 /* What a job waits for: are there as many as it counts? */
@@ -296,27 +443,39 @@ static bool gather_key(struct audit *a, const char *key, struct err *e)
 {
 	const char *name = key + a->tag_len;
 
+	if (str_starts(name, ":j:"))
+		return gather_record(a, name + 3, e);
+	if (str_starts(name, ":u:") || str_starts(name, ":i:"))
+		return gather_held(a, name + 1, e);
+	if (seen_before(a, name))
+		return true;
 	if (str_eq(name, ":n"))
 		return gather_unwritten(a, key, e);
-	if (str_starts(name, ":j:"))
-		return gather_record(a, key, name + 3, e);
 	if (str_starts(name, ":L:"))
 		return gather_log(a, key, name + 3, e);
 	if (str_starts(name, ":D:"))
 		return gather_deps(a, key, name + 3, e);
 	if (str_starts(name, ":r:"))
-		return gather_lane(a, key, name + 3, e);
-	if (str_starts(name, ":g:"))
-		return gather_ring(a, key, e);
+		return gather_lane(a, name + 3, e);
 	if (str_starts(name, ":cj:"))
-		a->schedules++;
+		texts_add(&a->schedules, name + 4);
 	if (str_starts(name, ":l:"))
-		return gather_ids(a, "ZRANGE", key, 'l', 0, NULL, e);
+		return gather_leases(a, key, name + 3, e);
 	if (str_starts(name, ":q:"))
 		return gather_parked(a, key, name + 3, e);
 	if (str_eq(name, ":d") || str_eq(name, ":h"))
-		return gather_ids(a, "ZRANGE", key, name[1], 0, NULL, e);
+		return gather_ids(a, key, name[1], e);
+	if (a->look->deep && (str_eq(name, ":x") || str_eq(name, ":f") || str_eq(name, ":k")))
+		return gather_ids(a, key, name[1], e);
 	return gather_limits(a, key, name, e);
+}
+
+static bool within_bounds(const struct audit *a, struct err *e)
+{
+	if (!queue_look_goes_on(a->look, a->queue, e))
+		return false;
+	return a->n <= QUEUE_LOOK_MAX ||
+	       err_set(e, ERR_FULL, "queue %s holds more than is looked at: %d places and records", a->queue, QUEUE_LOOK_MAX);
 }
 
 static bool gather(struct audit *a, struct err *e)
@@ -336,13 +495,13 @@ static bool gather(struct audit *a, struct err *e)
 		ok = command(a, (const char *const[]){"SCAN", cursor, "MATCH", pattern.data, "COUNT", "1000", NULL}, &r, e);
 		keys = redis_reply_at(r, 1);
 		for (size_t i = 0; ok && i < redis_reply_count(keys); i++)
-			ok = gather_key(a, redis_reply_text(redis_reply_at(keys, i), NULL), e);
+			ok = within_bounds(a, e) && gather_key(a, redis_reply_text(redis_reply_at(keys, i), NULL), e);
 		if (ok && !str_copy(cursor, sizeof(cursor), redis_reply_text(redis_reply_at(r, 0), NULL)))
 			ok = redis_bad_reply(e, "SCAN");
 		redis_reply_close(&r);
 	} while (ok && !str_eq(cursor, "0"));
 	buf_close(&pattern);
-	return ok;
+	return ok && flush_records(a, e) && flush_keys(a, e);
 }
 
 /* ---- judging ----------------------------------------------------------------------------------------------------------- */
@@ -370,14 +529,27 @@ static char place_of(enum job_state s)
 	return places[s];
 }
 
-static bool problem(struct audit *a, const char *tail, const char *what)
+/* at: where it was found, or NULL. */
+static void problem(struct audit *a, enum queue_fault fault, const struct trace *t, const struct trace *at, const char *what)
 {
-	snprintf(a->out->problem, sizeof(a->out->problem), "%s-%d%s: %s", a->queue, a->shard, tail, what);
-	return false;
+	struct queue_finding f = {.fault = fault, .shard = a->shard, .rev = t->what == '!' ? t->rev : 0};
+
+	if (!queue_full_id(f.key, a->queue, a->shard, t->tail, QUEUE_TAIL))
+		snprintf(f.key, sizeof(f.key), "%s-%d%s", a->queue, a->shard, t->tail);
+	if (at && (at->what == 'D' || at->what == 'L'))
+		snprintf(f.at, sizeof(f.at), "%c:%s", at->what, at->tail);
+	else if (at && at->what != '!')
+		snprintf(f.at, sizeof(f.at), "%s", a->places.at[at->place]);
+	queue_look_add(a->look, &f, "%s-%d%s: %s", a->queue, a->shard, t->tail, what);
 }
 
-/* Add to the ready jobs of a route; returns how many these are now. */
-static int64_t count_route(struct audit *a, const char *route, int64_t by)
+/* A sentence about the whole queue. */
+static void problem_of_queue(struct audit *a, enum queue_fault fault, const char *what)
+{
+	queue_look_add(a->look, &(struct queue_finding){.fault = fault, .shard = a->shard}, "%s-%d: %s", a->queue, a->shard, what);
+}
+
+static struct route_count *route_of(struct audit *a, const char *route)
 {
 	size_t i = 0;
 
@@ -394,14 +566,61 @@ static int64_t count_route(struct audit *a, const char *route, int64_t by)
 		snprintf(a->routes[i].route, sizeof(a->routes[i].route), "%s", route);
 		a->n_routes++;
 	}
-	a->routes[i].ready += by;
-	return a->routes[i].ready;
+	return &a->routes[i];
 }
 
 /* Does the record say that its id lies in this lane? */
 static bool is_ghost(const struct trace *record, const struct trace *t)
 {
 	return t->what == 'r' && t->lane && strchr(record->ghosts, t->lane);
+}
+
+/* Rules of 78_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. NULL: they hold. */
+static const char *judge_waiting(const struct trace *t, size_t n, enum job_state s)
+{
+	bool has = n > 1 && t[1].what == 'D';
+
+	if (has && t[1].state)
+		return "does not wait for as many jobs as it counts";
+	if (has && !t[0].waits)
+		return "does not say that it waits for others, but does";
+	if (!has && t[0].waits && s != JOB_SUCCEEDED)
+		return "says that it waits for others, but nothing says for which";
+	if (has && s == JOB_WAITING && !t[1].waits)
+		return "waits for jobs that have all ended";
+	return NULL;
+}
+
+static bool is_listing(const struct trace *t)
+{
+	return t->what == 'x' || t->what == 'f' || t->what == 'k';
+}
+
+static char listing_of(enum job_state s)
+{
+	return s == JOB_DEAD ? 'x' : s == JOB_FAILED ? 'f' : s == JOB_CANCELLED ? 'k' : '\0';
+}
+
+/* Takes out where it is listed as ended; returns how many traces are left. Of a record that vanished it may be listed for a while. */
+static size_t judge_listings(struct audit *a, struct trace *t, size_t n)
+{
+	bool is_job = t[0].what == '!' && t[0].state >= '0' && t[0].state <= '0' + JOB_DEAD;
+	char wanted = is_job ? listing_of((enum job_state)(t[0].state - '0')) : '\0';
+	size_t kept = 0;
+	bool listed = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_listing(&t[i])) {
+			t[kept++] = t[i];
+			continue;
+		}
+		listed = listed || t[i].what == wanted;
+		if (is_job && t[i].what != wanted)
+			problem(a, FAULT_LISTING, t, &t[i], "is listed among jobs that ended otherwise");
+	}
+	if (a->look->deep && wanted && !listed)
+		problem(a, FAULT_LISTING, t, NULL, "has ended but is not listed among those that ended like it");
+	return kept;
 }
 
 /* Does it stand where its state says? */
@@ -412,68 +631,80 @@ static bool is_in_place(const struct trace *record, const struct trace *t, char 
 	return t->what == place && (place != 'r' || (t->lane == record->lane && str_eq(t->route, record->route)));
 }
 
-/* Rules of 78_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. */
-static bool judge_waiting(struct audit *a, const struct trace *t, size_t n, enum job_state s)
+/* Where it stands: t[first] and those after it. */
+static void judge_places(struct audit *a, const struct trace *t, size_t first, size_t n, char place)
 {
-	bool has = n > 1 && t[1].what == 'D';
+	size_t ghosts = 0, real = 0;
 
-	if (has && t[1].state)
-		return problem(a, t[0].tail, "does not wait for as many jobs as it counts");
-	if (has && !t[0].waits)
-		return problem(a, t[0].tail, "does not say that it waits for others, but does");
-	if (!has && t[0].waits && s != JOB_SUCCEEDED)
-		return problem(a, t[0].tail, "says that it waits for others, but nothing says for which");
-	if (has && s == JOB_WAITING && !t[1].waits)
-		return problem(a, t[0].tail, "waits for jobs that have all ended");
-	return true;
-}
-
-/* t[0] is what is known first of an id, t[n - 1] what is known last. */
-static bool judge(struct audit *a, const struct trace *t, size_t n)
-{
-	size_t ghosts = 0, real = 0, rest;
-	enum job_state s;
-	char place;
-
-	if (t[0].what == 'L') /* both vanish in the same moment, but are not looked at in one */
-		return t[0].ends || problem(a, t[0].tail, "has a log that will stay, but no record");
-	if (t[0].what != '!') /* the record's retention ended while its id still lay in a lane: it is passed over there */
-		return t[0].what == 'r' || problem(a, t[0].tail, "is held somewhere but has no record");
-	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD)
-		return problem(a, t[0].tail, "has no state");
-	s = (enum job_state)(t[0].state - '0');
-	place = place_of(s);
-	a->out->jobs++;
-	a->out->by_state[s]++;
-	if (s == JOB_READY && !t[0].parked)
-		count_route(a, t[0].route, 1);
-	if (t[0].ends != job_state_is_end(s))
-		return problem(a, t[0].tail, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
-	if (!judge_waiting(a, t, n, s))
-		return false;
-	rest = n > 1 && t[1].what == 'D' ? 2 : 1;
-	if (rest < n && t[rest].what == 'L') {
-		if (!t[0].log || t[rest].ends != t[0].ends)
-			return problem(a, t[0].tail, t[0].log ? "will not vanish together with its log" : "knows nothing of its log");
-		rest++;
-	}
-	for (size_t i = rest; i < n; i++) {
+	for (size_t i = first; i < n; i++) {
 		bool ghost = is_ghost(t, &t[i]);
 
 		ghosts += ghost;
 		real += !ghost;
-		if (!ghost && !is_in_place(t, &t[i], place))
-			return problem(
-			        a, t[0].tail, place ? "stands in another place than its state says" : "has ended but stands somewhere");
+		if (!ghost && !is_in_place(t, &t[i], place)) {
+			problem(a, FAULT_PLACE, t, &t[i],
+			        place ? "stands in another place than its state says" : "has ended but stands somewhere");
+			return;
+		}
 	}
 	if (ghosts != strlen(t[0].ghosts))
-		return problem(a, t[0].tail, "has not the ghosts that it says");
-	if (real != (place ? 1u : 0u))
-		return problem(a, t[0].tail, real ? "stands in several places" : "stands nowhere");
-	return true;
+		problem(a, FAULT_PLACE, t, NULL, "has not the ghosts that it says");
+	else if (place && !real)
+		problem(a, FAULT_PLACE, t, NULL, "stands nowhere");
+	for (size_t i = first; real > 1 && i < n; i++) /* nothing here says which of them is wrong */
+		problem(a, FAULT_PLACE, t, &t[i], "stands in several places");
 }
 
-static bool judge_all(struct audit *a)
+/* What no record knows. Its retention may have ended while its id still lay in a lane, where it is passed over; a log vanishes in the
+ * same moment, but is not looked at in the same. */
+static void judge_orphan(struct audit *a, const struct trace *t)
+{
+	if (t->what == 'L' && !t->ends)
+		problem(a, FAULT_ORPHAN, t, t, "has a log that will stay, but no record");
+	else if (t->what != 'L' && t->what != 'r')
+		problem(a, FAULT_ORPHAN, t, t, "is held somewhere but has no record");
+}
+
+/* t[0] is what is known first of an id, t[n - 1] what is known last. */
+static void judge(struct audit *a, struct trace *t, size_t n)
+{
+	bool has_record = t[0].what == '!';
+	const char *waiting;
+	size_t rest;
+	enum job_state s;
+
+	n = judge_listings(a, t, n);
+	if (n == 0)
+		return;
+	if (!has_record) {
+		judge_orphan(a, t);
+		return;
+	}
+	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD) {
+		problem(a, FAULT_RECORD, t, NULL, "has no state");
+		return;
+	}
+	s = (enum job_state)(t[0].state - '0');
+	a->look->jobs++;
+	a->by_state[s]++;
+	if (s == JOB_READY && !t[0].parked)
+		route_of(a, t[0].route)->ready++;
+	if (t[0].ends != job_state_is_end(s))
+		problem(a, FAULT_LIFETIME, t, NULL, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
+	waiting = judge_waiting(t, n, s);
+	if (waiting)
+		problem(a, FAULT_FLOW, t, NULL, waiting);
+	rest = n > 1 && t[1].what == 'D' ? 2 : 1;
+	if (rest < n && t[rest].what == 'L') {
+		if (!t[0].log || t[rest].ends != t[0].ends)
+			problem(a, t[0].log ? FAULT_LIFETIME : FAULT_ORPHAN, t, &t[rest],
+			        t[0].log ? "will not vanish together with its log" : "knows nothing of its log");
+		rest++;
+	}
+	judge_places(a, t, rest, n, place_of(s));
+}
+
+static void judge_all(struct audit *a)
 {
 	size_t run;
 
@@ -482,121 +713,174 @@ static bool judge_all(struct audit *a)
 	for (size_t i = 0; i < a->n; i += run) {
 		for (run = 1; i + run < a->n && strcmp(a->traces[i].tail, a->traces[i + run].tail) == 0;)
 			run++;
-		if (!judge(a, a->traces + i, run))
-			return false;
+		judge(a, a->traces + i, run);
 	}
-	if (a->lanes > a->rings) /* a lane that was emptied may stay in its ring for a while */
-		return problem(a, "", "a lane that holds something stands in no ring");
 	if (a->unwritten_wrong)
-		return problem(a, "", "the ends that wait for the history are not as many as is counted");
-	return true;
+		problem_of_queue(a, FAULT_HISTORY, "the ends that wait for the history are not as many as is counted");
 }
 
-enum counter { COUNTER_READY, COUNTER_RUNNING, COUNTER_PARKED, COUNTER_BYTES, COUNTER_WEIGHTS, COUNTER_LOAD, COUNTERS };
+/* ---- counters ---------------------------------------------------------------------------------------------------------- */
 
-static bool read_counters(struct audit *a, int64_t out[COUNTERS], struct err *e)
+static bool read_counters(struct audit *a, struct redis_reply **out, struct err *e)
 {
-	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	struct redis_reply *load = NULL;
 	bool ok;
 
 	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":n");
-	ok = command(a, (const char *const[]){"HMGET", key.data, "r", "run", "q", "by", "nw", NULL}, &r, e);
-	for (size_t i = 0; ok && i < COUNTER_LOAD; i++) {
-		out[i] = 0;
-		if (redis_reply_text(redis_reply_at(r, i), NULL) && !redis_reply_int(redis_reply_at(r, i), &out[i]))
-			ok = redis_bad_reply(e, "HMGET");
-	}
-	buf_clear(&key);
-	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":load");
-	ok = ok && command(a, (const char *const[]){"GET", key.data, NULL}, &load, e);
+	ok = command(a, (const char *const[]){"HGETALL", key.data, NULL}, out, e);
 	buf_close(&key);
-	out[COUNTER_LOAD] = -1;
-	if (ok && redis_reply_text(load, NULL) && !redis_reply_int(load, &out[COUNTER_LOAD]))
-		ok = redis_bad_reply(e, "GET");
-	redis_reply_close(&load);
+	return ok;
+}
+
+/* Does this counter stand still while no job moves? */
+static bool is_still(const char *name)
+{
+	return str_eq(name, "r") || str_eq(name, "run") || str_eq(name, "done") || str_eq(name, "f") || str_eq(name, "q") ||
+	       str_eq(name, "by") || str_eq(name, "nw") || str_starts(name, "r:");
+}
+
+/* The sum of hashes of the counters that stand still: equal at the beginning and at the end of a look when no job moved meanwhile. */
+static uint64_t stillness(const struct redis_reply *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL), *value = redis_reply_text(redis_reply_at(r, i + 1), NULL);
+
+		if (name && value && is_still(name))
+			sum += hash_of(name) * hash_of(value);
+	}
+	return sum;
+}
+
+static void judge_counter(struct audit *a, const char *name, int64_t said, int64_t counted, const char *of)
+{
+	struct queue_finding f = {.fault = FAULT_COUNTER, .shard = a->shard, .said = said, .counted = counted};
+
+	snprintf(f.key, sizeof(f.key), "%s", name);
+	if (said != counted)
+		queue_look_add(a->look, &f, "%s-%d: counter %.60s says %lld %s, %lld were counted", a->queue, a->shard, name,
+		        (long long)said, of, (long long)counted);
+}
+
+/* What is ready and running together stands beside the counters, for who looks at many queues. */
+static bool judge_load(struct audit *a, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	struct buf key = {0};
+	int64_t load = 0;
+	bool ok;
+
+	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":load");
+	ok = command(a, (const char *const[]){"GET", key.data, NULL}, &r, e);
+	buf_close(&key);
+	if (ok && redis_reply_text(r, NULL)) {
+		ok = redis_reply_int(r, &load) || redis_bad_reply(e, "GET");
+		judge_counter(
+		        a, "load", load, a->by_state[JOB_READY] - a->limits.parked + a->by_state[JOB_RUNNING], "ready and running jobs");
+	}
 	redis_reply_close(&r);
 	return ok;
 }
 
-static bool judge_counters(struct audit *a, bool *sound, struct err *e)
+/* What limits count beside T:n. */
+static void judge_limits(struct audit *a)
 {
-	int64_t n[COUNTERS];
-	const char *wrong;
+	const char *wrong = audit_limits_judge(&a->limits, (const int64_t[]){a->limits.parked, a->limits.bytes, a->limits.weights});
 
-	if (!read_counters(a, n, e))
-		return false;
-	wrong = audit_limits_judge(&a->limits, n + COUNTER_PARKED);
-	if (!wrong && (n[COUNTER_READY] + n[COUNTER_PARKED] != a->out->by_state[JOB_READY] ||
-	                      n[COUNTER_RUNNING] != a->out->by_state[JOB_RUNNING]))
-		wrong = "the counters of ready and running jobs are wrong";
-	if (!wrong && n[COUNTER_LOAD] >= 0 && n[COUNTER_LOAD] != n[COUNTER_READY] + n[COUNTER_RUNNING])
-		wrong = "the load is not what is ready and what runs";
-	*sound = !wrong || problem(a, "", wrong);
-	return true;
+	if (wrong)
+		problem_of_queue(a, FAULT_LIMIT, wrong);
 }
 
-/* T:n says of each route how many jobs are ready there: what it says is taken off what was counted, and nothing may be left. */
-static bool judge_routes(struct audit *a, bool *sound, struct err *e)
+static bool judge_counters(struct audit *a, const struct redis_reply *r, struct err *e)
 {
-	struct redis_reply *r = NULL;
-	struct buf key = {0};
-	bool ok;
+	struct {
+		const char *name, *of;
+		int64_t counted, said;
+	} counters[] = {{"r", "ready jobs", a->by_state[JOB_READY] - a->limits.parked, 0},
+	        {"run", "running jobs", a->by_state[JOB_RUNNING], 0}, {"q", "parked jobs", a->limits.parked, 0},
+	        {"by", "bytes of parameters that wait", a->limits.bytes, 0}, {"nw", "weights of lanes", a->limits.weights, 0}};
+	bool ok = true;
 
-	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":n");
-	ok = command(a, (const char *const[]){"HGETALL", key.data, NULL}, &r, e);
-	buf_close(&key);
 	for (size_t i = 0; ok && i + 1 < redis_reply_count(r); i += 2) {
 		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
-		int64_t ready = 0;
+		const struct redis_reply *value = redis_reply_at(r, i + 1);
 
-		if (!name || !str_starts(name, "r:"))
-			continue;
-		ok = redis_reply_int(redis_reply_at(r, i + 1), &ready) || redis_bad_reply(e, "HGETALL");
-		count_route(a, name + 2, -ready);
+		for (size_t k = 0; ok && k < ARRAY_LEN(counters); k++)
+			if (str_eq(name, counters[k].name))
+				ok = redis_reply_int(value, &counters[k].said);
+		if (ok && name && str_starts(name, "r:"))
+			ok = redis_reply_int(value, &route_of(a, name + 2)->said);
 	}
-	redis_reply_close(&r);
-	for (size_t i = 0; ok && *sound && i < a->n_routes; i++)
-		*sound = a->routes[i].ready == 0 || problem(a, "", "the counter of ready jobs of a route is wrong");
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
+		judge_counter(a, counters[i].name, counters[i].said, counters[i].counted, counters[i].of);
+	judge_limits(a);
+	for (size_t i = 0; i < a->n_routes; i++) {
+		char name[JOB_ROUTE + 2];
+
+		snprintf(name, sizeof(name), "r:%s", a->routes[i].route);
+		judge_counter(a, name, a->routes[i].said, a->routes[i].ready, "ready jobs");
+	}
+	return ok ? judge_load(a, e) : redis_bad_reply(e, "HGETALL");
+}
+
+static bool look_at_all(struct audit *a, struct err *e)
+{
+	struct redis_reply *before = NULL, *after = NULL;
+	bool ok = read_counters(a, &before, e) && gather(a, e), moved;
+
+	if (ok)
+		judge_all(a);
+	ok = ok && read_counters(a, &after, e);
+	if (ok) {
+		moved = stillness(before) != stillness(after);
+		a->look->moved = a->look->moved || moved;
+		if (!moved || !a->look->deep)
+			ok = judge_counters(a, after, e);
+	}
+	redis_reply_close(&before);
+	redis_reply_close(&after);
+	return ok && (a->shard > 0 || redis_audit_schedules(a->q, a->queue, a->schedules.at, a->schedules.n, a->look, e));
+}
+
+static bool look_at_shard(struct redis_queue *q, const char *queue, int shard, struct queue_look *l, struct err *e)
+{
+	struct audit a = {.q = q, .queue = queue, .shard = shard, .slot = -1, .look = l};
+	bool ok = look_at_all(&a, e);
+
+	for (size_t i = 0; i < ARRAY_LEN(a.by_state); i++)
+		l->by_state[i] += a.by_state[i];
+	mem_free(&a.traces);
+	mem_free(&a.routes);
+	mem_free(&a.seen);
+	audit_limits_close(&a.limits);
+	texts_close(&a.places);
+	texts_close(&a.schedules);
+	texts_close(&a.records);
+	texts_close(&a.keys);
 	return ok;
 }
 
-/* 1 sound, 0 not, -1; what it found is added to the sums. */
-static int audit_shard(struct redis_queue *q, const char *queue, int shard, struct queue_audit *sum, struct err *e)
+bool redis_look(struct queue *base, const char *queue, struct queue_look *l, struct err *e)
 {
-	struct queue_audit found = {0};
-	struct audit a = {.q = q, .queue = queue, .shard = shard, .out = &found};
-	bool sound = false;
-	bool ok = gather(&a, e);
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_shards shards;
+	bool ok = redis_shards(q, queue, &shards, e);
 
-	if (ok)
-		sound = judge_all(&a);
-	if (ok && sound)
-		ok = judge_counters(&a, &sound, e);
-	if (ok && sound)
-		ok = judge_routes(&a, &sound, e);
-	audit_limits_close(&a.limits);
-	mem_free(&a.traces);
-	mem_free(&a.routes);
-	sum->jobs += found.jobs;
-	for (size_t i = 0; i < ARRAY_LEN(sum->by_state); i++)
-		sum->by_state[i] += found.by_state[i];
-	memcpy(sum->problem, found.problem, sizeof(sum->problem));
-	if (ok && sound && shard == 0)
-		return redis_audit_schedules(q, queue, a.schedules, sum->problem, sizeof(sum->problem), e);
-	return ok ? sound : -1;
+	for (int i = 0; ok && i < shards.serve; i++)
+		ok = look_at_shard(q, queue, i, l, e);
+	return ok;
 }
 
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
-	struct queue_shards shards;
-	int sound = 1;
+	struct queue_look l = {0};
+	bool ok = redis_look(base, queue, &l, e);
 
-	if (!redis_shards(q, queue, &shards, e))
-		return -1;
-	for (int i = 0; i < shards.serve && sound == 1; i++)
-		sound = audit_shard(q, queue, i, out, e);
-	return sound;
+	out->jobs = l.jobs;
+	memcpy(out->by_state, l.by_state, sizeof(out->by_state));
+	if (l.n)
+		snprintf(out->problem, sizeof(out->problem), "%.290s", l.findings[0].text);
+	queue_look_close(&l);
+	return ok ? !*out->problem : -1;
 }

@@ -70,32 +70,59 @@ static int judge_look(struct redis_queue *q, const char *queue, const char *firs
 	return ok ? sound : -1;
 }
 
-int redis_audit_schedules(struct redis_queue *q, const char *queue, int64_t hashes, char *problem, size_t size, struct err *e)
+/* Schedules that have a hash but stand in no order. order: names and ticks. */
+static void judge_hashes(const struct redis_reply *order, char *const *hashes, size_t n, struct queue_look *l)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct queue_finding f = {.fault = FAULT_SCHEDULE};
+		bool found = false;
+
+		for (size_t k = 0; !found && k < redis_reply_count(order); k += 2)
+			found = str_eq(redis_reply_text(redis_reply_at(order, k), NULL), hashes[i]);
+		snprintf(f.key, sizeof(f.key), "%s", hashes[i]);
+		if (!found)
+			queue_look_add(l, &f, "schedule %.64s stands in no order, so that it never ticks", hashes[i]);
+	}
+}
+
+static bool judge_order(struct redis_queue *q, const char *queue, const struct redis_reply *order, struct queue_look *l, struct err *e)
+{
+	int sound = 1;
+
+	for (size_t i = 0; sound >= 0 && i + 1 < redis_reply_count(order); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(order, i), NULL);
+		const char *score = redis_reply_text(redis_reply_at(order, i + 1), NULL);
+		struct queue_finding f = {.fault = FAULT_SCHEDULE};
+
+		sound = name && score ? judge_one(q, queue, name, score, e) : 0;
+		snprintf(f.key, sizeof(f.key), "%s", name ? name : "");
+		if (sound == 0)
+			queue_look_add(
+			        l, &f, "schedule %.64s stands at another tick than it says: at %.30s", f.key, score ? score : "none");
+	}
+	return sound >= 0;
+}
+
+bool redis_audit_schedules(struct redis_queue *q, const char *queue, char *const *hashes, size_t n, struct queue_look *l, struct err *e)
 {
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	int sound = 1;
+	int sound = -1;
+	bool ok;
 
 	redis_key(&key, q->head.options.namespace_, queue, 0, ":cr");
-	if (!ask(q, "ZRANGE", key.data, (const char *const[]){"0", "-1", "WITHSCORES", NULL}, &r, e))
-		sound = -1;
+	ok = ask(q, "ZRANGE", key.data, (const char *const[]){"0", "-1", "WITHSCORES", NULL}, &r, e) && judge_order(q, queue, r, l, e);
 	buf_close(&key);
-	for (size_t i = 0; sound == 1 && i + 1 < redis_reply_count(r); i += 2) {
-		const char *name = redis_reply_text(redis_reply_at(r, i), NULL), *score = redis_reply_text(redis_reply_at(r, i + 1), NULL);
-
-		sound = name && score ? judge_one(q, queue, name, score, e) : 0;
-		if (!sound)
-			snprintf(problem, size, "schedule %.64s stands at another tick than it says", name ? name : "?");
-	}
-	if (sound == 1 && redis_reply_count(r) != 2 * (size_t)hashes) {
-		snprintf(problem, size, "%lld schedules, but %zu of them in their order", (long long)hashes, redis_reply_count(r) / 2);
-		sound = 0;
-	}
-	if (sound == 1) {
+	if (ok) {
+		judge_hashes(r, hashes, n, l);
 		sound = judge_look(q, queue, redis_reply_text(redis_reply_at(r, 1), NULL), e);
-		if (!sound)
-			snprintf(problem, size, "steps do not look at the schedule of queue %s that ticks next", queue);
+	}
+	if (sound == 0) {
+		const char *first = redis_reply_text(redis_reply_at(r, 1), NULL);
+
+		queue_look_add(l, &(struct queue_finding){.fault = FAULT_SCHEDULE},
+		        "steps do not look at the schedule of queue %s that ticks next, at %.30s", queue, first ? first : "none");
 	}
 	redis_reply_close(&r);
-	return sound;
+	return ok && sound >= 0;
 }

@@ -229,6 +229,17 @@ int redis_workers(struct queue *base, const char *queue, struct queue_worker *ou
 int redis_worker_tell(struct queue *base, const char *queue, const char *worker, enum worker_command command, struct err *e) MUST_CHECK;
 int redis_routes(struct queue *base, const char *queue, struct queue_route *out, int max, struct err *e) MUST_CHECK;
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
+bool redis_look(struct queue *base, const char *queue, struct queue_look *l, struct err *e) MUST_CHECK;
+
+/* ---- redis_doctor.c: what only the doctor asks, and its mends -------------------------------------------------- */
+
+/* name: of a key as T: is followed by it: "u:<key>", "i:<key>". */
+bool redis_look_keys(
+        struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
+bool redis_look_worker(
+        struct redis_queue *q, const char *queue, int shard, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
+int redis_mend(
+        struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
 
 /* ---- redis_audit_limits.c: what redis_audit.c gathers about limits ------------------------------------------- */
 
@@ -292,8 +303,9 @@ bool redis_schedule_fire(struct queue *base, const struct queue_fire *f, struct 
 /* cron_fire, for a queue or for a link. */
 void redis_fire_write(struct redis_cmd *c, const struct queue_options *o, const char *queue, const struct queue_fire *fires, size_t n);
 bool redis_fire_read(const struct redis_reply *r, const char *queue, struct queue_fired *out, size_t n, int64_t *next_due_out) MUST_CHECK;
-/* redis_audit_cron.c: hashes: how many schedules have one. 1 sound, 0: problem says what is not, -1. */
-int redis_audit_schedules(struct redis_queue *q, const char *queue, int64_t hashes, char *problem, size_t size, struct err *e) MUST_CHECK;
+/* redis_audit_cron.c: names of all that have a hash. */
+bool redis_audit_schedules(
+        struct redis_queue *q, const char *queue, char *const *hashes, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
 /* What a step says is due: {now, name, tick, spec ...}; absent: nothing. */
 bool redis_due_read(const struct redis_reply *r, struct queue_step_reply *out) MUST_CHECK;
 

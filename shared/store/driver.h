@@ -76,6 +76,8 @@ struct store_driver {
 	        struct history_row **out, struct err *e);
 	bool (*history_count)(void *db, int64_t *out, struct err *e);
 	bool (*history_trim)(void *db, int64_t before_ms, int limit, int64_t *deleted_out, struct err *e);
+	/* Are the files sound? 1; 0: problem says what is not; 2: it took too long; -1. */
+	int (*check)(void *db, int64_t deadline, char problem[400], struct err *e);
 	int (*relay_lease)(void *db, const char *owner, int64_t ttl_ms, int64_t now_ms, struct err *e);
 };
 

@@ -196,6 +196,33 @@ void sqlite_close(struct sqlite **db)
 	mem_free(db);
 }
 
+/* ---- health ------------------------------------------------------------------------------------------------------- */
+
+#define CHECK_STEPS 10000 /* of SQLite's machine, between looks at the clock */
+
+static int is_late(void *user)
+{
+	return clock_mono_ms() > *(const int64_t *)user;
+}
+
+int sqlite_check(struct sqlite *db, int64_t deadline, char problem[400], struct err *e)
+{
+	char said[300] = "";
+	int64_t ignored;
+	assert(db->owner == getpid());
+	sqlite3_progress_handler(db->handle, CHECK_STEPS, is_late, &deadline);
+	int got = ask(db, "PRAGMA quick_check(1)", &ignored, said, sizeof said, e);
+	sqlite3_progress_handler(db->handle, 0, NULL, NULL);
+	if (got < 0 && is_late(&deadline))
+		return 2;
+	if (got < 0 && e->code != ERR_CORRUPT)
+		return -1;
+	if (got == 1 && str_eq(said, "ok"))
+		return 1;
+	snprintf(problem, 400, "%.150s is damaged: %.230s", db->path, got < 0 ? e->text : said);
+	return 0;
+}
+
 /* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 bool sqlite_begin(struct sqlite *db, bool write, struct err *e)

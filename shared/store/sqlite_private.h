@@ -23,6 +23,9 @@ struct sqlite; /* one open database file */
 struct sqlite *sqlite_open(const char *path, const struct migration *steps, size_t n, struct err *e) MUST_CHECK;
 void sqlite_close(struct sqlite **db);
 
+/* PRAGMA quick_check: 1 sound, 0: problem says what is not, 2: not done by the deadline, -1. */
+int sqlite_check(struct sqlite *db, int64_t deadline, char problem[400], struct err *e) MUST_CHECK;
+
 bool sqlite_begin(struct sqlite *db, bool write, struct err *e) MUST_CHECK;
 bool sqlite_commit(struct sqlite *db, struct err *e) MUST_CHECK; /* on failure it is rolled back */
 void sqlite_rollback(struct sqlite *db);

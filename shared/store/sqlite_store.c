@@ -249,6 +249,13 @@ static bool commit(void *store, const struct change *c, struct err *e)
 	return false;
 }
 
+static int check(void *store, int64_t deadline, char problem[400], struct err *e)
+{
+	struct sqlite_store *s = store;
+	int sound = sqlite_check(s->market, deadline, problem, e);
+	return sound == 1 ? sqlite_check(s->results, deadline, problem, e) : sound;
+}
+
 const struct store_driver store_driver_sqlite = {.scheme = "sqlite",
         .open = open_store,
         .close = close_store,
@@ -276,4 +283,5 @@ const struct store_driver store_driver_sqlite = {.scheme = "sqlite",
         .history_list = sqlite_history_list,
         .history_count = sqlite_history_count,
         .history_trim = sqlite_history_trim,
+        .check = check,
         .relay_lease = sqlite_relay_lease};

@@ -135,4 +135,17 @@ bool store_outbox_count(struct store *s, int64_t *out, struct err *e) MUST_CHECK
 /* Only one relay may run per store: take or renew the lease for ttl_ms, or give it up with 0. 1: ours, 0: another's, -1 failed. */
 int store_relay_lease(struct store *s, const char *owner, int64_t ttl_ms, struct err *e) MUST_CHECK;
 
+/* ---- looking at its health -------------------------------------------------------------------------------------- */
+
+struct store_health {
+	bool whole;               /* the backend's own check came to its end */
+	int64_t chunks;           /* of candles that were decoded */
+	int64_t outbox;           /* events that wait to be sent */
+	int64_t outbox_oldest_ms; /* when the oldest of them was made; 0: none waits */
+	char problem[400];        /* the first thing that is damaged; "": nothing was seen */
+};
+/* Ask the backend whether its files are sound, and decode the first and the last chunk of at most max_series series, whose checksums then must
+ * fit. Ends at the deadline (clock_mono_ms) with what was looked at until then. 1 sound, 0: problem says what is not, -1 failed. */
+int store_check(struct store *s, int64_t deadline, int max_series, struct arena *a, struct store_health *out, struct err *e) MUST_CHECK;
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "store/store.h"
@@ -677,11 +678,34 @@ START_TEST(unknown_urls_are_explained)
 }
 END_TEST
 
+START_TEST(a_sound_store_says_so)
+{
+	struct store *s = open_suite();
+	struct err e = {0};
+	struct arena *a = arena_open();
+	struct bar bars[50];
+	struct store_health h;
+	ck_assert_int_eq(store_check(s, clock_mono_ms() + 60000, 10, a, &h, &e), 1);
+	ck_assert(h.whole && h.chunks == 0 && h.outbox == 0 && h.outbox_oldest_ms == 0);
+	bars_walk(bars, ARRAY_LEN(bars), INTERVAL_1m, T0, 1);
+	put(s, "BTCUSDT", INTERVAL_1m, bars, ARRAY_LEN(bars), PUT_KEEP);
+	put(s, "ETHUSDT", INTERVAL_1m, bars, ARRAY_LEN(bars), PUT_KEEP);
+	ck_assert_int_eq(store_check(s, clock_mono_ms() + 60000, 1, a, &h, &e), 1);
+	ck_assert_int_eq(h.chunks, 1); /* of one series only, as was asked */
+	ck_assert_int_eq(store_check(s, clock_mono_ms() + 60000, 10, a, &h, &e), 1);
+	ck_assert_int_eq(h.chunks, 2);
+	ck_assert_int_eq(h.outbox, 2);
+	ck_assert_int_gt(h.outbox_oldest_ms, T0);
+	arena_close(&a);
+	store_close(&s);
+}
+END_TEST
+
 #define STORE_SUITE                                                                                                         \
 	an_empty_store_has_nothing, all_intervals_keep_their_candles, keep_and_overwrite, pages_count_from_the_newest,      \
 	        deleting_cuts_exactly, a_dropped_series_begins_again_where_it_was, series_are_listed_in_creation_order,     \
 	        stale_fences_are_refused, wrong_input_changes_nothing, random_changes_agree_with_a_plain_array,             \
 	        each_change_tells_of_itself, the_outbox_keeps_its_order, one_relay_at_a_time, symbols_are_replaced_by_name, \
-	        absent_ranges_join, results_are_kept_by_job, handles_see_each_other, unknown_urls_are_explained
+	        absent_ranges_join, results_are_kept_by_job, handles_see_each_other, a_sound_store_says_so, unknown_urls_are_explained
 
 #endif

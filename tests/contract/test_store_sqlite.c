@@ -385,6 +385,30 @@ START_TEST(a_damaged_chunk_is_named_and_can_be_replaced)
 }
 END_TEST
 
+START_TEST(a_check_finds_damage)
+{
+	struct err e = {0};
+	struct arena *a = arena_open();
+	struct store_health h;
+	char garbage[4096];
+	make_small_store();
+	damage_blob(0);
+	damage_blob(1);
+	struct store *s = open_suite();
+	ck_assert_int_eq(store_check(s, clock_mono_ms() + 60000, 10, a, &h, &e), 0);
+	ck_assert_msg(strstr(h.problem, "BTCUSDT 1m, chunk of 2026-0") != NULL, "%s", h.problem);
+	store_close(&s);
+	/* What SQLite itself sees, in the second file. */
+	memset(garbage, 0x5a, sizeof garbage);
+	patch("backtest.db", 2 * 8192, garbage, sizeof garbage);
+	s = open_suite();
+	ck_assert_int_eq(store_check(s, clock_mono_ms() + 60000, 10, a, &h, &e), 0);
+	ck_assert_msg(strstr(h.problem, "backtest.db is damaged") != NULL, "%s", h.problem);
+	store_close(&s);
+	arena_close(&a);
+}
+END_TEST
+
 START_TEST(a_blob_in_the_wrong_row_is_refused)
 {
 	/* Whole in itself, with as many rows, at the same time: but another series' one. */
@@ -545,6 +569,7 @@ END_TEST
 
 static const TTest *const tests[] = {STORE_SUITE, STORE_HISTORY_SUITE, many_make_a_new_store_at_once, four_processes_write_at_once,
         a_reader_sees_one_state, kill_9_leaves_no_half_change, a_newer_schema_is_refused, the_database_of_another_program_is_left_alone,
-        files_that_are_no_database, a_path_that_cannot_be, a_damaged_chunk_is_named_and_can_be_replaced, a_blob_in_the_wrong_row_is_refused,
-        damaged_pages_end_in_sentences, a_full_disk_loses_nothing_that_was_answered, a_read_only_disk_is_named};
+        files_that_are_no_database, a_path_that_cannot_be, a_damaged_chunk_is_named_and_can_be_replaced, a_check_finds_damage,
+        a_blob_in_the_wrong_row_is_refused, damaged_pages_end_in_sentences, a_full_disk_loses_nothing_that_was_answered,
+        a_read_only_disk_is_named};
 TEST_MAIN("store_sqlite", tests)

@@ -1,0 +1,60 @@
+/* route_doctor.c -- GET and POST /api/doctor: what is asked for; the look itself is made by doctor.c. */
+#include "api/context.h"
+#include "api/doctor.h"
+#include "api/input.h"
+#include "api/reply.h"
+#include "api/routes.h"
+#include "base/str.h"
+
+#define QUEUES_MAX 64
+
+static const struct param members[] = {
+        {"queue", PARAM_TEXT, .min = 1, .max = JOB_NAME - 1, .help = "only this queue, and not the store"},
+        {"mend", PARAM_FLAG, .fallback = "false", .help = "mend what does not fit"},
+        {"force", PARAM_FLAG, .fallback = "false", .help = "set counters also while their queue is not paused"},
+};
+
+/* False: answered. */
+static bool choose_queue(struct call *c, const char *name, struct doctor_wish *wish)
+{
+	struct queue_counts counts[QUEUES_MAX];
+	struct err e = {0};
+	struct queue *q = name ? call_queue(c) : NULL;
+	int n = q ? queue_counts(q, counts, QUEUES_MAX, &e) : 0;
+
+	if (!name || (!q && name))
+		return !name;
+	for (int i = 0; i < n; i++)
+		if (str_eq(counts[i].queue, name))
+			return str_copy(wish->queue, sizeof wish->queue, name);
+	if (n < 0)
+		reply_err(c, &e, NULL);
+	else
+		reply_detail(c, 404, "there is no queue '%s'", reply_excerpt(c, name));
+	return false;
+}
+
+void route_doctor_look(struct call *c)
+{
+	const char *name = http_query(c->r, "queue");
+	struct doctor_wish wish = {0};
+
+	if (choose_queue(c, name && *name ? name : NULL, &wish))
+		doctor_ask(c, &wish);
+}
+
+void route_doctor_mend(struct call *c)
+{
+	struct json *body = input_object(c, true);
+	struct err e = {0};
+	struct json *in = body ? params_check(members, ARRAY_LEN(members), body, false, &e) : NULL;
+	struct doctor_wish wish = {.mend = json_get_bool(in, "mend", false), .force = json_get_bool(in, "force", false)};
+	bool chosen = in && choose_queue(c, json_get_text(in, "queue", NULL), &wish);
+
+	if (body && !in)
+		reply_err(c, &e, NULL);
+	json_close(&body);
+	json_close(&in);
+	if (chosen)
+		doctor_ask(c, &wish);
+}

@@ -1,0 +1,325 @@
+-- mend: what `barque doctor` asks for: looks that are of one moment each, and repairs, each of one thing.
+--
+-- A repair looks again before it changes anything: what was found may have moved on since. It leaves the counters as right or wrong as they
+-- were, counted against the records; they are mended by themselves.
+
+local mend = { GONE = 60000 } -- a worker that was not heard for so long is not merely late
+
+-- ids: of each {field s, lane, ghosts, kind, ms to live, fields l and r, length of the parameters}; without s: there is no such record
+function mend.look_records(keys, args)
+	enter(keys, args)
+	local out = {}
+	for i = 5, #args do
+		local h = call('HMGET', J .. args[i], 's', 'y', 'o', 'k', 'l', 'r')
+		out[#out + 1] = { h[1], h[2], h[3], h[4], call('PTTL', J .. args[i]), h[5], h[6], call('HSTRLEN', J .. args[i], 'p') }
+	end
+	return out
+end
+
+-- "<route>:<lane>": {does its ring know it, its ids}
+function mend.look_lane(keys, args)
+	enter(keys, args)
+	local route, lane = string.match(args[5], '^([^:]*):(.*)$')
+	return { call('ZSCORE', T .. ':g:' .. route, lane) and 1 or 0, call('LRANGE', T .. ':r:' .. args[5], 0, -1) }
+end
+
+-- The id that a key holds, and its state, either nil when there is none.
+function mend.holder(name)
+	local value = redis.pcall('GET', T .. ':' .. name)
+	local id = type(value) == 'string' and string.match(value, '^%w+') or nil
+	return id, present_state(id) or nil
+end
+
+-- Does nobody need this key ("u:<unique key>" or "i:<idempotency key>") any more?
+function mend.is_stuck(name)
+	local id, state = mend.holder(name)
+	return id and (not state or (string.sub(name, 1, 1) == 'u' and state >= SUCCEEDED)), id, state
+end
+
+-- names of keys: of each {stuck, id or '', state or ''}
+function mend.look_keys(keys, args)
+	enter(keys, args)
+	local out = {}
+	for i = 5, #args do
+		local stuck, id, state = mend.is_stuck(args[i])
+		out[#out + 1] = { stuck and 1 or 0, id or '', state or '' }
+	end
+	return out
+end
+
+-- {ms since it was taken for alive, ms since its last lease ended, leases}; the first is -1 when nothing is known of the worker
+function mend.worker_state(worker)
+	local alive = tonumber(call('ZSCORE', T .. ':W', worker))
+	local last = tonumber(call('ZRANGE', T .. ':l:' .. worker, -1, -1, 'WITHSCORES')[2])
+	return { alive and math.max(0, now - alive) or -1, last and math.max(0, now - last) or -1, call('ZCARD', T .. ':l:' .. worker) }
+end
+
+function mend.is_gone(w)
+	return w[3] > 0 and w[2] > mend.GONE and (w[1] < 0 or w[1] > mend.GONE)
+end
+
+-- worker: {is it gone with leases that are long over, and worker_state}
+function mend.look_worker(keys, args)
+	enter(keys, args)
+	local w = mend.worker_state(args[5])
+	return { mend.is_gone(w) and 1 or 0, w[1], w[2], w[3] }
+end
+
+-- ---- a job's place ---------------------------------------------------------------------------------------------------
+
+-- A place where nothing is parked any more is listed no more.
+function mend.zrem(at, id)
+	local n = call('ZREM', T .. ':' .. at, id)
+	if string.sub(at, 1, 2) == 'q:' and call('EXISTS', T .. ':' .. at) == 0 then
+		call('ZREM', T .. ':qd', string.sub(at, 3))
+	end
+	return n
+end
+
+-- An id that no record knows leaves the index where it was found.
+function mend.drop(id, at)
+	if string.sub(at, 1, 2) == 'D:' or string.sub(at, 1, 2) == 'L:' then
+		return call('UNLINK', T .. ':' .. at)
+	end
+	if at == 'd' or at == 'h' or string.sub(at, 1, 2) == 'l:' or string.sub(at, 1, 2) == 'q:' then
+		return mend.zrem(at, id)
+	end
+	return 0
+end
+
+-- Take it out of indexes by time that are not its own, put it into that which is. own: 'd', 'h', 'l:<worker>', 'q:<place>' or nil.
+function mend.zsets(id, own, worker, at)
+	local changed = 0
+	local places = { d = true, h = true }
+	if worker then
+		places['l:' .. worker] = true
+	end
+	if string.sub(at, 1, 2) == 'l:' or string.sub(at, 1, 2) == 'q:' then
+		places[at] = true
+	end
+	for _, name in ipairs(call('ZRANGE', T .. ':W', 0, BATCH - 1)) do
+		places['l:' .. name] = true
+	end
+	for place in pairs(places) do
+		if place ~= own then
+			changed = changed + mend.zrem(place, id)
+		end
+	end
+	return changed
+end
+
+-- One lane: the id lies there once when it is meant to, or is said to as a ghost, and else not at all.
+function mend.one_lane(id, key, job, name, mark, own)
+	local ghost = has_flag(job, 'g') and string.find(call('HGET', key, 'o') or '', mark, 1, true)
+	if ghost and own then
+		drop_ghost(key, job, mark)
+	end
+	local found, wanted = #call('LPOS', T .. ':r:' .. name, id, 'COUNT', 0), (ghost or own) and 1 or 0
+	if found > wanted then
+		call('LREM', T .. ':r:' .. name, wanted - found, id)
+	elseif found < wanted and own then
+		if call('RPUSH', T .. ':r:' .. name, id) == 1 then
+			join_ring(string.match(name, '^([^:]*):(.*)$'))
+		end
+		call('ZADD', T .. ':m:' .. string.match(name, '^[^:]*'), '0', '1')
+	elseif found < wanted then
+		drop_ghost(key, job, mark)
+	end
+	return (found ~= wanted or (ghost and own)) and 1 or 0
+end
+
+-- All lanes in which it may have been put, and the one where it was found.
+function mend.lanes(id, key, job, k, lane, at)
+	local changed, seen, own = 0, {}, job.state == READY and not has_flag(job, 'q') and route_of(k, job) .. ':' .. (lane or '5')
+	for _, route in ipairs({ k, k .. '!' }) do
+		for priority = 0, 9 do
+			local there = priority .. string.sub(lane or '5', 2)
+			local name = route .. ':' .. there
+			seen['r:' .. name] = true
+			changed = changed + mend.one_lane(id, key, job, name, lane_mark(route, there), name == own)
+		end
+	end
+	if string.sub(at, 1, 2) == 'r:' and not seen[at] then
+		changed = changed + call('LREM', T .. ':' .. at, 0, id)
+	end
+	return changed
+end
+
+-- A log vanishes with its record, which says that it has one.
+function mend.log(id, key, job)
+	local log, left, ttl = T .. ':L:' .. id, call('PTTL', T .. ':L:' .. id), call('PTTL', key)
+	if left == -2 then
+		return 0
+	end
+	local known = has_flag(job, 'L')
+	set_flag(job, 'L')
+	if ttl >= 0 and left == -1 then
+		return call('PEXPIRE', log, ttl)
+	end
+	return ttl == -1 and left >= 0 and call('PERSIST', log) or known and 0 or 1
+end
+
+-- The flag of ghosts and their field say the same; what lives does not vanish, what has ended does.
+function mend.record(id, key, job)
+	local changed, ghosts, ttl = 0, call('HGET', key, 'o'), call('PTTL', key)
+	if has_flag(job, 'g') ~= (ghosts and true or false) then
+		changed = 1
+		clear_flags(job, 'g')
+		call('HDEL', key, 'o')
+	end
+	if job.state < SUCCEEDED and ttl >= 0 then
+		changed = changed + call('PERSIST', key)
+	elseif job.state >= SUCCEEDED and ttl < 0 then
+		changed = changed + call('PEXPIRE', key, (job.state == FAILED or job.state == DEAD) and opt.dead_ttl or opt.result_ttl)
+	end
+	changed = changed + mend.log(id, key, job)
+	for state, index in pairs(END_INDEX) do
+		if state == job.state then
+			changed = changed + call('ZADD', T .. index, 'NX', call('HGET', key, 'e') or now_text, id)
+		else
+			changed = changed + call('ZREM', T .. index, id)
+		end
+	end
+	return changed
+end
+
+-- Nothing will ever end a running job that has no lease: it is given back.
+function mend.lease_lost(id, key, job)
+	count('run', -1)
+	ACKS.G(id, key, job)
+	flush_lanes()
+end
+
+-- 'q:<place>', or nil when its record does not say.
+function mend.parked_in(key)
+	return call('HGET', key, 'z') and 'q:' .. limits.place_of(key)
+end
+
+-- A parked job that stands in no place joins its lane; when its turn comes it is parked again, if it still must be.
+function mend.park_lost(id, key, job, k, lane, place)
+	if place ~= '' then
+		limits.unpark(id, job, place)
+	else
+		clear_flags(job, 'q')
+		count('q', -1)
+	end
+	line_up(id, key, job, k, lane)
+	save(key, job)
+	flush_lanes()
+end
+
+-- id, where it was found
+function mend.place(id, at)
+	local key = J .. id
+	local job = read(key)
+	if not job then
+		return call('EXISTS', key) == 0 and mend.drop(id, at) or 'its record has no state, and nothing else says what it was: delete it'
+	end
+	local h = call('HMGET', key, 'k', 'y', 'd', 'w')
+	if not h[1] then
+		return 'its record has no kind: cancel it'
+	end
+	local own = job.state == RUNNING and h[4] and 'l:' .. h[4] or string.sub(LIST_INDEX[job.state] or '', 2)
+	if has_flag(job, 'q') then
+		own = mend.parked_in(key) or ''
+	end
+	local changed = mend.record(id, key, job) + mend.zsets(id, own, h[4], at) + mend.lanes(id, key, job, h[1], h[2], at)
+	if job.state == RUNNING and not (h[4] and call('ZSCORE', T .. ':' .. own, id)) then
+		mend.lease_lost(id, key, job)
+		return 1
+	end
+	if has_flag(job, 'q') and (own == '' or not call('ZSCORE', T .. ':' .. own, id)) then
+		mend.park_lost(id, key, job, h[1], h[2], string.sub(own, 3))
+		return 1
+	end
+	if own == 'd' or own == 'h' then
+		changed = changed + call('ZADD', T .. ':' .. own, 'NX', own == 'd' and h[3] or now_text, id)
+	end
+	if changed > 0 then
+		keep(key, job)
+	end
+	return changed
+end
+
+-- ---- other things ----------------------------------------------------------------------------------------------------
+
+function mend.lane(name)
+	local route, lane = string.match(name, '^([^:]*):(.*)$')
+	if not route or call('LLEN', T .. ':r:' .. name) == 0 or call('ZSCORE', T .. ':g:' .. route, lane) then
+		return 0
+	end
+	join_ring(route, lane)
+	call('ZADD', T .. ':m:' .. route, '0', '1')
+	return 1
+end
+
+function mend.key(name)
+	return mend.is_stuck(name) and call('DEL', T .. ':' .. name) or 0
+end
+
+-- 2: it held more than one call may take.
+function mend.lease(worker)
+	if not mend.is_gone(mend.worker_state(worker)) then
+		return 0
+	end
+	local n = reap_leases(worker, call('ZRANGE', T .. ':l:' .. worker, 0, BATCH - 1), 'its worker is gone')
+	flush_lanes()
+	if n == BATCH then
+		return 2
+	end
+	call('ZREM', T .. ':W', worker)
+	workers.forget(worker)
+	return 1
+end
+
+-- name, what it said, what was counted, '1': although the queue is not paused
+function mend.counter(name, said, counted, force)
+	local h, load = call('HMGET', T .. ':n', 'p', name), name == 'load'
+	if ((load and call('GET', T .. ':load') or h[2]) or '0') ~= said then
+		return 0
+	end
+	if not h[1] and force ~= '1' then
+		return 'counters are set in a paused queue only, where they stand still: pause it, or say --force'
+	end
+	if not load then
+		call('HSET', T .. ':n', name, counted)
+	end
+	if call('EXISTS', T .. ':load') == 1 then
+		local n = call('HMGET', T .. ':n', 'r', 'run')
+		call('SET', T .. ':load', string.format('%.0f', (n[1] or 0) + (n[2] or 0)))
+	end
+	return 1
+end
+
+-- name; '' is the next look of steps at all of them
+function mend.schedule(name)
+	local due, score = call('HGET', T .. ':cj:' .. name, 'd'), call('ZSCORE', T .. ':cr', name)
+	local changed = 0
+	if due and (not score or tonumber(due) ~= tonumber(score)) then
+		call('ZADD', T .. ':cr', due, name)
+		changed = 1
+	elseif score and not due then
+		changed = call('ZREM', T .. ':cr', name)
+	end
+	local before = call('HGET', T .. ':n', 'ct')
+	cron.note_first()
+	return (changed > 0 or before ~= call('HGET', T .. ':n', 'ct')) and 1 or 0
+end
+
+mend.MENDS = { place = mend.place, orphan = mend.place, lifetime = mend.place, listing = mend.place, lane = mend.lane, key = mend.key,
+	lease = mend.lease, counter = mend.counter, schedule = mend.schedule }
+
+-- fault, its key, and what the mend of that fault takes: > 0 mended (2: ask again, there is more), 0 it was no longer so, or why not
+function mend.act(keys, args)
+	enter(keys, args)
+	local act = mend.MENDS[args[5]]
+	local result = act and act(args[6], args[7], args[8], args[9]) or 'nothing says what it should be'
+	leave()
+	return result
+end
+
+register('look_records', mend.look_records, 'no-writes')
+register('look_lane', mend.look_lane, 'no-writes')
+register('look_keys', mend.look_keys, 'no-writes')
+register('look_worker', mend.look_worker, 'no-writes')
+register('mend', mend.act, 'allow-oom')

@@ -1,0 +1,88 @@
+/* doctor.h -- looking at everything that a live queue holds, saying what does not fit, and mending it when told to.
+ *
+ * A queue moves while it is read, so that a single look sees jobs that are under way in two places or in none. What a look finds
+ * counts only when a second look finds the same again: the same thing, the same fault, the same revision. Counters are compared
+ * only when they stood still for a whole look.
+ */
+#ifndef QUEUE_DOCTOR_H
+#define QUEUE_DOCTOR_H
+
+#include "queue/queue.h"
+
+#define QUEUE_FINDINGS 200     /* so many are kept, all are counted */
+#define QUEUE_LOOK_MAX 2000000 /* a queue that holds more is not looked at: all of it is kept in memory */
+
+/* X(fault, wire name) */
+#define QUEUE_FAULTS(X)                                                                         \
+	X(FAULT_RECORD, "record")     /* a record that says nothing that can be */              \
+	X(FAULT_PLACE, "place")       /* a job in no place, in two, in a wrong one */           \
+	X(FAULT_ORPHAN, "orphan")     /* an index holds an id without a record */               \
+	X(FAULT_LIFETIME, "lifetime") /* what lives would vanish, or what ended never */        \
+	X(FAULT_LISTING, "listing")   /* an ended job is not listed as such */                  \
+	X(FAULT_LANE, "lane")         /* a lane whose turn never comes */                       \
+	X(FAULT_LEASE, "lease")       /* leases of a worker that is gone */                     \
+	X(FAULT_KEY, "key")           /* a key that an ended or vanished job holds */           \
+	X(FAULT_COUNTER, "counter")   /* a counter that says another number */                  \
+	X(FAULT_SCHEDULE, "schedule") /* a schedule that stands at another tick */              \
+	X(FAULT_FLOW, "flow")         /* what a job waits for does not fit */                   \
+	X(FAULT_LIMIT, "limit")       /* what limits count, or where they park, does not fit */ \
+	X(FAULT_HISTORY, "history")   /* what waits for the history was miscounted */
+
+enum queue_fault {
+#define X(fault, name) fault,
+	QUEUE_FAULTS(X)
+#undef X
+};
+
+const char *queue_fault_name(enum queue_fault f);
+bool queue_fault_mendable(enum queue_fault f); /* is there a repair for faults of this kind? */
+
+struct queue_finding {
+	enum queue_fault fault;
+	int shard;
+	char key[256];         /* what it is about: the whole id of a job, or the name of a lane, key, worker, counter, schedule */
+	char at[256];          /* where it was found, as the queue's own key names it; "": nowhere */
+	int64_t rev;           /* of the job; 0: it has none */
+	int64_t said, counted; /* of a counter */
+	char text[300];        /* a sentence */
+};
+
+struct queue_look_bounds {
+	int64_t pause_ms;          /* before the second look */
+	int64_t deadline;          /* clock_mono_ms; 0: none */
+	const volatile bool *stop; /* when it becomes true the look ends with ERR_CANCELLED; NULL: never */
+};
+
+struct queue_look {
+	int64_t jobs;
+	int64_t by_state[9]; /* indexed by enum job_state */
+	int64_t took_ms;
+	bool moved; /* the queue moved all the time: its counters could not be compared */
+	int64_t total;
+	size_t n; /* findings kept */
+	struct queue_finding *findings;
+	/* the look's own */
+	struct queue_look_bounds bounds;
+	bool deep; /* also what only the doctor asks: keys, leases, listings */
+	uint64_t *hashes;
+	size_t n_hashes, hashes_cap;
+	const uint64_t *only; /* sorted: what the look before found, and nothing else counts; NULL: all does */
+	size_t n_only;
+};
+void queue_look_close(struct queue_look *l);
+
+/* Look once, and again when something was found. False: it could not be looked at, or not within the bounds. queue_look_close it in
+ * any case. */
+bool queue_examine(
+        struct queue *q, const char *queue, const struct queue_look_bounds *bounds, struct queue_look *out, struct err *e) MUST_CHECK;
+/* For drivers, now and then: may the look go on? */
+bool queue_look_goes_on(const struct queue_look *l, const char *queue, struct err *e) MUST_CHECK;
+
+/* Mend one thing, in one call that looks again before it changes anything. force: counters also while the queue is not paused.
+ * 1 mended, 0: it was so no more, or why_out[200] says why it cannot be mended, -1 failed. */
+int queue_mend(struct queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
+
+/* For drivers: add a finding; the text is printf's. */
+void queue_look_add(struct queue_look *l, const struct queue_finding *f, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+#endif

@@ -1,0 +1,141 @@
+/* queue_doctor.c -- the front of doctor.h: two looks, and what both found. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "queue/driver.h"
+
+static const char *const names[] = {
+#define X(fault, name) [fault] = name,
+        QUEUE_FAULTS(X)
+#undef X
+};
+
+const char *queue_fault_name(enum queue_fault f)
+{
+	return names[f];
+}
+
+bool queue_fault_mendable(enum queue_fault f)
+{
+	return f != FAULT_RECORD && f != FAULT_FLOW && f != FAULT_LIMIT && f != FAULT_HISTORY;
+}
+
+void queue_look_close(struct queue_look *l)
+{
+	mem_free(&l->findings);
+	mem_free(&l->hashes);
+	l->n = l->n_hashes = l->hashes_cap = 0;
+}
+
+/* ---- what is the same ------------------------------------------------------------------------------------------------- */
+
+/* FNV-1a */
+static uint64_t hash_more(uint64_t h, const void *data, size_t len)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ bytes[i]) * UINT64_C(1099511628211);
+	return h;
+}
+
+static uint64_t hash_of(const struct queue_finding *f)
+{
+	int64_t numbers[] = {f->fault, f->shard, f->rev, f->said, f->counted};
+	uint64_t h = hash_more(UINT64_C(14695981039346656037), numbers, sizeof(numbers));
+
+	h = hash_more(h, f->key, strlen(f->key) + 1);
+	h = hash_more(h, f->at, strlen(f->at) + 1);
+	return hash_more(h, f->text, strlen(f->text));
+}
+
+static int by_value(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return a < b ? -1 : a > b;
+}
+
+static void remember(struct queue_look *l, uint64_t hash)
+{
+	if (l->n_hashes == l->hashes_cap) {
+		size_t cap = l->hashes_cap ? l->hashes_cap * 2 : 64;
+
+		l->hashes = mem_grow(l->hashes, l->hashes_cap, cap, sizeof(*l->hashes));
+		l->hashes_cap = cap;
+	}
+	l->hashes[l->n_hashes++] = hash;
+}
+
+void queue_look_add(struct queue_look *l, const struct queue_finding *f, const char *fmt, ...)
+{
+	struct queue_finding found = *f;
+	uint64_t hash;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(found.text, sizeof(found.text), fmt, ap);
+	va_end(ap);
+	hash = hash_of(&found);
+	if (l->only ? !bsearch(&hash, l->only, l->n_only, sizeof(hash), by_value) : false)
+		return;
+	remember(l, hash);
+	l->total++;
+	if (!l->findings)
+		l->findings = mem_array(QUEUE_FINDINGS, sizeof(*l->findings));
+	if (l->n < QUEUE_FINDINGS)
+		l->findings[l->n++] = found;
+}
+
+/* ---- looking ---------------------------------------------------------------------------------------------------------- */
+
+bool queue_look_goes_on(const struct queue_look *l, const char *queue, struct err *e)
+{
+	if (l->bounds.stop && *l->bounds.stop)
+		return err_set(e, ERR_CANCELLED, "the look at queue %s was stopped", queue);
+	if (l->bounds.deadline && clock_mono_ms() > l->bounds.deadline)
+		return err_set(e, ERR_TIMEOUT, "there was no time left to look at all of queue %s", queue);
+	return true;
+}
+
+static bool look_again(struct queue *q, const char *queue, struct queue_look *l, struct err *e)
+{
+	struct queue_look first = *l;
+	bool ok;
+
+	*l = (struct queue_look){.deep = true, .bounds = first.bounds, .only = first.hashes, .n_only = first.n_hashes};
+	qsort(first.hashes, first.n_hashes, sizeof(*first.hashes), by_value);
+	clock_sleep_ms(first.bounds.pause_ms);
+	ok = q->driver->look(q, queue, l, e);
+	l->only = NULL;
+	queue_look_close(&first);
+	return ok;
+}
+
+bool queue_examine(struct queue *q, const char *queue, const struct queue_look_bounds *bounds, struct queue_look *out, struct err *e)
+{
+	int64_t started = clock_mono_ms();
+	bool ok;
+
+	*out = (struct queue_look){.deep = true, .bounds = *bounds};
+	if (!job_queue_ok(queue))
+		return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
+	ok = q->driver->look(q, queue, out, e);
+	if (ok && out->total)
+		ok = look_again(q, queue, out, e);
+	out->took_ms = clock_mono_ms() - started;
+	return ok;
+}
+
+int queue_mend(struct queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e)
+{
+	why_out[0] = '\0';
+	if (!job_queue_ok(queue))
+		return err_fail(e, ERR_INVALID, "there can be no queue named %.40s", queue);
+	return q->driver->mend(q, queue, f, force, why_out, e);
+}

@@ -1,0 +1,115 @@
+/* redis_doctor.c -- what only the doctor asks of Redis, and its mends: functions/88_mend.lua from this side. */
+#include <stdio.h>
+#include <string.h>
+
+#include "queue/redis_private.h"
+
+/* ---- keys ------------------------------------------------------------------------------------------------------------- */
+
+/* {stuck, id, state} */
+static bool read_key(const struct redis_reply *r, const char *queue, int shard, const char *name, struct queue_look *l)
+{
+	const char *id = redis_reply_text(redis_reply_at(r, 1), NULL), *state = redis_reply_text(redis_reply_at(r, 2), NULL);
+	struct queue_finding f = {.fault = FAULT_KEY, .shard = shard};
+	int64_t stuck = 0;
+
+	if (!redis_reply_int(redis_reply_at(r, 0), &stuck) || !id || !state)
+		return false;
+	snprintf(f.key, sizeof(f.key), "%s", name);
+	if (stuck)
+		queue_look_add(l, &f, "the %s key %.150s is held by job %s-%d%.20s, which %s", name[0] == 'u' ? "unique" : "idempotency",
+		        name + 2, queue, shard, id, *state ? "has ended" : "is no more");
+	return true;
+}
+
+bool redis_look_keys(struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l, struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	bool ok;
+
+	redis_fcall(&cmd, &q->head.options, "look_keys", queue, shard);
+	for (size_t i = 0; i < n; i++)
+		redis_cmd_adds(&cmd, names[i]);
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok && redis_reply_count(r) != n)
+		ok = redis_bad_reply(e, "look_keys");
+	for (size_t i = 0; ok && i < n; i++)
+		ok = read_key(redis_reply_at(r, i), queue, shard, names[i], l) || redis_bad_reply(e, "look_keys");
+	redis_reply_close(&r);
+	return ok;
+}
+
+/* ---- leases ----------------------------------------------------------------------------------------------------------- */
+
+bool redis_look_worker(struct redis_queue *q, const char *queue, int shard, const char *worker, struct queue_look *l, struct err *e)
+{
+	struct queue_finding f = {.fault = FAULT_LEASE, .shard = shard};
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	int64_t gone = 0, leases = 0;
+	bool ok;
+
+	redis_fcall(&cmd, &q->head.options, "look_worker", queue, shard);
+	redis_cmd_adds(&cmd, worker);
+	ok = redis_call(q, &cmd, true, &r, e);
+	redis_cmd_close(&cmd);
+	if (ok && (!redis_reply_int(redis_reply_at(r, 0), &gone) || !redis_reply_int(redis_reply_at(r, 3), &leases)))
+		ok = redis_bad_reply(e, "look_worker");
+	redis_reply_close(&r);
+	if (ok && gone) {
+		snprintf(f.key, sizeof(f.key), "%s", worker);
+		queue_look_add(l, &f, "worker %.100s was not heard for more than a minute and still holds %lld leases, all long over",
+		        worker, (long long)leases);
+	}
+	return ok;
+}
+
+/* ---- mending ---------------------------------------------------------------------------------------------------------- */
+
+static void mend_args(struct redis_cmd *cmd, const struct queue_finding *f, bool force)
+{
+	bool job = f->fault == FAULT_PLACE || f->fault == FAULT_ORPHAN || f->fault == FAULT_LIFETIME || f->fault == FAULT_LISTING;
+
+	redis_cmd_adds(cmd, queue_fault_name(f->fault));
+	redis_cmd_adds(cmd, job ? queue_tail(f->key) : f->key);
+	if (f->fault == FAULT_COUNTER) {
+		redis_cmd_addi(cmd, f->said);
+		redis_cmd_addi(cmd, f->counted);
+		redis_cmd_adds(cmd, force ? "1" : "0");
+	} else {
+		redis_cmd_adds(cmd, f->at);
+	}
+}
+
+/* 1, 0, -1, and 2: there is more of it. */
+static int mend_once(struct redis_queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e)
+{
+	struct redis_cmd cmd = {0};
+	struct redis_reply *r = NULL;
+	int64_t done = 0;
+	const char *why;
+	bool ok;
+
+	redis_fcall(&cmd, &q->head.options, "mend", queue, f->shard);
+	mend_args(&cmd, f, force);
+	ok = redis_call(q, &cmd, false, &r, e);
+	redis_cmd_close(&cmd);
+	why = ok ? redis_reply_text(r, NULL) : NULL;
+	if (why)
+		snprintf(why_out, 200, "%s", why);
+	else if (ok && (!redis_reply_int(r, &done) || done < 0))
+		ok = redis_bad_reply(e, "mend");
+	redis_reply_close(&r);
+	return !ok ? -1 : f->fault == FAULT_LEASE && done == 2 ? 2 : done > 0;
+}
+
+int redis_mend(struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e)
+{
+	int done = 2;
+
+	for (int i = 0; i < 1000 && done == 2; i++)
+		done = mend_once((struct redis_queue *)base, queue, f, force, why_out, e);
+	return done == 2 ? 1 : done;
+}

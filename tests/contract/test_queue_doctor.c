@@ -1,0 +1,550 @@
+/* test_queue_doctor.c -- the doctor finds everything that was broken by hand, mends it when told to, and sees no faults in what moves. */
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "queue/doctor.h"
+#include "queue/schedule.h"
+#include "tests/lib/test.h"
+
+#define Q       "q"
+#define KIND    "a.kind"
+#define NOBODY  "001hf7yat00000000001" /* a job that never was */
+#define LIVE_N  5000
+#define LOOK_MS 20
+
+static struct test_redis *server(void)
+{
+	static struct test_redis r;
+
+	if (!r.pid)
+		test_redis_start(&r, "no");
+	return &r;
+}
+
+static void say(const char *command)
+{
+	char answer[256];
+
+	ck_assert_msg(test_redis_say(server()->port, command, answer, sizeof(answer)), "%s", command);
+	ck_assert_msg(answer[0] != '-', "%s: %s", command, answer);
+}
+
+/* ---- a queue with one of everything ------------------------------------------------------------------------------------- */
+
+struct world {
+	struct queue *q;
+	struct queue_link *l;
+	char ready[JOB_ID], next[JOB_ID], later[JOB_ID], held[JOB_ID], running[JOB_ID], done[JOB_ID], failed[JOB_ID], parked[JOB_ID];
+};
+
+static struct queue_step_reply step(struct queue_link *l, const struct queue_ack *acks, size_t n, int want)
+{
+	struct queue_step s = {.acks = acks, .n_acks = n, .want = want, .lease_ms = 15000};
+	struct queue_step_reply r;
+	struct err e = {0};
+	int got;
+
+	ck_ok(queue_link_step_begin(l, &s, &e), &e);
+	while (!(got = queue_link_step_end(l, &r, &e))) {
+		struct pollfd p = {.fd = queue_link_fd(l), .events = POLLIN};
+
+		poll(&p, 1, p.fd < 0 ? 1 : 20);
+	}
+	ck_assert_msg(got == 1, "%s", e.text);
+	return r;
+}
+
+static void submit(struct queue *q, struct queue_submission *s, char id[JOB_ID])
+{
+	struct queue_submitted out;
+	struct err e = {0};
+
+	s->kind = KIND;
+	s->queue = Q;
+	s->priority = 5;
+	ck_ok(queue_submit(q, s, 1, &out, &e), &e);
+	ck_assert_int_eq(out.outcome, SUBMIT_NEW);
+	memcpy(id, s->id, JOB_ID);
+}
+
+/* The oldest three are claimed; two of these end. */
+static void run_some(struct world *w)
+{
+	struct queue_step_reply r = step(w->l, NULL, 0, 3);
+	struct queue_ack acks[2] = {{.outcome = ACK_DONE}, {.outcome = ACK_ERROR}};
+
+	ck_assert_uint_eq(r.n_claims, 3);
+	memcpy(w->running, r.claims[0].job.id, JOB_ID);
+	memcpy(w->done, r.claims[1].job.id, JOB_ID);
+	memcpy(w->failed, r.claims[2].job.id, JOB_ID);
+	err_set(&acks[1].error, ERR_INVALID, "no");
+	for (size_t i = 0; i < 2; i++) {
+		memcpy(acks[i].id, r.claims[i + 1].job.id, JOB_ID);
+		acks[i].fence = r.claims[i + 1].job.fence;
+	}
+	queue_step_reply_close(&r);
+	r = step(w->l, acks, 2, 0);
+	ck_assert_uint_eq(r.n_rejected, 0);
+	queue_step_reply_close(&r);
+}
+
+static void world_open(struct world *w)
+{
+	const char *kinds[] = {KIND};
+	struct queue_schedule s = {.name = "s", .kind = KIND, .queue = Q, .every_ms = 3600000, .priority = 5, .params = mem_strdup("{}")};
+	struct err e = {0};
+	struct queue_submission limited[2] = {
+	        {.concurrency_key = "two", .max_concurrent = 1}, {.concurrency_key = "two", .max_concurrent = 1}};
+	struct queue_step_reply r;
+	char id[JOB_ID];
+
+	say("FLUSHALL");
+	w->q = queue_open(server()->url, NULL, &e);
+	ck_assert_msg(w->q != NULL, "%s", e.text);
+	w->l = queue_link_open(server()->url, NULL, Q, "w1", kinds, 1, &e);
+	ck_assert_msg(w->l != NULL, "%s", e.text);
+	submit(w->q, &limited[0], id);
+	for (int i = 0; i < 2; i++)
+		submit(w->q, &(struct queue_submission){.idempotency_key = i ? "once" : NULL}, id);
+	run_some(w);
+	submit(w->q, &limited[1], w->parked);
+	r = step(w->l, NULL, 0, 1);
+	ck_assert_uint_eq(r.n_claims, 0); /* it is parked instead */
+	queue_step_reply_close(&r);
+	submit(w->q, &(struct queue_submission){.unique_key = "mine"}, w->ready);
+	submit(w->q, &(struct queue_submission){0}, w->next);
+	submit(w->q, &(struct queue_submission){.delay_ms = 3600000}, w->later);
+	submit(w->q, &(struct queue_submission){.held = true}, w->held);
+	ck_ok(queue_schedule_put(w->q, &s, -1, &e), &e);
+	queue_schedule_close(&s);
+}
+
+static void world_close(struct world *w)
+{
+	queue_link_close(&w->l);
+	queue_close(&w->q);
+}
+
+/* In a command, K: stands before a key's name, and $X for the digits of a job's id. */
+static void harm(const struct world *w, const char *command)
+{
+	const struct {
+		char letter;
+		const char *id;
+	} ids[] = {{'R', w->ready}, {'N', w->next}, {'L', w->later}, {'H', w->held}, {'C', w->running}, {'D', w->done}, {'F', w->failed},
+	        {'P', w->parked}};
+	struct buf b = {0};
+
+	for (const char *at = command; *at; at++) {
+		if (at[0] == 'K' && at[1] == ':') {
+			buf_adds(&b, "{bq:q:0}");
+			continue;
+		}
+		if (*at != '$') {
+			buf_addc(&b, *at);
+			continue;
+		}
+		at++;
+		for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+			if (ids[i].letter == *at)
+				buf_adds(&b, ids[i].id + 3);
+	}
+	say(buf_text(&b));
+	buf_close(&b);
+}
+
+/* ---- harms -------------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *commands[4];
+	enum queue_fault fault;
+	const char *words; /* of what is said */
+	bool mendable;
+} harms[] = {
+        {{"LREM K:r:a.kind:5 0 $R"}, FAULT_PLACE, "stands nowhere", true},
+        {{"RPUSH K:r:a.kind:5 $R"}, FAULT_PLACE, "several places", true},
+        {{"ZADD K:d 99999999999999 $R"}, FAULT_PLACE, "another place", true},
+        {{"LPUSH K:r:a.kind:7 $N"}, FAULT_PLACE, "another place", true},
+        {{"RPUSH K:r:b.kind:5 $N", "ZADD K:g:b.kind 1 5"}, FAULT_PLACE, "another place", true},
+        {{"RPUSH K:r:a.kind:5 $D"}, FAULT_PLACE, "has ended but stands somewhere", true},
+        {{"HSET K:j:$R o 3"}, FAULT_RECORD, "has no state", false},
+        {{"ZREM K:d $L"}, FAULT_PLACE, "stands nowhere", true},
+        {{"ZREM K:h $H"}, FAULT_PLACE, "stands nowhere", true},
+        {{"ZREM K:l:w1 $C"}, FAULT_PLACE, "stands nowhere", true},
+        {{"ZADD K:l:w2 99999999999999 $C"}, FAULT_PLACE, "several places", true},
+        {{"ZADD K:d 99999999999999 " NOBODY}, FAULT_ORPHAN, "no record", true},
+        {{"ZADD K:h 5 " NOBODY}, FAULT_ORPHAN, "no record", true},
+        {{"ZADD K:l:w1 99999999999999 " NOBODY}, FAULT_ORPHAN, "no record", true},
+        {{"HSET K:D:" NOBODY " # 1 ?q-0" NOBODY " 1"}, FAULT_ORPHAN, "no record", true},
+        {{"DEL K:j:$L"}, FAULT_ORPHAN, "no record", true},
+        {{"PERSIST K:j:$D"}, FAULT_LIFETIME, "never vanish", true},
+        {{"PEXPIRE K:j:$R 1000000"}, FAULT_LIFETIME, "will vanish", true},
+        {{"ZREM K:f $F"}, FAULT_LISTING, "is not listed", true},
+        {{"ZADD K:x 5 $F"}, FAULT_LISTING, "otherwise", true},
+        {{"ZADD K:k 5 $R"}, FAULT_LISTING, "otherwise", true},
+        {{"ZREM K:g:a.kind 5"}, FAULT_LANE, "turn never comes", true},
+        {{"SET K:u:gone " NOBODY}, FAULT_KEY, "which is no more", true},
+        {{"SET K:u:over $D"}, FAULT_KEY, "which has ended", true},
+        {{"SET K:i:gone \"" NOBODY " print\""}, FAULT_KEY, "idempotency key gone", true},
+        {{"ZREM K:l:w1 $C", "ZADD K:l:w9 5 $C", "HSET K:j:$C w w9"}, FAULT_LEASE, "worker w9", true},
+        {{"HSET K:n r 7"}, FAULT_COUNTER, "counter r says 7", true},
+        {{"HSET K:n run 0"}, FAULT_COUNTER, "counter run says 0", true},
+        {{"HSET K:n r:a.kind -1"}, FAULT_COUNTER, "counter r:a.kind says -1 ready jobs, 2 were counted", true},
+        {{"ZREM K:q:ctwo $P"}, FAULT_PLACE, "stands nowhere", true},
+        {{"ZADD K:q:ctwo 1 $R"}, FAULT_PLACE, "another place", true},
+        {{"ZADD K:q:cnew 1 " NOBODY}, FAULT_ORPHAN, "no record", true},
+        {{"RPUSH K:r:a.kind:5 $P"}, FAULT_PLACE, "another place", true},
+        {{"HSET K:n q 9"}, FAULT_COUNTER, "counter q says 9", true},
+        {{"HSET K:n by 999"}, FAULT_COUNTER, "counter by says 999", true},
+        {{"HSET K:cc two 5"}, FAULT_LIMIT, "concurrency key", false},
+        {{"ZREM K:qd ctwo"}, FAULT_LIMIT, "not listed", false},
+        {{"SET K:load 9"}, FAULT_COUNTER, "counter load says 9", true},
+        {{"SET K:L:$R x"}, FAULT_ORPHAN, "knows nothing of its log", true},
+        {{"SET K:L:" NOBODY " x"}, FAULT_ORPHAN, "a log that will stay", true},
+        {{"DEL K:j:$R"}, FAULT_COUNTER, "counter r says 2 ready jobs, 1 were counted", true},
+        {{"ZADD K:cr 5 s"}, FAULT_SCHEDULE, "another tick", true},
+        {{"ZREM K:cr s"}, FAULT_SCHEDULE, "never ticks", true},
+        {{"DEL K:cj:s"}, FAULT_SCHEDULE, "another tick", true},
+        {{"HDEL K:n ct"}, FAULT_SCHEDULE, "ticks next", true},
+        {{"HSET K:n hq 77"}, FAULT_HISTORY, "wait for the history", false},
+        {{"HSET K:D:$H # 1"}, FAULT_FLOW, "as many jobs as it counts", false},
+};
+
+static struct queue_look examine(struct world *w)
+{
+	struct queue_look l;
+	struct err e = {0};
+
+	ck_ok(queue_examine(w->q, Q, &(struct queue_look_bounds){.pause_ms = LOOK_MS}, &l, &e), &e);
+	return l;
+}
+
+static void check_clean(struct world *w, const char *after)
+{
+	struct queue_look l = examine(w);
+	struct queue_audit a;
+	struct err e = {0};
+
+	ck_assert_msg(l.total == 0, "after %s: %s", after, l.n ? l.findings[0].text : "?");
+	ck_assert_msg(!l.moved, "nothing moved");
+	queue_look_close(&l);
+	ck_assert_msg(queue_audit(w->q, Q, &a, &e) == 1, "after %s: %s%s", after, a.problem, e.text);
+}
+
+static bool has_finding(const struct queue_look *l, enum queue_fault fault, const char *words)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->findings[i].fault == fault && strstr(l->findings[i].text, words))
+			return true;
+	return false;
+}
+
+/* Everything, counters last. */
+static int mend_all(struct world *w)
+{
+	int mended = 0;
+
+	for (int counters = 0; counters < 2; counters++) {
+		struct queue_look l = examine(w);
+
+		for (size_t i = 0; i < l.n; i++) {
+			char why[200];
+			struct err e = {0};
+			int got =
+			        (l.findings[i].fault == FAULT_COUNTER) == counters ? queue_mend(w->q, Q, &l.findings[i], true, why, &e) : 0;
+
+			ck_assert_msg(got >= 0, "%s: %s", l.findings[i].text, e.text);
+			mended += got;
+		}
+		queue_look_close(&l);
+	}
+	return mended;
+}
+
+START_TEST(every_harm_is_found_and_mended)
+{
+	for (size_t i = 0; i < ARRAY_LEN(harms); i++) {
+		const char *what = harms[i].commands[0];
+		struct world w;
+
+		world_open(&w);
+		check_clean(&w, "nothing");
+		for (size_t k = 0; k < 4 && harms[i].commands[k]; k++)
+			harm(&w, harms[i].commands[k]);
+		/* Twice: looking mends nothing. */
+		for (int round = 0; round < 2; round++) {
+			struct queue_look l = examine(&w);
+
+			ck_assert_msg(has_finding(&l, harms[i].fault, harms[i].words), "%s: %lld findings, first: %s", what,
+			        (long long)l.total, l.n ? l.findings[0].text : "none");
+			queue_look_close(&l);
+		}
+		if (harms[i].mendable) {
+			ck_assert_msg(mend_all(&w) > 0, "%s was not mended", what);
+			check_clean(&w, what);
+		} else {
+			ck_assert_msg(!queue_fault_mendable(harms[i].fault), "%s", what);
+			mend_all(&w);
+		}
+		world_close(&w);
+	}
+}
+END_TEST
+
+static enum job_state state_of(struct world *w, const char *id)
+{
+	struct job j;
+	struct err e = {0};
+
+	ck_assert_msg(queue_show(w->q, id, &j, &e) == 1, "%s", e.text);
+	enum job_state s = j.state;
+	job_close(&j);
+	return s;
+}
+
+/* What stood nowhere runs again after it was mended. */
+START_TEST(what_was_mended_runs)
+{
+	static const char *const commands[] = {"LREM K:r:a.kind:5 0 $R", "ZREM K:l:w1 $C", "ZREM K:g:a.kind 5"};
+	struct queue_step_reply r;
+	struct world w;
+
+	world_open(&w);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		harm(&w, commands[i]);
+	ck_assert_int_ge(mend_all(&w), 2);
+	ck_assert_int_eq(state_of(&w, w.running), JOB_READY);
+	r = step(w.l, NULL, 0, 10);
+	ck_assert_uint_eq(r.n_claims, 3);
+	queue_step_reply_close(&r);
+	check_clean(&w, "claims");
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(counters_are_set_in_a_paused_queue_only)
+{
+	struct world w;
+	struct queue_look l;
+	struct err e = {0};
+	char why[200];
+
+	world_open(&w);
+	harm(&w, "HSET K:n run 9");
+	l = examine(&w);
+	ck_assert_int_eq(l.total, 1);
+	ck_assert_int_eq(queue_mend(w.q, Q, &l.findings[0], false, why, &e), 0);
+	ck_assert_msg(strstr(why, "--force") != NULL, "%s", why);
+	ck_ok(queue_pause(w.q, Q, &e), &e);
+	harm(&w, "HSET K:n run 8"); /* it moved since it was seen */
+	ck_assert_int_eq(queue_mend(w.q, Q, &l.findings[0], false, why, &e), 0);
+	ck_assert_str_eq(why, "");
+	queue_look_close(&l);
+	l = examine(&w);
+	ck_assert_int_eq(l.total, 1);
+	ck_assert_int_eq(queue_mend(w.q, Q, &l.findings[0], false, why, &e), 1);
+	ck_assert_int_eq(queue_mend(w.q, Q, &l.findings[0], false, why, &e), 0);
+	queue_look_close(&l);
+	check_clean(&w, "setting run");
+	world_close(&w);
+}
+END_TEST
+
+/* What is no fault any more when the mend comes is left alone. */
+START_TEST(a_mend_looks_again)
+{
+	for (size_t i = 0; i < ARRAY_LEN(harms); i++) {
+		struct queue_finding f;
+		struct err e = {0};
+		struct world w;
+		char why[200];
+
+		if (!harms[i].mendable || harms[i].fault == FAULT_COUNTER || i % 3)
+			continue;
+		world_open(&w);
+		for (size_t k = 0; k < 4 && harms[i].commands[k]; k++)
+			harm(&w, harms[i].commands[k]);
+		struct queue_look l = examine(&w);
+		ck_assert_int_ge(l.n, 1);
+		f = l.findings[0];
+		queue_look_close(&l);
+		world_close(&w);
+		world_open(&w); /* the same names, all of it sound */
+		ck_assert_int_eq(queue_mend(w.q, Q, &f, false, why, &e), 0);
+		check_clean(&w, "a mend of nothing");
+		world_close(&w);
+	}
+}
+END_TEST
+
+START_TEST(more_than_can_be_kept_is_counted)
+{
+	struct world w;
+	struct queue_look l;
+	char command[100];
+
+	world_open(&w);
+	for (int i = 0; i < QUEUE_FINDINGS + 50; i++) {
+		snprintf(command, sizeof(command), "ZADD K:h 5 001hf7yat00000000%03d", i);
+		harm(&w, command);
+	}
+	l = examine(&w);
+	ck_assert_int_eq(l.total, QUEUE_FINDINGS + 50);
+	ck_assert_uint_eq(l.n, QUEUE_FINDINGS);
+	ck_assert_int_eq(l.by_state[JOB_READY], 3);
+	ck_assert_int_eq(l.jobs, 8);
+	queue_look_close(&l);
+	mend_all(&w);
+	mend_all(&w);
+	check_clean(&w, "many orphans");
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_look_ends_in_time)
+{
+	struct world w;
+	struct queue_look l;
+	struct err e = {0};
+
+	world_open(&w);
+	ck_assert(!queue_examine(w.q, Q, &(struct queue_look_bounds){.deadline = clock_mono_ms() - 1}, &l, &e));
+	ck_assert_int_eq(e.code, ERR_TIMEOUT);
+	queue_look_close(&l);
+	ck_assert(!queue_examine(w.q, Q, &(struct queue_look_bounds){.stop = &(bool){true}}, &l, &e));
+	ck_assert_int_eq(e.code, ERR_CANCELLED);
+	queue_look_close(&l);
+	ck_assert(!queue_examine(w.q, "Q Q", &(struct queue_look_bounds){0}, &l, &e));
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	queue_look_close(&l);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(every_shard_is_looked_at)
+{
+	struct world w;
+	struct queue_shards shards;
+	struct queue_look l;
+	struct err e = {0};
+	char id[JOB_ID] = "", command[200];
+
+	world_open(&w);
+	ck_ok(queue_set_shards(w.q, Q, 2, &shards, &e), &e);
+	for (int i = 0; i < 20 && id[2] != '1'; i++)
+		submit(w.q, &(struct queue_submission){0}, id);
+	ck_assert_msg(id[2] == '1', "no job went to shard 1");
+	check_clean(&w, "making a second shard");
+	snprintf(command, sizeof(command), "LREM {bq:q:1}:r:a.kind:5 0 %s", id + 3);
+	say(command);
+	say("HSET {bq:q:1}:n run 5");
+	l = examine(&w);
+	ck_assert_int_eq(l.total, 2);
+	ck_assert_str_eq(l.findings[0].key, id);
+	ck_assert(has_finding(&l, FAULT_COUNTER, "q-1: counter run says 5"));
+	queue_look_close(&l);
+	ck_assert_int_eq(mend_all(&w), 2);
+	check_clean(&w, "mending shard 1");
+	world_close(&w);
+}
+END_TEST
+
+/* ---- a queue that moves --------------------------------------------------------------------------------------------------- */
+
+static volatile bool drained;
+
+struct drain {
+	const char *name;
+	int64_t done;
+	pthread_t thread;
+};
+
+/* Ends of every kind: most well, some tried again, some given back. */
+static size_t end_claims(const struct queue_step_reply *r, struct queue_ack *acks, int64_t *done)
+{
+	for (size_t i = 0; i < r->n_claims; i++) {
+		const struct job *j = &r->claims[i].job;
+		int turn = (int)((*done + (int64_t)i) % 10);
+
+		acks[i] = (struct queue_ack){.fence = j->fence, .outcome = turn == 3 ? ACK_GIVE_BACK : turn == 5 ? ACK_ERROR : ACK_DONE};
+		if (turn == 5) {
+			err_set(&acks[i].error, ERR_TIMEOUT, "later");
+			acks[i].error.retry_after_ms = 5;
+		}
+		memcpy(acks[i].id, j->id, JOB_ID);
+	}
+	*done += (int64_t)r->n_claims;
+	return r->n_claims;
+}
+
+static void *drain_run(void *user)
+{
+	struct drain *d = user;
+	struct queue_ack acks[8];
+	const char *kinds[] = {KIND};
+	struct err e = {0};
+	struct queue_link *l = queue_link_open(server()->url, NULL, Q, d->name, kinds, 1, &e);
+	size_t n = 0;
+	int idle = 0;
+
+	while (idle < 20) {
+		struct queue_step_reply r = step(l, acks, n, 8);
+
+		n = end_claims(&r, acks, &d->done);
+		idle = n ? 0 : idle + 1;
+		queue_step_reply_close(&r);
+		clock_sleep_ms(n ? 1 : 5);
+	}
+	queue_link_close(&l);
+	return NULL;
+}
+
+START_TEST(what_moves_is_no_fault)
+{
+	struct drain drains[2] = {{.name = "d1"}, {.name = "d2"}};
+	struct queue_submission *items = mem_array(100, sizeof(*items));
+	struct queue_submitted out[100];
+	struct err e = {0};
+	struct world w;
+	int looks = 0;
+
+	world_open(&w);
+	for (int i = 0; i < LIVE_N / 100; i++) {
+		for (int k = 0; k < 100; k++)
+			items[k] = (struct queue_submission){.kind = KIND,
+			        .queue = Q,
+			        .priority = k % 10,
+			        .max_attempts = 5,
+			        .lane = k % 2 ? "a" : NULL,
+			        .delay_ms = k % 7 ? 0 : i * 10};
+		ck_ok(queue_submit(w.q, items, 100, out, &e), &e);
+	}
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&drains[i].thread, NULL, drain_run, &drains[i]), 0);
+	do {
+		struct queue_look l = examine(&w);
+		struct queue_counts c;
+
+		ck_assert_msg(l.total == 0, "look %d: %s", looks, l.findings[0].text);
+		ck_assert_int_gt(l.jobs, LIVE_N / 2);
+		queue_look_close(&l);
+		ck_assert_msg(queue_counts(w.q, &c, 1, &e) == 1, "%s", e.text);
+		drained = c.ready + c.scheduled == 1;
+		looks++;
+	} while (!drained);
+	for (int i = 0; i < 2; i++)
+		pthread_join(drains[i].thread, NULL);
+	ck_assert_int_ge(looks, 3);
+	ck_assert_int_gt(drains[0].done + drains[1].done, LIVE_N);
+	mem_free(&items);
+	world_close(&w);
+}
+END_TEST
+
+static const TTest *const tests[] = {every_harm_is_found_and_mended, what_was_mended_runs, counters_are_set_in_a_paused_queue_only,
+        a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, what_moves_is_no_fault};
+TEST_MAIN("queue_doctor", tests)
