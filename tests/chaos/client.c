@@ -40,7 +40,7 @@ static bool stops(const struct client *k)
 
 static bool connected(struct client *k)
 {
-	struct queue_options options = {.timeout_ms = TIMEOUT_MS};
+	struct queue_options options = {.timeout_ms = TIMEOUT_MS, .wait_replicas = k->c->wait_replicas};
 	if (k->queue == NULL)
 		k->queue = queue_open(k->c->client_url, &options, &k->e);
 	return k->queue != NULL;

@@ -328,7 +328,9 @@ static bool passed(const struct chaos *c, struct chaos_verdict v, int left)
 	bool once = !c->never_again || v.rejected + v.duplicated + v.overlaps == 0;
 	/* Where ends may be lost, too, a job may end once more. */
 	if (c->may_lose)
-		v.lost = v.double_ends = v.stale_ends = 0;
+		v.double_ends = v.stale_ends = 0;
+	if (c->may_lose && c->wait_replicas == 0)
+		v.lost = 0;
 	return chaos_is_sound(&v) && quick && rejected && once && left == 0 && v.failed == 0 && v.lost == 0 && v.attempted > 0;
 }
 

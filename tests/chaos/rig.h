@@ -34,7 +34,8 @@ struct chaos {
 	bool never_again;          /* the row fails when a job ran twice or an end was refused: no lease may have been lost */
 	bool no_jobs;              /* the row is not about jobs: the queue is asked for nothing at the end */
 	bool may_lose;             /* what is lost, submissions and ends, is told and not blamed */
-	char note[300];            /* for the last column */
+	int wait_replicas; /* a submission is accepted when so many replicas have it: then none may be lost, whatever may_lose says */
+	char note[300];    /* for the last column */
 	unsigned short chance[3];
 	struct err e;
 };

@@ -258,6 +258,15 @@ START_TEST(R7_fail_over)
 }
 END_TEST
 
+START_TEST(R7_fail_over_with_lag_and_wait)
+{
+	static struct chaos c;
+	c.may_lose = true;
+	c.wait_replicas = 1;
+	fail_overs(&c, "R7w", "the same, and submissions wait for the replica", 1000, (struct chaos_size){200, 2, 45, 12});
+}
+END_TEST
+
 START_TEST(R7_fail_over_with_lag)
 {
 	static struct chaos c;
@@ -476,6 +485,6 @@ START_TEST(R10_disk_is_full_everysec)
 END_TEST
 
 static const TTest *const tests[] = {R4_connections_break, R5_redis_is_killed, R6_power_cut_always, R6_power_cut_everysec, R7_fail_over,
-        R7_fail_over_with_lag, R9_clocks_jump, R9_a_worker_comes_back_with_its_name_and_an_older_clock, R10_memory_is_full,
-        R10_disk_is_full_always, R10_disk_is_full_everysec};
+        R7_fail_over_with_lag, R7_fail_over_with_lag_and_wait, R9_clocks_jump, R9_a_worker_comes_back_with_its_name_and_an_older_clock,
+        R10_memory_is_full, R10_disk_is_full_always, R10_disk_is_full_everysec};
 TEST_MAIN("chaos_server", tests)
