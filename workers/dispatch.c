@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "workers/dispatcher.h"
 
+#define PENDING_MS 1000 /* a claimed job that has found no slot for so long goes back */
+
 /* ---- how much */
 
 static int slots_idle(const struct dispatcher *d)
@@ -116,6 +118,18 @@ static void pending_refuse(struct line *l, const struct job *j)
 	line_ack(l, j->id, j->fence, ACK_ERROR, NULL, &e);
 }
 
+/* A claimed job that finds no slot (a quarantined one waits for an idle slot, a slot may have died meanwhile) has a lease that nobody renews:
+ * it goes back before that costs it a crash, and nothing is claimed ahead for a while. */
+static void pending_too_long(struct dispatcher *d, struct line *l)
+{
+	if (l->n_pending == 0 || d->now_ms - l->pending_ms < PENDING_MS)
+		return;
+	for (size_t i = 0; i < l->n_pending; i++)
+		line_ack(l, l->pending[i].id, l->pending[i].fence, ACK_GIVE_BACK, NULL, NULL);
+	line_pending_drop(l, l->n_pending);
+	l->no_ahead_until_ms = d->now_ms + PENDING_MS;
+}
+
 void dispatch_pending(struct dispatcher *d, struct line *l)
 {
 	int idle_left = l->n_pending > 0 ? idle_for(d, l) : 0;
@@ -135,6 +149,7 @@ void dispatch_pending(struct dispatcher *d, struct line *l)
 		ends_claimed(d, k, j);
 	}
 	line_pending_drop(l, sent);
+	pending_too_long(d, l);
 	for (int i = 0; sent > 0 && i < d->slots.n; i++)
 		if (d->slots.all[i].out.len > 0)
 			slot_send(&d->slots.all[i]);

@@ -168,6 +168,8 @@ void line_pending_add(struct line *l, struct job *j)
 		l->pending = mem_grow(l->pending, l->pending_cap, cap, sizeof(*l->pending));
 		l->pending_cap = cap;
 	}
+	if (l->n_pending == 0)
+		l->pending_ms = l->ready_ms;
 	l->pending[l->n_pending++] = *j;
 	memset(j, 0, sizeof(*j));
 }

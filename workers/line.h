@@ -64,10 +64,11 @@ struct line {
 
 	struct job *pending; /* claimed, not yet sent to a slot */
 	size_t n_pending, pending_cap;
-	int promised;   /* free slots that the step under way may fill */
-	int grant;      /* free slots that the next step may ask for */
-	int64_t served; /* order of the last grant: ties go to who waited longest */
-	int has;        /* slots that it holds, that a step may fill, or that it was just granted */
+	int64_t pending_ms; /* since when the first of them waits */
+	int promised;       /* free slots that the step under way may fill */
+	int grant;          /* free slots that the next step may ask for */
+	int64_t served;     /* order of the last grant: ties go to who waited longest */
+	int has;            /* slots that it holds, that a step may fill, or that it was just granted */
 	/* Of all shards of its queue, in the line of shard 0: */
 	int family_has;
 	int weight;   /* of its share, 1 .. 1000 */
