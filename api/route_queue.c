@@ -46,6 +46,7 @@ static bool counts_write(struct queue *q, const struct queue_counts *n, struct j
 	jw_int(w, "done_total", n->done_total);
 	jw_int(w, "workers", n->workers);
 	jw_bool(w, "paused", n->paused_at != 0);
+	jw_bool(w, "draining", n->draining_at != 0);
 	if (n->paused_at)
 		jw_int(w, "paused_at", n->paused_at);
 	else
@@ -113,6 +114,11 @@ static void pause_or_resume(struct call *c, bool (*act)(struct queue *q, const c
 void route_queue_pause(struct call *c)
 {
 	pause_or_resume(c, queue_pause);
+}
+
+void route_queue_drain(struct call *c)
+{
+	pause_or_resume(c, queue_drain);
 }
 
 void route_queue_resume(struct call *c)

@@ -95,7 +95,7 @@ bool submit_refused(struct call *c, const struct queue_submitted *out, const cha
 	case SUBMIT_FULL:
 		metrics_add(METRIC_jobs_refused_total, "full", 1);
 		reply_retry_after(c, out->retry_after_ms);
-		reply_detail(c, 503, "the queue is full: try again later");
+		reply_detail(c, 503, "the queue is full, or it drains: try again later");
 		return true;
 	case SUBMIT_LANE_FULL:
 		metrics_add(METRIC_jobs_refused_total, "lane", 1);

@@ -25,7 +25,8 @@ static void print_queue(struct cli *c, const struct json *queue)
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		printf(" %9lld", (long long)json_get_int(queue, numbers[i], 0));
 	print_backlog(c, json_get_text(queue, "queue", "?"));
-	puts(json_get_bool(queue, "paused", false) ? "  paused" : "");
+	printf("%s%s\n", json_get_bool(queue, "paused", false) ? "  paused" : "",
+	        json_get_bool(queue, "draining", false) ? "  draining" : "");
 	for (const struct json *r = json_first(json_get(queue, "unserved")); r; r = json_next(r))
 		printf("  %lld ready as %s, which no worker serves\n", (long long)json_get_int(r, "ready", 0),
 		        json_get_text(r, "route", "?"));
@@ -64,7 +65,10 @@ static int act(struct cli *c, const char *what)
 		return cli_fail(&e);
 	if (c->json)
 		return cli_print_json(answer);
-	printf("%s %s, %lld ready, %lld running\n", c->words[0], json_get_bool(answer, "paused", false) ? "is paused" : "goes on",
+	printf("%s %s, %lld ready, %lld running\n", c->words[0],
+	        json_get_bool(answer, "paused", false)     ? "is paused"
+	        : json_get_bool(answer, "draining", false) ? "drains"
+	                                                   : "goes on",
 	        (long long)json_get_int(answer, "ready", 0), (long long)json_get_int(answer, "running", 0));
 	json_close(&answer);
 	return CLI_DONE;
@@ -75,12 +79,17 @@ static int run_pause(struct cli *c)
 	return act(c, "pause");
 }
 
+static int run_drain(struct cli *c)
+{
+	return act(c, "drain");
+}
+
 static int run_resume(struct cli *c)
 {
 	return act(c, "resume");
 }
 
-extern const struct command command_queues, command_pause, command_resume;
+extern const struct command command_queues, command_pause, command_drain, command_resume;
 const struct command command_queues = {
         .name = "queues",
         .summary = "list the queues and what stands in them",
@@ -96,9 +105,17 @@ const struct command command_pause = {
         .words_max = 1,
         .run = run_pause,
 };
+const struct command command_drain = {
+        .name = "drain",
+        .summary = "take nothing new into a queue; what is there comes to its end",
+        .usage = "drain QUEUE",
+        .examples = "  barque drain kline\n",
+        .words_max = 1,
+        .run = run_drain,
+};
 const struct command command_resume = {
         .name = "resume",
-        .summary = "let a paused queue go on",
+        .summary = "let a queue that is paused or drains go on",
         .usage = "resume QUEUE",
         .examples = "  barque resume kline\n",
         .words_max = 1,

@@ -185,12 +185,15 @@ end
 
 -- Asked before anything is changed: what it reads is then known.
 local function waiting_count()
-	local names = { 'r', 'q', 'by', 'ev' }
+	local names = { 'r', 'q', 'by', 'ev', 'dr' }
 	local h = call('HMGET', T .. ':n', unpack(names))
 	for i = 1, 3 do
 		known[names[i]] = tonumber(h[i] or 0)
 	end
 	changes.look(h[4])
+	if h[5] then
+		return math.huge -- it drains: no room
+	end
 	return known.r + known.q + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
 end
 

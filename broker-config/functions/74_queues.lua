@@ -1,14 +1,18 @@
 -- queues: acts upon a whole queue.
 
 do
--- '1': nothing is claimed from now on; '0': whoever waits goes on. Either may be said twice.
+-- '1': nothing is claimed from now on; '2': nothing new is taken in; '0': all goes on. Each may be said twice.
 local function pause(keys, args)
 	enter(keys, args)
 	if args[5] == '1' then
 		call('HSETNX', T .. ':n', 'p', now_text)
 		return 1
 	end
-	call('HDEL', T .. ':n', 'p')
+	if args[5] == '2' then
+		call('HSETNX', T .. ':n', 'dr', now_text)
+		return 1
+	end
+	call('HDEL', T .. ':n', 'p', 'dr')
 	local h = call('HGETALL', T .. ':n')
 	for i = 1, #h, 2 do
 		local route = string.match(h[i], '^r:(.+)$')

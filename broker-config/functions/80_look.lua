@@ -118,10 +118,11 @@ end
 
 local function counts(keys, args)
 	enter(keys, args)
-	local h = call('HMGET', T .. ':n', 'r', 'run', 'done', 'p', 'q', 'by')
+	local h = call('HMGET', T .. ':n', 'r', 'run', 'done', 'p', 'q', 'by', 'dr')
 	return { tonumber(h[1] or 0), call('ZCARD', T .. ':d'), tonumber(h[2] or 0), call('ZCARD', T .. ':h'), call('ZCARD', T .. ':x'),
 		tonumber(h[3] or 0), call('ZCOUNT', T .. ':W', '(' .. now, '+inf'),
-		tonumber(h[4] or 0), tonumber(h[5] or 0), math.max(0, tonumber(h[6] or 0)) }
+		tonumber(h[4] or 0), tonumber(h[5] or 0), math.max(0, tonumber(h[6] or 0)),
+		tonumber(h[7] or 0) }
 end
 
 register('show', show, 'no-writes')

@@ -41,6 +41,9 @@ struct queue_mail {
 
 enum queue_act { ACT_CANCEL, ACT_REPLAY, ACT_RELEASE, ACT_WATCH, ACT_FLOW_CANCEL };
 
+/* What a queue lets through: everything, no claims, no new jobs. The last two add up. */
+enum queue_gate { GATE_OPEN, GATE_PAUSE, GATE_DRAIN };
+
 /* An act upon one job. */
 enum act_result { ACT_DONE, ACT_NO_JOB, ACT_WRONG_STATE, ACT_KEY_TAKEN, ACT_WRONG_REV, ACT_TOO_MANY };
 
@@ -85,7 +88,7 @@ struct queue_driver {
 	bool (*lane)(struct queue *q, const char *queue, const char *lane, struct queue_lane *out, struct err *e);
 	int (*lanes)(struct queue *q, const char *queue, const char *cursor, struct queue_lane *out, char next_out[64], struct err *e);
 	int (*purge)(struct queue *q, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e);
-	bool (*pause)(struct queue *q, const char *queue, bool paused, struct err *e);
+	bool (*gate)(struct queue *q, const char *queue, enum queue_gate gate, struct err *e);
 	int (*budget_take)(
 	        struct queue *q, const char *key, int64_t cost, int64_t limit, int64_t window_ms, int64_t *wait_ms_out, struct err *e);
 	bool (*budget_correct)(struct queue *q, const char *key, int64_t used, int64_t window_ms, int64_t stop_ms, struct err *e);

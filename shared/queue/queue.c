@@ -373,21 +373,26 @@ int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err 
 	return q->driver->counts(q, out, max, e);
 }
 
-static bool pause(struct queue *q, const char *queue, bool paused, struct err *e)
+static bool gate(struct queue *q, const char *queue, enum queue_gate gate, struct err *e)
 {
 	if (!job_queue_ok(queue))
 		return err_set(e, ERR_INVALID, "there can be no queue of that name");
-	return q->driver->pause(q, queue, paused, e);
+	return q->driver->gate(q, queue, gate, e);
 }
 
 bool queue_pause(struct queue *q, const char *queue, struct err *e)
 {
-	return pause(q, queue, true, e);
+	return gate(q, queue, GATE_PAUSE, e);
 }
 
 bool queue_resume(struct queue *q, const char *queue, struct err *e)
 {
-	return pause(q, queue, false, e);
+	return gate(q, queue, GATE_OPEN, e);
+}
+
+bool queue_drain(struct queue *q, const char *queue, struct err *e)
+{
+	return gate(q, queue, GATE_DRAIN, e);
 }
 
 static bool lane_ok(const char *queue, const char *lane, struct err *e)

@@ -149,7 +149,8 @@ void queue_watcher_close(struct queue_watcher **w);
 struct queue_counts {
 	char queue[JOB_NAME];
 	int64_t ready, scheduled, running, waiting, dead, done_total, workers;
-	int64_t paused_at; /* 0: it is not paused */
+	int64_t paused_at;   /* 0: it is not paused */
+	int64_t draining_at; /* 0: it does not drain */
 	int shards;
 	int64_t parked; /* ready, but their concurrency key or rate is used up; not counted in `ready` */
 	int64_t bytes;  /* of the parameters of all that waits */
@@ -160,7 +161,9 @@ int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err 
 /* From a pause to the next resume no job of the queue is claimed; what runs goes on to its end, and new jobs are taken in. Either may be
  * said twice. A queue may be paused before its first job. */
 bool queue_pause(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
-bool queue_resume(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
+/* From a drain to the next resume no new job is taken in (SUBMIT_FULL); what is there goes on to its end, retries and flows included. */
+bool queue_drain(struct queue *q, const char *queue, struct err *e) MUST_CHECK;
+bool queue_resume(struct queue *q, const char *queue, struct err *e) MUST_CHECK; /* ends both */
 
 /* Cancel up to `limit` (1 .. QUEUE_BATCH_MAX) of the jobs that wait: JOB_READY, JOB_SCHEDULED (with those RETRYING) or JOB_WAITING.
  * Returns how many, -1 on failure; *left_out: how many still wait there, those that came meanwhile among them. */

@@ -9,7 +9,7 @@
 bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e)
 {
 	int64_t *const fields[] = {&out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers,
-	        &out->paused_at, &out->parked, &out->bytes};
+	        &out->paused_at, &out->parked, &out->bytes, &out->draining_at};
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
@@ -34,6 +34,8 @@ static void add_counts(struct queue_counts *sum, const struct queue_counts *c)
 	sum->waiting += c->waiting;
 	sum->dead += c->dead;
 	sum->done_total += c->done_total;
+	sum->parked += c->parked;
+	sum->bytes += c->bytes;
 	sum->workers = c->workers > sum->workers ? c->workers : sum->workers;
 }
 
@@ -95,7 +97,7 @@ int redis_counts(struct queue *base, struct queue_counts *out, int max, struct e
 
 /* ---- pausing --------------------------------------------------------------------------------------------------- */
 
-static bool pause_shard(struct redis_queue *q, const char *queue, int shard, bool paused, struct err *e)
+static bool gate_shard(struct redis_queue *q, const char *queue, int shard, enum queue_gate gate, struct err *e)
 {
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
@@ -103,7 +105,7 @@ static bool pause_shard(struct redis_queue *q, const char *queue, int shard, boo
 	bool ok;
 
 	redis_fcall(&cmd, &q->head.options, "pause", queue, shard);
-	redis_cmd_addi(&cmd, paused);
+	redis_cmd_addi(&cmd, gate);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
 	if (ok && (!redis_reply_int(r, &done) || done != 1))
@@ -113,18 +115,18 @@ static bool pause_shard(struct redis_queue *q, const char *queue, int shard, boo
 }
 
 /* Shard 0 first: who raises the number of shards looks there. */
-bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e)
+bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct queue_shards n;
 
-	if (!redis_register_queue(q, queue, e) || !pause_shard(q, queue, 0, paused, e))
+	if (!redis_register_queue(q, queue, e) || !gate_shard(q, queue, 0, gate, e))
 		return false;
 	redis_forget_shards(q, queue);
 	if (!redis_shards(q, queue, &n, e))
 		return false;
 	for (int i = 1; i < n.serve; i++)
-		if (!pause_shard(q, queue, i, paused, e))
+		if (!gate_shard(q, queue, i, gate, e))
 			return false;
 	return true;
 }

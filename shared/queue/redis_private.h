@@ -219,7 +219,7 @@ bool redis_lane_show(struct queue *base, const char *queue, const char *lane, st
 int redis_lanes(
         struct queue *base, const char *queue, const char *cursor, struct queue_lane *out, char next_out[64], struct err *e) MUST_CHECK;
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
-bool redis_pause(struct queue *base, const char *queue, bool paused, struct err *e) MUST_CHECK;
+bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, struct err *e) MUST_CHECK;
 int redis_log(struct queue *base, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
 bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e) MUST_CHECK;
 bool redis_changes(struct queue *base, const char *queue, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;

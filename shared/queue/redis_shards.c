@@ -38,7 +38,7 @@ static bool raise_to(struct redis_queue *q, const char *queue, int wanted, const
 {
 	bool paused;
 
-	return ask(q, queue, wanted, act, out, &paused, e) && (!paused || redis_pause(&q->head, queue, true, e));
+	return ask(q, queue, wanted, act, out, &paused, e) && (!paused || redis_gate(&q->head, queue, GATE_PAUSE, e));
 }
 
 static struct redis_shards *slot_of(struct redis_queue *q, const char *queue)
@@ -146,7 +146,7 @@ static bool is_set(const char *s)
 /* What must be together goes by its key; all else in turn, a call's jobs together. */
 static int pick(const struct redis_queue *q, const struct queue_submission *s, int shards)
 {
-	const char *const keys[] = {s->unique_key, s->concurrency_key, s->rate.key, s->lane, s->idempotency_key};
+	const char *const keys[] = {s->concurrency_key, s->rate.key, s->unique_key, s->lane, s->idempotency_key};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (is_set(keys[i]))

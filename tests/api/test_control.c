@@ -51,6 +51,29 @@ START_TEST(a_paused_queue_waits)
 }
 END_TEST
 
+START_TEST(a_draining_queue_takes_nothing_in)
+{
+	struct api_test t;
+	struct api_worker w;
+	char id[JOB_ID];
+
+	api_start(&t, NULL);
+	api_submit(&t, NOOP, id);
+	ck_status(&t, api_call(&t, "POST", "/api/queues/default/drain", NULL), 200);
+	ck_assert(json_get_bool(t.json, "draining", false));
+	ck_assert(!json_get_bool(t.json, "paused", true));
+	ck_status(&t, api_call(&t, "POST", "/api/jobs", NOOP), 503);
+	ck_contains(api_member(&t, "detail"), "drains");
+	worker_start(&w, &t, "default", work_at_once, NULL);
+	ck_assert(test_until(10000, has_ended, &t)); /* what was there goes on */
+	worker_stop(&w);
+	ck_status(&t, api_call(&t, "POST", "/api/queues/default/resume", NULL), 200);
+	ck_assert(!json_get_bool(t.json, "draining", true));
+	api_submit(&t, NOOP, id);
+	api_stop(&t);
+}
+END_TEST
+
 static int patch(struct api_test *t, const char *path, const char *if_match, const char *body)
 {
 	char match[80];
@@ -239,5 +262,5 @@ START_TEST(dead_letters_are_asked_for_properly)
 END_TEST
 
 static const TTest *const tests[] = {dead_letters, dead_letters_are_asked_for_properly, what_waits_is_purged,
-        a_waiting_job_changes_its_priority, a_queue_is_spread_over_shards, a_paused_queue_waits};
+        a_waiting_job_changes_its_priority, a_queue_is_spread_over_shards, a_paused_queue_waits, a_draining_queue_takes_nothing_in};
 TEST_MAIN("control", tests)

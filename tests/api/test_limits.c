@@ -129,7 +129,7 @@ END_TEST
 /* Each limit has its status, its sentence, and says when to come again. */
 START_TEST(what_is_too_much_is_refused)
 {
-	const char *const settings[] = {"QUEUE_MAX_LANE=2", "QUEUE_MAX_PARAMS=200", "QUEUE_MAX_BYTES=600", NULL};
+	const char *const settings[] = {"QUEUE_MAX_LANE=2", "QUEUE_MAX_PARAMS=200", "QUEUE_MAX_BYTES=1000", NULL};
 	char big[400], h[512];
 	struct api_test t;
 

@@ -572,6 +572,48 @@ START_TEST(bytes_are_limited)
 }
 END_TEST
 
+/* What must be compared lies in one shard, whatever else the jobs say; weights hold in all of them, and counts are added up. */
+START_TEST(shards_keep_limits)
+{
+	struct queue_options o = {.shards = 4};
+	struct queue *q = open_queue(&o);
+	struct queue_lane *lanes = mem_array(QUEUE_LANES_PAGE, sizeof(*lanes));
+	char unique[16], name[JOB_NAME], lane[24], cursor[64] = "";
+	int first = -1, shard, seen = 0, set = 0;
+	struct err e = {0};
+
+	for (int i = 0; i < 20; i++) {
+		struct queue_submission s = {.priority = 5, .unique_key = unique, .concurrency_key = "k", .max_concurrent = 1};
+
+		snprintf(unique, sizeof(unique), "u%d", i);
+		submit_new(q, &s);
+		ck_assert(job_id_parse(s.id, name, &shard));
+		ck_assert(first < 0 || shard == first);
+		first = shard;
+	}
+	for (int i = 0; i < 20; i++) {
+		snprintf(lane, sizeof(lane), "lane %d", i);
+		weigh(q, lane, 5);
+		fill_lane(q, lane, 1);
+	}
+	do {
+		int n = queue_lanes(q, Q, cursor, lanes, cursor, &e);
+
+		ck_assert_msg(n >= 0, "%s", e.text);
+		for (int i = 0; i < n; i++) {
+			seen += lanes[i].route[0] && lanes[i].weight == 5;
+			set += !lanes[i].route[0];
+		}
+	} while (cursor[0]);
+	ck_assert_int_eq(seen, 20);
+	ck_assert_int_eq(set, 20);
+	ck_assert_int_eq(counts(q).bytes, 20 * (int)strlen("{'l':'l'}"));
+	check_sound(q);
+	mem_free(&lanes);
+	queue_close(&q);
+}
+END_TEST
+
 /* ---- sameness and what a job may say of itself ------------------------------------------------------------------- */
 
 /* A running one goes on, of those that wait only the newest is kept, and it waits for the running one. */
@@ -671,10 +713,10 @@ START_TEST(a_job_has_its_own_policy)
 }
 END_TEST
 
-#define LIMITS_SUITE                                                                                                                      \
-	weights_give_shares, weights_starve_nobody, many_weighted_lanes, lanes_are_listed, a_concurrency_key_is_kept,                     \
-	        every_way_out_lets_the_next_in, parked_jobs_obey, a_raised_maximum_is_used, a_dead_worker_frees_its_keys, a_rate_is_kept, \
-	        a_rate_is_not_wasted, many_wait_for_two_limits, put_off_counts_nothing, a_full_lane_fills_nobody_else, bytes_are_limited, \
-	        only_the_newest_is_kept, limits_of_a_job_are_checked, a_job_has_its_own_policy
+#define LIMITS_SUITE                                                                                                                       \
+	weights_give_shares, weights_starve_nobody, many_weighted_lanes, lanes_are_listed, a_concurrency_key_is_kept,                      \
+	        every_way_out_lets_the_next_in, parked_jobs_obey, a_raised_maximum_is_used, a_dead_worker_frees_its_keys, a_rate_is_kept,  \
+	        a_rate_is_not_wasted, many_wait_for_two_limits, put_off_counts_nothing, a_full_lane_fills_nobody_else, shards_keep_limits, \
+	        bytes_are_limited, only_the_newest_is_kept, limits_of_a_job_are_checked, a_job_has_its_own_policy
 
 #endif

@@ -107,7 +107,7 @@ static const char *key_of(struct world *w, char out[32], const char *what, int n
 }
 
 struct texts {
-	char lane[32], unique[32], idem[32], print[32];
+	char lane[32], unique[32], idem[32], print[32], share[32];
 };
 
 static struct queue_submission some_job(struct world *w, struct texts *t)
@@ -127,12 +127,22 @@ static struct queue_submission some_job(struct world *w, struct texts *t)
 		s.delay_ms = 1 + roll(w, roll(w, 2) ? 2000 : 3600000);
 	if (roll(w, 8) == 0) {
 		s.unique_key = key_of(w, t->unique, "unique", 12);
-		s.unique = (enum unique_policy)roll(w, UNIQUE_REPLACE + 1);
+		s.unique = (enum unique_policy)roll(w, UNIQUE_KEEP_NEWEST + 1);
 	}
 	if (roll(w, 10) == 0) {
 		s.idempotency_key = key_of(w, t->idem, "idem", 40);
 		s.fingerprint = key_of(w, t->print, "print", 2);
 	}
+	if (roll(w, 5) == 0 && !(s.unique_key && s.unique == UNIQUE_KEEP_NEWEST)) {
+		s.concurrency_key = key_of(w, t->share, "share", 4);
+		s.max_concurrent = 1 + t->share[5] - '0'; /* the same for all jobs of a key */
+	}
+	if (roll(w, 8) == 0) {
+		s.rate = (struct job_rate){.limit = 5, .window_ms = 60000, .cost = 1 + roll(w, 3)};
+		snprintf(s.rate.key, sizeof(s.rate.key), "rate%d", roll(w, 3));
+	}
+	if (roll(w, 10) == 0)
+		s.result_ttl_ms = 1000 + roll(w, 100000);
 	return s;
 }
 
@@ -188,7 +198,7 @@ static void drop_held(struct worker *d, int i)
 
 static enum ack_outcome some_outcome(struct world *w)
 {
-	static const enum ack_outcome often[] = {ACK_DONE, ACK_DONE, ACK_DONE, ACK_ERROR, ACK_ERROR, ACK_CRASHED, ACK_GIVE_BACK};
+	static const enum ack_outcome often[] = {ACK_DONE, ACK_DONE, ACK_DONE, ACK_ERROR, ACK_ERROR, ACK_CRASHED, ACK_GIVE_BACK, ACK_LATER};
 
 	return often[roll(w, ARRAY_LEN(often))];
 }
@@ -207,6 +217,10 @@ static size_t some_acks(struct world *w, struct worker *d, struct queue_ack acks
 			acks[n].result = (char *)(uintptr_t) "{\"ok\":true}";
 		if (acks[n].outcome == ACK_ERROR)
 			err_set(&acks[n].error, roll(w, 4) ? ERR_IO : ERR_INVALID, "no");
+		if (acks[n].outcome == ACK_LATER) {
+			err_set(&acks[n].error, ERR_LIMITED, "the exchange says later");
+			acks[n].error.retry_after_ms = 1 + roll(w, 90000);
+		}
 		if (acks[n].outcome == ACK_CRASHED)
 			err_set(&acks[n].error, ERR_CRASHED, "killed");
 		drop_held(d, i);
@@ -397,6 +411,15 @@ static void move_purge(struct world *w)
 	must_ok(w, queue_purge(w->q, Q, states[roll(w, 3)], 1 + roll(w, 5), &left, &e) >= 0, &e);
 }
 
+static void move_weight(struct world *w)
+{
+	char lane[32];
+	struct err e = {0};
+
+	key_of(w, lane, "lane", 5);
+	must_ok(w, queue_set_weight(w->q, Q, lane, 1 + roll(w, 10), &e), &e);
+}
+
 static void move_pause(struct world *w)
 {
 	struct err e = {0};
@@ -473,7 +496,7 @@ static const struct {
 	int weight;
 	void (*move)(struct world *w);
 } moves[] = {{20, move_submit}, {40, move_step}, {6, move_renew}, {1, move_kill}, {4, move_cancel}, {2, move_replay}, {2, move_release},
-        {3, move_prioritize}, {1, move_purge}, {1, move_pause}, {1, move_dead}, {20, move_time}};
+        {3, move_prioritize}, {1, move_purge}, {1, move_pause}, {1, move_weight}, {1, move_dead}, {20, move_time}};
 
 static void move_once(struct world *w)
 {
