@@ -3,7 +3,7 @@
 -- A repair looks again before it changes anything: what was found may have moved on since. It leaves the counters as right or wrong as they
 -- were, counted against the records; they are mended by themselves.
 
-local mend = { GONE = 60000 } -- a worker that was not heard for so long is not merely late
+local mend = { GONE = 60000, MOST = 1000 } -- a worker that was not heard for so long is not merely late; so many leases are counted at most
 
 -- ids: of each {field s, lane, ghosts, kind, ms to live, fields l and r, length of the parameters}; without s: there is no such record
 function mend.look_records(keys, args)
@@ -291,6 +291,65 @@ function mend.counter(name, said, counted, force)
 	return 1
 end
 
+-- How many run of each concurrency key, and how many in all, as the leases of known workers say.
+function mend.count_running()
+	local counted, total = {}, 0
+	for _, worker in ipairs(call('ZRANGE', T .. ':W', 0, BATCH - 1)) do
+		for _, id in ipairs(call('ZRANGE', T .. ':l:' .. worker, 0, mend.MOST - total)) do
+			local l = call('HGET', J .. id, 'l')
+			local _, name = limits.concurrency_of(l or '')
+			if name then
+				counted[name] = (counted[name] or 0) + 1
+			end
+			total = total + 1
+		end
+	end
+	return counted, total
+end
+
+-- A concurrency key's place, if somebody is parked there, is listed, and its first comes back if there is room.
+function mend.bring_on(name, running)
+	local place = 'c' .. name
+	if call('EXISTS', T .. ':q:' .. place) == 0 then
+		return 0
+	end
+	local listed = call('ZADD', T .. ':qd', 'NX', limits.NEVER, place)
+	limits.next_of(name, running)
+	return listed
+end
+
+-- All concurrency keys at once: what is counted of them is what runs.
+function mend.limit()
+	local counted, total = mend.count_running()
+	if total > mend.MOST then
+		return 'more jobs run than one call may count: pause the queue and mend it when fewer run'
+	end
+	if total ~= tonumber(call('HGET', T .. ':n', 'run') or 0) then
+		return 'not all that run have a lease of a known worker: mend the other findings first'
+	end
+	local said, changed = call('HGETALL', T .. ':cc'), 0
+	for i = 1, #said, 2 do
+		if not counted[said[i]] then
+			changed = changed + call('HDEL', T .. ':cc', said[i])
+			mend.bring_on(said[i], 0)
+		end
+	end
+	for name, running in pairs(counted) do
+		if limits.running(name) ~= running then
+			call('HSET', T .. ':cc', name, running)
+			changed = changed + 1
+		end
+		changed = changed + mend.bring_on(name, running)
+	end
+	for _, place in ipairs(call('ZRANGE', T .. ':qd', 0, mend.MOST)) do
+		if call('EXISTS', T .. ':q:' .. place) == 0 then
+			changed = changed + call('ZREM', T .. ':qd', place)
+		end
+	end
+	flush_lanes()
+	return changed
+end
+
 -- name; '' is the next look of steps at all of them
 function mend.schedule(name)
 	local due, score = call('HGET', T .. ':cj:' .. name, 'd'), call('ZSCORE', T .. ':cr', name)
@@ -307,7 +366,7 @@ function mend.schedule(name)
 end
 
 mend.MENDS = { place = mend.place, orphan = mend.place, lifetime = mend.place, listing = mend.place, lane = mend.lane, key = mend.key,
-	lease = mend.lease, counter = mend.counter, schedule = mend.schedule }
+	lease = mend.lease, limit = mend.limit, counter = mend.counter, schedule = mend.schedule }
 
 -- fault, its key, and what the mend of that fault takes: > 0 mended (2: ask again, there is more), 0 it was no longer so, or why not
 function mend.act(keys, args)

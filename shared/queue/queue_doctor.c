@@ -22,7 +22,7 @@ const char *queue_fault_name(enum queue_fault f)
 
 bool queue_fault_mendable(enum queue_fault f)
 {
-	return f != FAULT_RECORD && f != FAULT_FLOW && f != FAULT_LIMIT && f != FAULT_HISTORY;
+	return f != FAULT_RECORD && f != FAULT_FLOW && f != FAULT_HISTORY;
 }
 
 void queue_look_close(struct queue_look *l)

@@ -8,9 +8,9 @@
 
 /* Written out a second time, by hand from the drawing, so that neither table can drift. */
 static const char *const arrows[] = {"scheduled>ready", "scheduled>cancelled", "ready>running", "ready>cancelled", "running>ready",
-        "running>retrying", "running>succeeded", "running>failed", "running>cancelled", "running>dead", "retrying>ready",
-        "retrying>cancelled", "waiting>ready", "waiting>failed", "waiting>cancelled", "failed>ready", "failed>waiting", "cancelled>ready",
-        "cancelled>waiting", "dead>ready"};
+        "running>scheduled", "running>retrying", "running>succeeded", "running>failed", "running>cancelled", "running>dead",
+        "retrying>ready", "retrying>cancelled", "waiting>ready", "waiting>failed", "waiting>cancelled", "failed>ready", "failed>waiting",
+        "cancelled>ready", "cancelled>waiting", "dead>ready"};
 
 static bool in_drawing(enum job_state from, enum job_state to)
 {

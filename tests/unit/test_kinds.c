@@ -200,6 +200,12 @@ static bool bench_progress(struct job_context *c, int64_t done, int64_t total, c
 	return ++b->calls != b->stop_at;
 }
 
+static void bench_log(struct job_context *c, const char *text)
+{
+	UNUSED(c);
+	ck_assert(text[0]);
+}
+
 static void bench_open(struct bench *b)
 {
 	memset(b, 0, sizeof(*b));
@@ -210,7 +216,8 @@ static void bench_open(struct bench *b)
 	        .cache = bench_cache,
 	        .exchange = bench_exchange,
 	        .records_dir = test_dir(),
-	        .progress = bench_progress};
+	        .progress = bench_progress,
+	        .log = bench_log};
 	b->job.attempt = 1;
 	b->job.max_attempts = 5;
 	b->job.fence = 1;
