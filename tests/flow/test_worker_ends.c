@@ -152,7 +152,7 @@ START_TEST(a_killed_courier_loses_no_event)
 	ck_assert(store_outbox_count(store, &waiting, &r.e));
 	fprintf(stderr, "%lld events waited for a courier\n", (long long)waiting);
 	ck_assert_msg(test_until(45000, outbox_is_empty, store), "events still wait though there is a courier again");
-	ck_assert(courier_lives(&r));
+	ck_assert_msg(test_until(45000, courier_lives, &r), "the courier was not started again");
 	store_close(&store);
 	rig_close(&r);
 }
