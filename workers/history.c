@@ -9,10 +9,10 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "kinds/failpoint.h"
 #include "store/history.h"
 
 #define TURN_MS    200

@@ -2,8 +2,8 @@
 #include "workers/postman.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
-#include "kinds/failpoint.h"
 #include "queue/flow.h"
 #include "workers/child.h"
 #include "workers/helpers.h"

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
-#include "kinds/failpoint.h"
 #include "kinds/inputs.h"
 #include "workers/slot_private.h"
 
