@@ -45,6 +45,20 @@ for program in $targets; do
 	done
 done
 
+# The library itself, on a model of Redis: each move is a chance to break a rule.
+if wanted R16_random_moves; then
+	moves=${SIM_MOVES:-$((20 * ${CHAOS_SCALE:-100}))} seeds=${SIM_SEEDS:-20}
+	make -s -j"$(nproc)" MODE="$mode" "build/$mode/tests/sim/test_sim" >>build/chaos-build.log 2>&1
+	verdict=passed
+	SIM_MOVES=$moves SIM_SEEDS=$seeds "build/$mode/tests/sim/test_sim" >build/chaos/last.log 2>&1 || {
+		failed=$((failed + 1))
+		verdict=FAILED
+		cat build/chaos/last.log
+	}
+	echo "| R16 | random moves, cut connections and leaps of time, on a model of Redis | $((moves * seeds)) | | | | | | | | | | | | | | $verdict |" |
+		tee build/chaos/rows/R16
+fi
+
 {
 	echo "| | fault | N | 3/N | jobs | lost | executions | effects twice | overlaps | from nowhere | recovered | ends taken wrongly | runs again, ms | works again, ms | keys | | |"
 	echo "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|---|"
