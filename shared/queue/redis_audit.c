@@ -865,7 +865,7 @@ bool redis_look(struct queue *base, const char *queue, struct queue_look *l, str
 {
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct queue_shards shards;
-	bool ok = redis_shards(q, queue, &shards, e);
+	bool ok = redis_shards_now(q, queue, &shards, e);
 
 	for (int i = 0; ok && i < shards.serve; i++)
 		ok = look_at_shard(q, queue, i, l, e);

@@ -46,7 +46,7 @@ static bool count_one(struct redis_queue *q, const char *queue, struct queue_cou
 	memset(out, 0, sizeof(*out));
 	if (!str_copy(out->queue, sizeof(out->queue), queue))
 		return redis_bad_reply(e, "SMEMBERS");
-	if (!redis_shards(q, queue, &n, e) || !redis_count_shard(q, queue, 0, out, e))
+	if (!redis_shards_now(q, queue, &n, e) || !redis_count_shard(q, queue, 0, out, e))
 		return false;
 	out->shards = n.put;
 	for (int i = 1; i < n.serve; i++) {
@@ -122,8 +122,7 @@ bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, str
 
 	if (!redis_register_queue(q, queue, e) || !gate_shard(q, queue, 0, gate, e))
 		return false;
-	redis_forget_shards(q, queue);
-	if (!redis_shards(q, queue, &n, e))
+	if (!redis_shards_now(q, queue, &n, e))
 		return false;
 	for (int i = 1; i < n.serve; i++)
 		if (!gate_shard(q, queue, i, gate, e))
@@ -160,7 +159,7 @@ int redis_purge(struct queue *base, const char *queue, enum job_state state, int
 	int cancelled = 0;
 
 	*left_out = 0;
-	if (!redis_shards(q, queue, &n, e))
+	if (!redis_shards_now(q, queue, &n, e))
 		return -1;
 	for (int i = 0; i < n.serve; i++) {
 		int64_t left = 0;

@@ -65,7 +65,7 @@ int redis_dead_list(struct queue *base, const struct queue_dead_filter *f, const
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct dead_page p = {.filter = f, .limit = limit, .jobs = jobs};
 	struct queue_shards shards;
-	bool ok = redis_cursor_split(cursor, &p.shard, p.cursor, e) && redis_shards(q, f->queue, &shards, e);
+	bool ok = redis_cursor_split(cursor, &p.shard, p.cursor, e) && redis_shards_now(q, f->queue, &shards, e);
 
 	for (int i = 0; ok && i < ROUNDS; i++) {
 		ok = next_page(q, &p, e);
@@ -98,7 +98,7 @@ int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct que
 	int shard;
 	bool ok;
 
-	if (!redis_cursor_split(cursor, &shard, rest, e) || !redis_shards(q, f->queue, &shards, e))
+	if (!redis_cursor_split(cursor, &shard, rest, e) || !redis_shards_now(q, f->queue, &shards, e))
 		return -1;
 	dead_call(&cmd, q, "dead_act", f, shard, rest, limit);
 	redis_cmd_adds(&cmd, names[act]);

@@ -26,7 +26,7 @@ bool redis_set_weight(struct queue *base, const char *queue, const char *lane, i
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct queue_shards n;
 
-	if (!redis_register_queue(q, queue, e) || !redis_shards(q, queue, &n, e))
+	if (!redis_register_queue(q, queue, e) || !redis_shards_now(q, queue, &n, e))
 		return false;
 	for (int i = 0; i < n.serve; i++)
 		if (!weigh_shard(q, queue, i, lane, weight, e))
@@ -111,7 +111,7 @@ int redis_lanes(struct queue *base, const char *queue, const char *cursor, struc
 	size_t n;
 	bool ok;
 
-	if (!redis_cursor_split(cursor, &shard, rest, e) || !redis_shards(q, queue, &shards, e))
+	if (!redis_cursor_split(cursor, &shard, rest, e) || !redis_shards_now(q, queue, &shards, e))
 		return -1;
 	redis_fcall(&cmd, &q->head.options, "lanes", queue, shard);
 	redis_cmd_adds(&cmd, rest);

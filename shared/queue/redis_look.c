@@ -191,7 +191,7 @@ int redis_list(struct queue *base, const char *queue, const char *kind, int stat
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct page p = {.queue = queue, .kind = kind, .state = state, .limit = limit, .jobs = jobs};
 	struct queue_shards shards;
-	bool ok = redis_cursor_split(cursor, &p.shard, p.cursor, e) && redis_shards(q, queue, &shards, e);
+	bool ok = redis_cursor_split(cursor, &p.shard, p.cursor, e) && redis_shards_now(q, queue, &shards, e);
 
 	while (ok) {
 		ok = state == JOB_RUNNING ? list_running(q, &p, e) : list_index(q, &p, e);

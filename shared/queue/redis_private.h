@@ -280,6 +280,8 @@ bool redis_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e) MUST_C
 
 /* How many shards the queue has, asked again every few seconds; raises them to what the options want. */
 bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e) MUST_CHECK;
+/* The same, asked anew: for what must not miss a shard that somebody has just made. */
+bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e) MUST_CHECK;
 void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
 /* Give it an id, hence a shard, if it has none. */

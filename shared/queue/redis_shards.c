@@ -77,6 +77,12 @@ bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards 
 	return str_copy(known->queue, sizeof(known->queue), queue) || redis_bad_reply(e, "shards");
 }
 
+bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)
+{
+	redis_forget_shards(q, queue);
+	return redis_shards(q, queue, out, e);
+}
+
 /* Does a shard hold anything that somebody may still look for? */
 static int is_empty(struct redis_queue *q, const char *queue, int shard, struct err *e)
 {
