@@ -11,7 +11,7 @@ failed=0
 fresh() {
 	rm -rf "$dir/tree"
 	mkdir -p "$dir/tree/shared/base" "$dir/tree/shared/job" "$dir/tree/shared/kinds" "$dir/tree/shared/bus" "$dir/tree/shared/backtest" \
-		"$dir/tree/api" "$dir/tree/cli" "$dir/tree/docs" "$dir/tree/tests"
+		"$dir/tree/api" "$dir/tree/cli" "$dir/tree/docs" "$dir/tree/tests" "$dir/tree/deploy/prometheus" "$dir/tree/deploy/grafana"
 	cd "$dir/tree" || exit 1
 	cp -r "$here/tests/lint" tests/lint
 	cp "$here/.clang-format" .
@@ -20,6 +20,10 @@ fresh() {
 	printf '/* b.c -- a file of floor one. */\n#include "base/a.h"\n' >shared/job/b.c
 	printf 'METRIC(x_total, counter, "kind", "x")\n' >shared/base/metrics.def
 	printf '| `barque_x_total` | counter | `kind` | x |\n' >docs/metrics.md
+	for _ in 1 2 3 4 5 6 7 8 9 10 11; do echo '- expr: barque_x_total > 0'; done >deploy/prometheus/alerts.yml
+	printf '{"a": [\n' >deploy/grafana/barque.json
+	for _ in 1 2 3 4 5 6 7 8 9 10 11; do echo '"barque_x_total",'; done >>deploy/grafana/barque.json
+	echo '0]}' >>deploy/grafana/barque.json
 	printf 'ROUTE("GET", "/x/{id}", route_x, "x")\n' >api/routes.def
 	printf 'openapi: 3.1.0\npaths:\n  /x/{id}:\n    get:\n      summary: x\ncomponents:\n' >api/openapi.yaml
 	printf 'GET /x/{id}\n' >docs/http.md
@@ -101,6 +105,8 @@ breaks kinds 'rm shared/kinds/kind_x_run.c'
 breaks events 'echo "x.v1" >docs/events.md'
 breaks strategies ': >docs/strategies.md'
 breaks metrics 'echo "METRIC(y, gauge, \"\", \"y\")" >>shared/base/metrics.def'
+breaks dashboards 'echo "- expr: barque_y_total" >>deploy/prometheus/alerts.yml'
+breaks dashboards 'echo >deploy/grafana/barque.json'
 breaks metrics 'sed -i "s/counter/gauge/" docs/metrics.md'
 breaks commands 'echo "COMMAND(hide)" >>cli/commands.def'
 
