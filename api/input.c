@@ -128,3 +128,21 @@ int64_t input_wait_cap(const struct call *c, int64_t wait_ms)
 {
 	return wait_ms < c->api->wait_max_ms ? wait_ms : c->api->wait_max_ms;
 }
+
+struct json *input_query(struct call *c, const struct param *table, size_t n)
+{
+	struct json *in = json_new_object();
+
+	for (size_t i = 0; i < n; i++) {
+		const char *text = http_query(c->r, table[i].name);
+		int64_t number;
+
+		if (!text || !*text)
+			continue;
+		if (table[i].type == PARAM_INT && str_int(text, INT64_MIN / 2, INT64_MAX / 2, &number))
+			json_put_int(in, table[i].name, number);
+		else
+			json_put_text(in, table[i].name, text);
+	}
+	return in;
+}

@@ -25,4 +25,8 @@ void input_prefer(struct call *c, struct prefer *out);
 /* What was asked for, but no more than WAIT_MAX. */
 int64_t input_wait_cap(const struct call *c, int64_t wait_ms);
 
+/* The query as a body would say it: the members of the table that it has. What is no number stays text, so that the check refuses it with its
+ * sentence. The caller closes it. */
+struct json *input_query(struct call *c, const struct param *table, size_t n);
+
 #endif

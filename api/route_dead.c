@@ -40,25 +40,6 @@ struct dead {
 
 /* ---- what is asked for ---------------------------------------------------------------------------------------- */
 
-/* The query as a body would say it; what is no number stays text, so that the check refuses it with its sentence. */
-static struct json *body_of_query(struct call *c)
-{
-	struct json *body = json_new_object();
-
-	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
-		const char *text = http_query(c->r, filters[i].name);
-		int64_t number;
-
-		if (!text || !*text)
-			continue;
-		if (filters[i].type == PARAM_INT && str_int(text, INT64_MIN / 2, INT64_MAX / 2, &number))
-			json_put_int(body, filters[i].name, number);
-		else
-			json_put_text(body, filters[i].name, text);
-	}
-	return body;
-}
-
 static void add_queue(struct dead *d, const char *queue)
 {
 	for (size_t i = 0; i < d->n_queues; i++)
@@ -176,7 +157,7 @@ void route_dead_list(struct call *c)
 {
 	struct dead d;
 
-	if (!choose(&d, c, body_of_query(c))) {
+	if (!choose(&d, c, input_query(c, filters, ARRAY_LEN(filters)))) {
 		json_close(&d.in);
 		return;
 	}

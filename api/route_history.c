@@ -25,25 +25,6 @@ static const struct param filters[] = {
 
 /* ---- what is asked for ---------------------------------------------------------------------------------------- */
 
-/* What is no number stays text, so that the check refuses it with its sentence. */
-static struct json *given(struct call *c)
-{
-	struct json *in = json_new_object();
-
-	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
-		const char *text = http_query(c->r, filters[i].name);
-		int64_t number;
-
-		if (!text || !*text)
-			continue;
-		if (filters[i].type == PARAM_INT && str_int(text, INT64_MIN / 2, INT64_MAX / 2, &number))
-			json_put_int(in, filters[i].name, number);
-		else
-			json_put_text(in, filters[i].name, text);
-	}
-	return in;
-}
-
 static void choose_times(const struct json *in, struct history_filter *f)
 {
 	const char *from = json_get_text(in, "from", NULL), *to = json_get_text(in, "to", NULL);
@@ -142,7 +123,7 @@ static void list(struct call *c, const struct json *in)
 
 void route_history(struct call *c)
 {
-	struct json *query = given(c);
+	struct json *query = input_query(c, filters, ARRAY_LEN(filters));
 	struct err e = {0};
 	struct json *in = params_check(filters, ARRAY_LEN(filters), query, false, &e);
 
