@@ -98,20 +98,28 @@ bool redis_changes(struct queue *base, const char *queue, const char *after, str
 	return ok;
 }
 
-bool redis_revisions(struct queue *base, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e)
+bool redis_call_ids(
+        struct redis_queue *q, const char *function, const char (*ids)[JOB_ID], size_t n, struct redis_reply **out, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
 	char queue[JOB_NAME];
 	int shard;
-	bool ok = job_id_parse(ids[0], queue, &shard);
 
-	redis_fcall(&cmd, &q->head.options, "revisions", queue, shard);
+	if (!job_id_parse(ids[0], queue, &shard))
+		return err_set(e, ERR_INVALID, "%.60s is no id of a job", ids[0]);
+	redis_fcall(&cmd, &q->head.options, function, queue, shard);
 	for (size_t i = 0; i < n; i++)
 		redis_cmd_adds(&cmd, queue_tail(ids[i]));
-	ok = ok && redis_call(q, &cmd, true, &r, e);
+	bool ok = redis_call(q, &cmd, true, out, e);
 	redis_cmd_close(&cmd);
+	return ok;
+}
+
+bool redis_revisions(struct queue *base, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e)
+{
+	struct redis_reply *r = NULL;
+	bool ok = redis_call_ids((struct redis_queue *)base, "revisions", ids, n, &r, e);
+
 	if (ok && redis_reply_count(r) != n)
 		ok = redis_bad_reply(e, "revisions");
 	for (size_t i = 0; ok && i < n; i++)

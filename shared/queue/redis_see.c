@@ -106,18 +106,12 @@ static bool read_many(
 
 bool redis_show_many(struct queue *base, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
-	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	char queue[JOB_NAME];
 	int shard;
-	bool ok = job_id_parse(ids[0], queue, &shard);
+	bool ok = redis_call_ids((struct redis_queue *)base, "show", ids, n, &r, e) && job_id_parse(ids[0], queue, &shard) &&
+	          read_many(r, queue, shard, ids, n, jobs, e);
 
-	redis_fcall(&cmd, &q->head.options, "show", queue, shard);
-	for (size_t i = 0; i < n; i++)
-		redis_cmd_adds(&cmd, queue_tail(ids[i]));
-	ok = ok && redis_call(q, &cmd, true, &r, e) && read_many(r, queue, shard, ids, n, jobs, e);
-	redis_cmd_close(&cmd);
 	redis_reply_close(&r);
 	for (size_t i = 0; !ok && i < n; i++)
 		job_close(&jobs[i]);
