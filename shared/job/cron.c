@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "base/time.h"
 
-#define SEARCH_DAYS 18300 /* 50 years: 29 February on a given weekday comes again within 40, also across 2100 */
+#define SEARCH_DAYS 18300                    /* 50 years: 29 February on a given weekday comes again within 40, also across 2100 */
 #define FIRST_MS    INT64_C(-62135596800000) /* year 1 */
 #define LAST_MS     INT64_C(253402300799000) /* the end of year 9999 */
 

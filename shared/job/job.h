@@ -113,6 +113,7 @@ struct job {
 	char tags[JOB_TAGS]; /* comma separated */
 	char *timeline;      /* what was unusual, as the queue wrote it (timeline.h); NULL: nothing; owned by the job */
 	int max_crashes;
+	int quarantine_after; /* crashes */
 	int64_t backoff_ms, backoff_cap_ms;
 	char concurrency_key[JOB_KEY + 1]; /* "": none */
 	int max_concurrent;

@@ -75,15 +75,16 @@ static bool read_numbers(const char *s, int64_t *const *out, size_t n)
 
 static bool read_limits(struct job *j, const char *s, size_t len)
 {
-	int64_t attempts, crashes, base, cap, quarantine;
+	int64_t attempts, crashes, base, cap, quarantine = 1;
 
 	UNUSED(len);
 	if ((!read_numbers(s, (int64_t *const[]){&attempts, &crashes, &base, &cap}, 4) &&
 	            !read_numbers(s, (int64_t *const[]){&attempts, &crashes, &base, &cap, &quarantine}, 5)) ||
-	        attempts > INT32_MAX)
+	        attempts > INT32_MAX || crashes > INT32_MAX || quarantine > INT32_MAX)
 		return false;
 	j->max_attempts = (int)attempts;
 	j->max_crashes = (int)crashes;
+	j->quarantine_after = (int)quarantine;
 	j->backoff_ms = base;
 	j->backoff_cap_ms = cap;
 	return true;
@@ -288,6 +289,7 @@ bool redis_record_read(const struct redis_reply *r, const char *queue, int shard
 	out->priority = USUAL_PRIORITY;
 	out->max_attempts = 1;
 	out->max_crashes = 3;
+	out->quarantine_after = 1;
 	out->backoff_ms = 1000;
 	out->backoff_cap_ms = 300000;
 	ok = n >= 4 && n % 2 == 0 && read_id(out, redis_reply_at(r, 0), queue, shard) && redis_reply_text(redis_reply_at(r, 1), NULL) &&

@@ -92,7 +92,7 @@ START_TEST(odd_limits_are_refused)
 	        "\"concurrency\":{\"key\":\"=k\",\"max\":1}", "\"rate\":{\"key\":\"r\"}",
 	        "\"rate\":{\"key\":\"r\",\"limit\":1,\"window_ms\":10,\"cost\":2}", "\"rate\":{\"key\":\"r\",\"limit\":1,\"window_ms\":0}",
 	        "\"unique\":\"keep_newest\"", "\"unique\":\"keep_newest\",\"unique_key\":\"u\",\"concurrency\":{\"key\":\"k\",\"max\":1}",
-	        "\"max_crashes\":0", "\"backoff_ms\":-1", "\"result_ttl_ms\":5"};
+	        "\"max_crashes\":0", "\"quarantine_after\":0", "\"backoff_ms\":-1", "\"result_ttl_ms\":5"};
 	struct api_test t;
 
 	api_start(&t, NULL);
@@ -110,12 +110,16 @@ START_TEST(a_job_has_its_own_policy)
 	struct api_test t;
 
 	api_start(&t, NULL);
-	ck_status(
-	        &t, submit(&t, "\"max_attempts\":7,\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000"), 202);
+	ck_status(&t,
+	        submit(&t,
+	                "\"max_attempts\":7,\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000,\"quarantine_after\":2"),
+	        202);
 	ck_contains(api_body(&t), "\"max_attempts\":7");
+	ck_contains(api_body(&t), "\"quarantine_after\":2");
 	ck_contains(api_body(&t), "\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000");
 	ck_status(&t, submit(&t, ""), 202);
 	ck_contains(api_body(&t), "\"max_crashes\":3");
+	ck_contains(api_body(&t), "\"quarantine_after\":1");
 	ck_contains(api_body(&t), "\"result_ttl_ms\":null");
 	ck_contains(api_body(&t), "\"concurrency\":null");
 	ck_status(&t, submit(&t, "\"params\":{\"alone\":\"x\"}"), 202); /* a kind's own key, unless the submission has one */

@@ -317,6 +317,6 @@ START_TEST(a_plan_of_what_never_comes_is_empty)
 END_TEST
 
 static const TTest *const tests[] = {the_next_time_is_right, what_is_no_expression_is_refused, it_agrees_with_a_search_minute_by_minute,
-        intervals_keep_their_anchor, missed_ticks_follow_the_policy,
-        years_of_missed_ticks_are_passed_over_in_bounded_steps, a_plan_of_what_never_comes_is_empty};
+        intervals_keep_their_anchor, missed_ticks_follow_the_policy, years_of_missed_ticks_are_passed_over_in_bounded_steps,
+        a_plan_of_what_never_comes_is_empty};
 TEST_MAIN("cron", tests)
