@@ -5,6 +5,7 @@
 
 #include "base/param.h"
 #include "base/str.h"
+#include "base/time.h"
 
 static const struct param concurrency[] = {
         {"key", PARAM_TEXT, .required = true, .min = 1, .max = JOB_KEY - 1, .help = "what the jobs share"},
@@ -85,6 +86,29 @@ static void read_policy(const struct json *in, const struct kind *k, struct queu
 	s->result_ttl_ms = json_get_int(in, "result_ttl_ms", 0);
 }
 
+/* A kind's hard limit is the most that any of its jobs may have: what it does is known to end within it. */
+static bool read_time_limit(const struct json *in, const struct kind *k, const char *name, int64_t *out, struct err *e)
+{
+	char most[TIME_TEXT];
+
+	*out = json_get_int(in, name, 0);
+	if (!k->hard_limit_ms || *out <= k->hard_limit_ms)
+		return true;
+	time_print_span(most, k->hard_limit_ms);
+	return err_set(e, ERR_INVALID, "%s is %lld, but a job of kind %s may take at most %lld ms (%s)", name, (long long)*out, k->name,
+	        (long long)k->hard_limit_ms, most);
+}
+
+static bool read_time_limits(const struct json *in, const struct kind *k, struct queue_submission *s, struct err *e)
+{
+	if (!read_time_limit(in, k, "time_limit_ms", &s->time_limit_ms, e) ||
+	        !read_time_limit(in, k, "hard_limit_ms", &s->hard_limit_ms, e))
+		return false;
+	return !s->hard_limit_ms || s->time_limit_ms <= s->hard_limit_ms ||
+	       err_set(e, ERR_INVALID, "time_limit_ms is %lld, but must not be more than hard_limit_ms, %lld", (long long)s->time_limit_ms,
+	               (long long)s->hard_limit_ms);
+}
+
 bool job_options_read(const struct json *in, const struct kind *k, const struct json *params, struct arena *arena,
         struct queue_submission *out, struct err *e)
 {
@@ -95,7 +119,7 @@ bool job_options_read(const struct json *in, const struct kind *k, const struct 
 	out->lane = own_text(in, "lane", arena);
 	out->tags = own_text(in, "tags", arena);
 	read_policy(in, k, out);
-	return read_concurrency(in, k, params, arena, out, e) && read_rate(in, &out->rate, e);
+	return read_time_limits(in, k, out, e) && read_concurrency(in, k, params, arena, out, e) && read_rate(in, &out->rate, e);
 }
 
 bool job_options_join_tags(struct json *body, struct err *e)

@@ -39,6 +39,7 @@ static void fingerprint(const struct queue_submission *s, char out[DIGEST_HEX])
 	        (long long)s->backoff_ms, (long long)s->backoff_cap_ms, (long long)s->result_ttl_ms, s->tags ? s->tags : "");
 	buf_addf(&b, "\n%s\n%d\n%s\n%lld\n%lld\n%lld", s->concurrency_key ? s->concurrency_key : "", s->max_concurrent, s->rate.key,
 	        (long long)s->rate.limit, (long long)s->rate.window_ms, (long long)s->rate.cost);
+	buf_addf(&b, "\n%lld\n%lld", (long long)s->time_limit_ms, (long long)s->hard_limit_ms);
 	digest_sha256_hex(out, buf_text(&b), b.len);
 	buf_close(&b);
 }

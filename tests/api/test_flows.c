@@ -247,7 +247,7 @@ START_TEST(jobs_of_a_flow_have_options)
 	flow_submit(&t,
 	        "{\"jobs\":[{\"name\":\"plain\",\"kind\":\"noop\",\"params\":{\"alone\":\"x\"}},"
 	        "{\"name\":\"own\",\"kind\":\"noop\",\"params\":{\"alone\":\"x\"},\"after\":[\"plain\"],\"priority\":2,\"max_attempts\":7,"
-	        "\"max_crashes\":5,\"quarantine_after\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000,\"tags\":[\"a\",\"b\"],"
+	        "\"max_crashes\":5,\"quarantine_after\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000,\"time_limit_ms\":7000,\"tags\":[\"a\",\"b\"],"
 	        "\"concurrency\":{\"key\":\"y\",\"max\":2},\"rate\":{\"key\":\"r\",\"limit\":9,\"window_ms\":1000}},"
 	        "{\"name\":\"open\",\"kind\":\"noop\",\"params\":{\"alone\":{\"$result\":\"plain.given\"}},\"after\":[\"plain\"]}]}",
 	        id);
@@ -259,7 +259,7 @@ START_TEST(jobs_of_a_flow_have_options)
 	ck_contains(api_body(&t), "\"max_attempts\":7");
 	ck_contains(
 	        api_body(&t), "\"tags\":[\"a\",\"b\"],\"max_crashes\":5,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000,");
-	ck_contains(api_body(&t), "\"quarantine_after\":2,");
+	ck_contains(api_body(&t), "\"quarantine_after\":2,\"time_limit_ms\":7000,\"hard_limit_ms\":null,");
 	ck_contains(api_body(&t), "\"concurrency\":{\"key\":\"y\",\"max\":2},");
 	ck_contains(api_body(&t), "\"rate\":{\"key\":\"r\",\"limit\":9,\"window_ms\":1000,\"cost\":1}");
 	node_get(&t, id, "open");

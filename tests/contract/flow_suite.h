@@ -177,6 +177,7 @@ START_TEST(flow_chain_passes_results_on)
 
 	flow_edge(r, 1, 0);
 	flow_edge(r, 2, 1);
+	r->jobs[1].job.time_limit_ms = 90000;
 	flow_submit_new(q, r);
 	state_is(q, r->f.root.id, JOB_WAITING);
 	state_is(q, flow_id(r, 0), JOB_READY);
@@ -190,6 +191,7 @@ START_TEST(flow_chain_passes_results_on)
 	job_close(&j);
 	c = end_one(l, flow_id(r, 1), ACK_DONE, "[1,2]", ERR_NONE);
 	input_is(&c.job, "n0", "{\"bars\":12}");
+	ck_assert(c.job.time_limit_ms == 90000 && c.job.hard_limit_ms == 0);
 	job_close(&c.job);
 	c = end_one(l, flow_id(r, 2), ACK_DONE, NULL, ERR_NONE);
 	input_is(&c.job, "n1", "[1,2]");
