@@ -144,8 +144,7 @@ bool submit_job(struct call *c, const struct submit *s, struct job *job_out, boo
 
 bool submit_kind(struct call *c, const char *kind, struct json *params, const char *prefix, struct job *job_out)
 {
-	struct submit s = {.kind = kind_of(kind), .job.unique = UNIQUE_RETURN};
-	char key[JOB_KEY] = "";
+	struct submit s = {.kind = kind_of(kind)};
 	struct err e = {0};
 	bool existing;
 
@@ -160,9 +159,7 @@ bool submit_kind(struct call *c, const char *kind, struct json *params, const ch
 		reply_detail(c, e.code == ERR_INVALID ? 422 : err_status(e.code), "%s%s", prefix, e.text);
 		return false;
 	}
-	if (s.kind->unique_key)
-		s.kind->unique_key(s.params, key);
-	s.job.unique_key = *key ? key : NULL;
+	job_options_unique(NULL, s.kind, s.params, c->arena, &s.job);
 	bool ok = job_options_read(NULL, s.kind, s.params, c->arena, &s.job, &e);
 	if (ok)
 		ok = submit_job(c, &s, job_out, &existing);
