@@ -71,12 +71,13 @@ function limits.weigh(c, lanes)
 	return sum
 end
 
--- What a dispatcher needs of a claimed job: id, fence, route, params, counts of earlier attempts, trace, inputs.
+-- What a dispatcher needs of a claimed job: id, fence, route, params, counts of earlier attempts, trace, when it was due, inputs, time limits.
 local function claim_of(id, key, job, k, params)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
 	local inputs = has_flag(job, 'D') and flow.inputs(id)
-	return { id, job.fence, route_of(k, job), params, counts, trace, false, inputs } -- not when it was due: it is counted once
+	local limit = has_flag(job, 'T') and call('HGET', key, 'T')
+	return { id, job.fence, route_of(k, job), params, counts, trace, false, inputs, limit } -- not when it was due: it is counted once
 end
 
 -- The next fence, as text: the thousands are the same for a whole batch, nearly always.
@@ -155,6 +156,10 @@ local function take(c, id, lane)
 	if has_flag(job, 'D') then
 		local inputs, bytes = flow.inputs(id)
 		c.claims[#c.claims][8], c.bytes, c.inputs = inputs, c.bytes + bytes, (c.inputs or 0) + bytes
+	end
+	if has_flag(job, 'T') then
+		local ours = c.claims[#c.claims]
+		ours[8], ours[9] = ours[8] or false, call('HGET', key, 'T')
 	end
 	return true
 end

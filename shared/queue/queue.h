@@ -77,6 +77,8 @@ struct queue_submission {
 	int max_concurrent;                /* ... at most so many run at once */
 	struct job_rate rate;              /* key "": none; see job.h */
 	int64_t result_ttl_ms;             /* 0: the queue's; how long it stays after it has succeeded */
+	/* 0: as its kind says. After the first it is asked to stop (an error), after the second it is killed (a crash). */
+	int64_t time_limit_ms, hard_limit_ms;
 };
 
 enum submit_outcome {
@@ -154,6 +156,7 @@ struct queue_counts {
 	int shards;
 	int64_t parked; /* ready, but their concurrency key or rate is used up; not counted in `ready` */
 	int64_t bytes;  /* of the parameters of all that waits */
+	int64_t beside; /* what it holds beside jobs: schedules, word for other shards, ends that the history has not yet */
 };
 /* The queues that exist; returns how many were filled in out[max], -1 on failure. */
 int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
@@ -239,7 +242,7 @@ struct queue_ack {
 };
 
 struct queue_claim {
-	/* id, kind, kind_version, params, attempt, crashes, quarantined, fence, trace, cancel_asked and run_at (when it was due) are filled; job_close it. Its
+	/* id, kind, kind_version, params, attempt, crashes, quarantined, fence, trace, cancel_asked, limits of time and run_at (when it was due) are filled; job_close it. Its
 	 * fence is the server's time in us, or a little more. */
 	struct job job;
 };
