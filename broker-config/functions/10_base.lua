@@ -48,7 +48,7 @@
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
--- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
+-- [quarantine after]", a "errors crashes", b "began worker", e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
 -- o ghosts, h timeline, l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success,
 -- z "reason until what" it waited on last, S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out. The field s is
 -- <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its flags: a h i l r t u x S D it has such a field,

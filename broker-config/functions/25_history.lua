@@ -9,12 +9,17 @@ local WRITER_LEASE = '5000'
 
 history.usual = 'a2000000'
 
+-- text: field hm of T:n, nil when there is none.
+function history.set_mode(text)
+	history.mode = text or history.usual
+	history.what = string.sub(history.mode, 1, 1)
+end
+
 function history.note(id, to)
 	if history.mode == nil then
-		history.mode = call('HGET', T .. ':n', 'hm') or history.usual
+		history.set_mode(call('HGET', T .. ':n', 'hm'))
 	end
-	local what = string.sub(history.mode, 1, 1)
-	if what == 'a' or (what == 'f' and to ~= SUCCEEDED) then
+	if history.what == 'a' or (history.what == 'f' and to ~= SUCCEEDED) then
 		history.ids[#history.ids + 1] = id
 	end
 end

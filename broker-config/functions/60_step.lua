@@ -68,31 +68,32 @@ end
 
 -- ---- step ------------------------------------------------------------------------------------------------------------
 
--- The last answer to a worker, as note_answer() wrote it; nil: none is known.
+-- The last answer to a worker, as note_answer() wrote it: ids of claims, n of them, and of refused acknowledgements; nil: none is known.
 local function last_answer(worker)
 	local text = call('GET', T .. ':w:' .. worker)
 	if not text then
 		return nil
 	end
-	local seq, fence, alive, ids, rejected = string.match(text, '^(%d+) (%d+) (%d+) (%w*) (%w*)$')
-	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), ids = ids, rejected = rejected }
+	local seq, fence, alive, n, at = string.match(text, '^(%d+) (%d+) (%d+) (%d+) ()')
+	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), n = tonumber(n), ids = string.sub(text, at) }
 end
 
-local ID = '%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w'
+local ID = 20 -- letters
 
 -- Give it once more; claims that are no longer ours are left out.
 local function answer_again(worker, last)
 	local refused, claims, fence = {}, {}, last.fence
-	for id in string.gmatch(last.rejected, ID) do
-		refused[#refused + 1] = id
+	for i = last.n, #last.ids / ID - 1 do
+		refused[#refused + 1] = string.sub(last.ids, i * ID + 1, i * ID + ID)
 	end
-	for id in string.gmatch(last.ids, ID) do
+	for i = 0, last.n - 1 do
 		fence = fence + 1
+		local id = string.sub(last.ids, i * ID + 1, i * ID + ID)
 		local key = T .. ':j:' .. id
 		local h = call('HMGET', key, 's', 'k', 'p')
 		local job = parse(h[1])
 		if job and job.state == RUNNING and tonumber(job.fence) == fence then
-			claims[#claims + 1] = claim_of(id, key, job, h[2], h[3])
+			claims[#claims + 1] = claim_of(id, key, job, h[2], h[3], false)
 		end
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)
@@ -101,14 +102,14 @@ end
 
 local function note_answer(c, seq, fence, rejected, last)
 	local ids, alive = {}, last and last.alive or 0
-	for i = 1, #c.claims do
+	for i = 1, c.claimed do
 		ids[i] = c.claims[i][1]
 	end
 	if now - alive >= ALIVE_NOTED then
 		alive = now
 		call('ZADD', T .. ':W', now + ALIVE, c.worker)
 	end
-	local text = string.format('%.0f %.0f %.0f %s %s', seq, fence, alive, table.concat(ids), table.concat(rejected))
+	local text = string.format('%.0f %.0f %.0f %.0f ', seq, fence, alive, c.claimed) .. table.concat(ids) .. table.concat(rejected)
 	call('SET', T .. ':w:' .. c.worker, text, 'PX', ANSWER_TTL)
 end
 
@@ -132,7 +133,7 @@ local function read_counters(c)
 	c.weighted = h[12] and h[12] ~= '0'
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
-	history.mode = h[#names] or history.usual
+	history.set_mode(h[#names])
 	return h
 end
 
@@ -149,7 +150,7 @@ local function step(keys, args)
 		return answer_again(worker, last)
 	end
 	local c = { worker = worker, want = tonumber(args[8]), until_ms = string.format('%.0f', now + lease), routes = {}, ready = {}, before = {}, service = {},
-		claims = {}, leases = {}, popped = 0, bytes = 0 }
+		claims = {}, claimed = 0, leases = {}, popped = 0, bytes = 0, begun = now_text .. ' ' .. worker }
 	for i = 1, n_routes do
 		c.routes[i] = args[9 + i]
 	end

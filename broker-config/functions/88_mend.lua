@@ -215,16 +215,17 @@ function mend.place(id, at)
 	if not job then
 		return call('EXISTS', key) == 0 and mend.drop(id, at) or 'its record has no state, and nothing else says what it was: delete it'
 	end
-	local h = call('HMGET', key, 'k', 'y', 'd', 'w')
+	local h = call('HMGET', key, 'k', 'y', 'd', 'b')
+	local worker = h[4] and string.match(h[4], ' (.*)$')
 	if not h[1] then
 		return 'its record has no kind: cancel it'
 	end
-	local own = job.state == RUNNING and h[4] and 'l:' .. h[4] or string.sub(LIST_INDEX[job.state] or '', 2)
+	local own = job.state == RUNNING and worker and 'l:' .. worker or string.sub(LIST_INDEX[job.state] or '', 2)
 	if has_flag(job, 'q') then
 		own = mend.parked_in(key) or ''
 	end
-	local changed = mend.record(id, key, job) + mend.zsets(id, own, h[4], at) + mend.lanes(id, key, job, h[1], h[2], at)
-	if job.state == RUNNING and not (h[4] and call('ZSCORE', T .. ':' .. own, id)) then
+	local changed = mend.record(id, key, job) + mend.zsets(id, own, worker, at) + mend.lanes(id, key, job, h[1], h[2], at)
+	if job.state == RUNNING and not (worker and call('ZSCORE', T .. ':' .. own, id)) then
 		mend.lease_lost(id, key, job)
 		return 1
 	end

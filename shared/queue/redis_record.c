@@ -103,6 +103,13 @@ static bool read_numbers_and_text(const char *s, int64_t *const *numbers, size_t
 	return str_copy(text, size, s);
 }
 
+/* "ms worker" */
+static bool read_begun(struct job *j, const char *s, size_t len)
+{
+	UNUSED(len);
+	return read_numbers_and_text(s, (int64_t *const[]){&j->started_at}, 1, j->worker, sizeof(j->worker));
+}
+
 static bool read_concurrency(struct job *j, const char *s, size_t len)
 {
 	int64_t max;
@@ -185,10 +192,8 @@ static bool read_parent(struct job *j, const char *s, size_t len)
 	}
 TIME_FIELD(read_created, created_at)
 TIME_FIELD(read_due, run_at)
-TIME_FIELD(read_begun, started_at)
 TIME_FIELD(read_ended, finished_at)
 TIME_FIELD(read_ttl, result_ttl_ms)
-TEXT_FIELD(read_worker, worker)
 TEXT_FIELD(read_idempotency, idempotency_key)
 TEXT_FIELD(read_unique, unique_key)
 TEXT_FIELD(read_trace, trace)
@@ -221,7 +226,6 @@ static const struct {
         {'m', read_limits},
         {'a', read_counts},
 
-        {'w', read_worker},
         {'b', read_begun},
         {'e', read_ended},
         {'i', read_idempotency},
@@ -349,8 +353,8 @@ bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard,
 	out->state = JOB_RUNNING;
 	if (!kind || !read_id(out, redis_reply_at(r, 0), queue, shard) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
 	        !job_route_parse(kind, len, out->kind, &out->kind_version, &out->quarantined) ||
-	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_counts) ||
-	        !read_optional(out, redis_reply_at(r, 5), read_trace) || !read_optional(out, redis_reply_at(r, 6), read_due) ||
+	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_due) ||
+	        !read_optional(out, redis_reply_at(r, 5), read_counts) || !read_optional(out, redis_reply_at(r, 6), read_trace) ||
 	        !read_inputs(out, redis_reply_at(r, 7))) {
 		job_close(out);
 		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);
