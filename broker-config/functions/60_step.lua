@@ -1,21 +1,54 @@
 -- step and renew: the two calls of a dispatcher, and keeping house.
 
--- Drop from the front of T:a what has vanished; what is old but still lives moves to T:o, lest it hold up the rest.
-local function trim_all(limit)
-	local gone = 0
-	while gone < limit do
-		local id = call('LINDEX', T .. ':a', 0)
-		local created = id and call('HGET', T .. ':j:' .. id, 'c')
-		if not id or (created and tonumber(created) > now - opt.result_ttl - 60000) then
-			break
-		end
-		if created then
-			call('ZADD', T .. ':o', created, id)
-		end
-		call('LPOP', T .. ':a')
-		gone = gone + 1
+local sweep = { YOUNG = 60000 }
+
+-- Is it to leave T:a? What was settled and stayed for its retention goes into `doomed`. What is old but stays moves to T:o, lest it hold up
+-- the rest: what lives is marked, so that its end gives it a time in Redis; what has ended is given what is left of it.
+function sweep.passes(id, doomed)
+	local key = J .. id
+	local h = call('HMGET', key, 's', 'c', 'e')
+	if not h[1] then
+		return true
+	elseif tonumber(h[2]) > now - opt.result_ttl - sweep.YOUNG then
+		return false
 	end
-	count('at', gone)
+	local settled = string.sub(h[1], 1, #SETTLED) == SETTLED
+	local left = settled and h[3] + opt.result_ttl - now or 0
+	if settled and left <= 0 then
+		doomed[#doomed + 1] = key
+		return true
+	end
+	call('ZADD', T .. ':o', h[2], id)
+	if settled then
+		call('PEXPIRE', key, string.format('%.0f', left), 'NX')
+	else
+		local job = parse(h[1])
+		set_flag(job, 'O')
+		keep(key, job)
+	end
+	return true
+end
+
+-- Drop from the front of T:a what has vanished, and what settle() left without a time in Redis once its own is over. Returns how many.
+local function trim_all(limit)
+	local gone, doomed, some, n = 0, {}, 1, 1
+	while n == some and gone < limit do
+		some = math.min(gone == 0 and 1 or 64, limit - gone)
+		local ids = call('LRANGE', T .. ':a', gone, gone + some - 1)
+		n = 0
+		while ids[n + 1] and sweep.passes(ids[n + 1], doomed) do
+			n = n + 1
+		end
+		gone = gone + n
+	end
+	if gone > 0 then
+		call('LPOP', T .. ':a', gone)
+		count('at', gone)
+	end
+	if #doomed > 0 then
+		call('UNLINK', unpack(doomed))
+	end
+	return gone
 end
 
 local function trim_ends(index, ttl)
@@ -54,13 +87,13 @@ local function keep_house(last)
 	if last and now - tonumber(last) < 1000 then
 		return
 	end
-	set('mt', now_text)
+	-- As long as much is to be swept, every tenth of a second.
+	set('mt', trim_all(BATCH) < BATCH and now_text or string.format('%.0f', now - 900))
 	measure_drain()
 	trim_ends(':x', opt.dead_ttl)
 	trim_ends(':f', opt.dead_ttl)
 	trim_ends(':k', opt.result_ttl)
 	trim_old()
-	trim_all(64)
 	limits.keep_house(tonumber(call('HGET', T .. ':n', 'qp')))
 	flow.keep_house()
 	flush_lanes()

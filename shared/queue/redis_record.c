@@ -14,7 +14,7 @@
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	char rev[24];
-	size_t flags = len > 1 ? strspn(s + 1, "LQSDacghilqrtuvwx") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "DLOQSacghilqrtuvwx") : 0;
 	const char *at = s + 1 + flags;
 	size_t digits;
 
