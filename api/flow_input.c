@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/job_options.h"
 #include "base/param.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -169,10 +170,8 @@ static const struct param members[] = {
         {"after", PARAM_TEXTS, .fallback = "[]", .max = QUEUE_FLOW_JOBS, .help = "names of the jobs that it waits for"},
         {"on_failure", PARAM_CHOICE, .fallback = "\"fail\"", .choices = "fail|ignore|retry", .help = "what happens to those who wait"},
         {"retries", PARAM_INT, .min = 1, .max = QUEUE_FLOW_RETRIES, .help = "with retry: how often it is run again (1)"},
-        {"priority", PARAM_INT, .fallback = "5", .min = 0, .max = 9, .help = "0 urgent, 5 usual, 9 idle"},
-        {"max_attempts", PARAM_INT, .min = 1, .max = 1000, .help = "how often it may be tried"},
+#include "api/job_options.def"
         {"tags", PARAM_TEXT, .min = 0, .max = JOB_TAGS - 1, .help = "labels with commas between"},
-        {"lane", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "jobs of different lanes take turns"},
         {"run_at", PARAM_TIME, .help = "start no sooner than this time (UTC)"},
         {"delay_ms", PARAM_INT, .fallback = "0", .min = 0, .max = 31536000000.0, .unit = "ms", .help = "start no sooner"},
 };
@@ -205,10 +204,9 @@ static bool read_kind(const struct json *in, struct arena *arena, struct queue_f
 {
 	const char *name = json_get_text(in, "kind", "");
 	const struct kind *k = kind_of(name);
-	int attempts = (int)json_get_int(in, "max_attempts", 0);
 	struct json *params;
 	char *text;
-	bool open;
+	bool open, ok;
 
 	if (!k)
 		return err_set(e, ERR_INVALID, "there is no kind '%.60s'; GET /api/kinds lists the kinds", name);
@@ -217,24 +215,15 @@ static bool read_kind(const struct json *in, struct arena *arena, struct queue_f
 	params = inputs_kind_check(k, json_get(in, "params"), &open, e);
 	if (!params)
 		return false;
+	/* Of parameters that are results nothing is known yet: where the kind's own concurrency key stands in one, there is none. */
+	ok = job_options_read(in, k, params, arena, &out->job, e);
 	text = json_to_text(params);
 	json_close(&params);
-	out->job.kind = k->name;
-	out->job.queue = k->queue;
-	out->job.kind_version = k->version;
-	out->job.max_attempts = attempts ? attempts : k->max_attempts;
-	out->job.backoff_ms = k->backoff_ms;
-	out->job.backoff_cap_ms = k->backoff_cap_ms;
 	out->job.params = arena_strdup(arena, text);
 	mem_free(&text);
+	if (!ok)
+		return false;
 	return strlen(out->job.params) <= QUEUE_PARAMS_MAX || err_set(e, ERR_INVALID, "its parameters are too long");
-}
-
-static const char *own_text(const struct json *in, const char *member, struct arena *arena)
-{
-	const char *text = json_get_text(in, member, NULL);
-
-	return text ? arena_strdup(arena, text) : NULL;
 }
 
 static bool read_job(const struct json *in, struct arena *arena, struct queue_flow_job *out, struct err *e)
@@ -245,10 +234,7 @@ static bool read_job(const struct json *in, struct arena *arena, struct queue_fl
 	for (const struct json *n = json_first(after); n; n = json_next(n))
 		names[out->n_after++] = arena_strdup(arena, json_text(n));
 	out->after = names;
-	out->name = own_text(in, "name", arena);
-	out->job.priority = (int)json_get_int(in, "priority", 5);
-	out->job.tags = own_text(in, "tags", arena);
-	out->job.lane = own_text(in, "lane", arena);
+	out->name = arena_strdup(arena, json_get_text(in, "name", ""));
 	return read_policy(in, out, e) && read_when(in, &out->job, e) && read_kind(in, arena, out, e);
 }
 
@@ -260,9 +246,11 @@ bool flow_read(const struct json *jobs, struct arena *arena, struct queue_flow *
 		return err_set(e, ERR_INVALID, "a flow has 1 to %d jobs, not %zu", QUEUE_FLOW_JOBS, n);
 	out->jobs = arena_array(arena, n, sizeof *out->jobs);
 	for (const struct json *j = json_first(jobs); j; j = json_next(j)) {
-		struct json *in = params_check(members, ARRAY_LEN(members), j, false, e);
-		bool ok = in && read_job(in, arena, &out->jobs[out->n_jobs], e);
+		struct json *plain = json_copy(j), *in = NULL;
+		bool ok = job_options_join_tags(plain, e) && (in = params_check(members, ARRAY_LEN(members), plain, false, e)) &&
+		          read_job(in, arena, &out->jobs[out->n_jobs], e);
 
+		json_close(&plain);
 		json_close(&in);
 		if (!ok)
 			return err_prefix(e, "job %zu ('%.60s')", out->n_jobs + 1, json_get_text(j, "name", ""));

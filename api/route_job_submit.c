@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/input.h"
+#include "api/job_options.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "api/submit.h"
@@ -12,20 +13,11 @@
 static const struct param envelope[] = {
         {"kind", PARAM_TEXT, .required = true, .min = 1, .max = JOB_NAME - 1, .help = "what to do; GET /api/kinds lists the kinds"},
         {"params", PARAM_OBJECT, .fallback = "{}", .help = "the kind's parameters"},
-        {"priority", PARAM_INT, .fallback = "5", .min = 0, .max = 9, .help = "0 urgent, 5 usual, 9 idle"},
         {"run_at", PARAM_TIME, .help = "start no sooner than this time (UTC)"},
         {"delay_ms", PARAM_INT, .fallback = "0", .min = 0, .max = 31536000000.0, .unit = "ms",
                 .help = "start no sooner than so long from now"},
-        {"max_attempts", PARAM_INT, .min = 1, .max = 1000, .help = "how often it may be tried; the kind knows the usual number"},
-        {"max_crashes", PARAM_INT, .min = 1, .max = 1000, .help = "how often it may crash; beyond that it is dead"},
-        {"backoff_ms", PARAM_INT, .min = 1, .max = 31536000000.0, .unit = "ms",
-                .help = "pause after the first error, doubled after each; the kind knows the usual one"},
-        {"backoff_cap_ms", PARAM_INT, .min = 1, .max = 31536000000.0, .unit = "ms", .help = "the longest pause"},
-        {"result_ttl_ms", PARAM_INT, .min = 1000, .max = 31536000000.0, .unit = "ms", .help = "how long it is kept after it has succeeded"},
-        {"concurrency", PARAM_OBJECT, .help = "key, max: of all jobs with this key at most so many run at once"},
-        {"rate", PARAM_OBJECT, .help = "key, limit, window_ms, cost: a budget that all jobs with this key share"},
+#include "api/job_options.def"
         {"tags", PARAM_TEXT, .min = 0, .max = JOB_TAGS - 1, .help = "labels with commas between"},
-        {"lane", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "jobs of different lanes take turns"},
         {"unique_key", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "at most one live job has this key"},
         {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace|keep_newest",
                 .help = "what to do when one has"},
@@ -41,7 +33,7 @@ static enum unique_policy policy_of(const char *name)
 }
 
 /* The envelope beyond its table. False: answered. */
-static bool fill_when(struct call *c, const struct json *in, struct submit *s)
+static bool fill_when(struct call *c, const struct json *in, struct queue_submission *s)
 {
 	const char *run_at = json_get_text(in, "run_at", NULL);
 
@@ -73,31 +65,31 @@ static bool fill_kind(struct call *c, const struct json *in, struct submit *s)
 	return s->params != NULL;
 }
 
+static bool fill_options(struct call *c, const struct json *in, struct submit *s)
+{
+	struct err e = {0};
+
+	s->job.unique_key = json_get_text(in, "unique_key", NULL);
+	s->job.unique = policy_of(json_get_text(in, "unique", "return"));
+	if (!s->job.unique_key && s->kind->unique_key) {
+		char *key = arena_new(c->arena, JOB_KEY);
+
+		s->kind->unique_key(s->params, key);
+		s->job.unique_key = *key ? key : NULL;
+	}
+	if (job_options_read(in, s->kind, s->params, c->arena, &s->job, &e))
+		return true;
+	reply_err(c, &e, NULL);
+	return false;
+}
+
 /* Everything in the envelope into s, whose texts live in `in` and the arena. */
 static bool fill(struct call *c, const struct json *in, struct submit *s)
 {
 	bool ok;
 
-	s->priority = (int)json_get_int(in, "priority", 5);
-	s->max_attempts = (int)json_get_int(in, "max_attempts", 0);
-	s->max_crashes = (int)json_get_int(in, "max_crashes", 0);
-	s->backoff_ms = json_get_int(in, "backoff_ms", 0);
-	s->backoff_cap_ms = json_get_int(in, "backoff_cap_ms", 0);
-	s->result_ttl_ms = json_get_int(in, "result_ttl_ms", 0);
-	s->tags = json_get_text(in, "tags", NULL);
-	s->lane = json_get_text(in, "lane", NULL);
-	s->unique_key = json_get_text(in, "unique_key", NULL);
-	s->unique = policy_of(json_get_text(in, "unique", "return"));
-	s->idempotency_key = submit_idempotency_key(c, &ok);
-	if (!ok || !fill_when(c, in, s) || !fill_kind(c, in, s))
-		return false;
-	if (!s->unique_key && s->kind->unique_key) {
-		char *key = arena_new(c->arena, JOB_KEY);
-
-		s->kind->unique_key(s->params, key);
-		s->unique_key = *key ? key : NULL;
-	}
-	return submit_limits(c, in, s);
+	s->job.idempotency_key = submit_idempotency_key(c, &ok);
+	return ok && fill_when(c, in, &s->job) && fill_kind(c, in, s) && fill_options(c, in, s);
 }
 
 /* 200 with the job when it ended within the time, else 202 as without waiting. */

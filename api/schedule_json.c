@@ -6,6 +6,7 @@
 #include "api/reply.h"
 #include "api/submit.h"
 #include "base/mem.h"
+#include "base/span.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "kinds/kind.h"
@@ -52,7 +53,7 @@ static bool fill_timing(struct call *c, const struct json *in, struct queue_sche
 		reply_detail(c, 422, "give either cron or every, and start only with every");
 		return false;
 	}
-	if (every && !cron_span_parse(every, &s->every_ms, &e))
+	if (every && !span_parse(every, &s->every_ms, &e))
 		return refuse(c, &e);
 	if (cron && (!cron_parse(cron, &parsed, &e) || !str_copy(s->cron, sizeof s->cron, cron)))
 		return refuse(c, &e);
@@ -152,7 +153,7 @@ struct json *schedule_request(const struct queue_schedule *s)
 	json_put_text(j, "kind", s->kind);
 	json_put(j, "params", params_of(s));
 	if (s->every_ms) {
-		cron_span_print(text, s->every_ms);
+		span_print(text, s->every_ms);
 		json_put_text(j, "every", text);
 		time_print_iso(text, s->start_ms);
 		json_put_text(j, "start", text);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "api/job_options.h"
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/digest.h"
@@ -28,48 +29,19 @@ const char *submit_trace(struct call *c)
 }
 
 /* What makes two requests with one idempotency key the same request. */
-static void fingerprint(const struct submit *s, const char *params, char out[DIGEST_HEX])
+static void fingerprint(const struct queue_submission *s, char out[DIGEST_HEX])
 {
 	struct buf b = {0};
 
-	buf_addf(&b, "%s\n%s\n%s\n%s\n%d\n%lld\n%lld", s->kind->name, params, s->lane ? s->lane : "", s->unique_key ? s->unique_key : "",
+	buf_addf(&b, "%s\n%s\n%s\n%s\n%d\n%lld\n%lld", s->kind, s->params, s->lane ? s->lane : "", s->unique_key ? s->unique_key : "",
 	        s->priority, (long long)s->run_at_ms, (long long)s->delay_ms);
-	buf_addf(&b, "\n%d\n%d\n%d\n%lld\n%lld\n%lld\n%s", (int)s->unique, s->max_attempts, s->max_crashes, (long long)s->backoff_ms,
-	        (long long)s->backoff_cap_ms, (long long)s->result_ttl_ms, s->tags ? s->tags : "");
+	buf_addf(&b, "\n%d\n%d\n%d\n%d\n%lld\n%lld\n%lld\n%s", (int)s->unique, s->max_attempts, s->max_crashes, s->quarantine_after,
+	        (long long)s->backoff_ms, (long long)s->backoff_cap_ms, (long long)s->result_ttl_ms, s->tags ? s->tags : "");
 	buf_addf(&b, "\n%s\n%d\n%s\n%lld\n%lld\n%lld", s->concurrency_key ? s->concurrency_key : "", s->max_concurrent, s->rate.key,
 	        (long long)s->rate.limit, (long long)s->rate.window_ms, (long long)s->rate.cost);
+	buf_addf(&b, "\n%lld\n%lld", (long long)s->time_limit_ms, (long long)s->hard_limit_ms);
 	digest_sha256_hex(out, buf_text(&b), b.len);
 	buf_close(&b);
-}
-
-static struct queue_submission submission_of(struct call *c, const struct submit *s, const char *params, const char *print)
-{
-	const struct kind *k = s->kind;
-
-	return (struct queue_submission){
-	        .kind = k->name,
-	        .queue = k->queue,
-	        .params = params,
-	        .lane = s->lane,
-	        .priority = s->priority,
-	        .kind_version = k->version,
-	        .run_at_ms = s->run_at_ms,
-	        .delay_ms = s->delay_ms,
-	        .max_attempts = s->max_attempts ? s->max_attempts : k->max_attempts,
-	        .max_crashes = s->max_crashes,
-	        .backoff_ms = s->backoff_ms ? s->backoff_ms : k->backoff_ms,
-	        .backoff_cap_ms = s->backoff_cap_ms ? s->backoff_cap_ms : k->backoff_cap_ms,
-	        .result_ttl_ms = s->result_ttl_ms,
-	        .concurrency_key = s->concurrency_key,
-	        .max_concurrent = s->max_concurrent,
-	        .rate = s->rate,
-	        .idempotency_key = s->idempotency_key,
-	        .fingerprint = s->idempotency_key ? print : NULL,
-	        .unique_key = s->unique_key,
-	        .unique = s->unique,
-	        .trace = submit_trace(c),
-	        .tags = s->tags,
-	};
 }
 
 /* After ERR_UNSURE the same id is asked for again: the queue then answers as it did the first time. */
@@ -160,8 +132,11 @@ bool submit_job(struct call *c, const struct submit *s, struct job *job_out, boo
 		mem_free(&params);
 		return false;
 	}
-	fingerprint(s, params, print);
-	struct queue_submission item = submission_of(c, s, params, print);
+	struct queue_submission item = s->job;
+	item.params = params;
+	item.trace = submit_trace(c);
+	fingerprint(&item, print);
+	item.fingerprint = item.idempotency_key ? print : NULL;
 	bool ok = submit_to(c, q, &item, job_out, existing_out);
 	mem_free(&params);
 	return ok;
@@ -169,7 +144,7 @@ bool submit_job(struct call *c, const struct submit *s, struct job *job_out, boo
 
 bool submit_kind(struct call *c, const char *kind, struct json *params, const char *prefix, struct job *job_out)
 {
-	struct submit s = {.kind = kind_of(kind), .priority = 5, .unique = UNIQUE_RETURN};
+	struct submit s = {.kind = kind_of(kind), .job.unique = UNIQUE_RETURN};
 	char key[JOB_KEY] = "";
 	struct err e = {0};
 	bool existing;
@@ -187,32 +162,24 @@ bool submit_kind(struct call *c, const char *kind, struct json *params, const ch
 	}
 	if (s.kind->unique_key)
 		s.kind->unique_key(s.params, key);
-	s.unique_key = *key ? key : NULL;
-	bool ok = submit_job(c, &s, job_out, &existing);
+	s.job.unique_key = *key ? key : NULL;
+	bool ok = job_options_read(NULL, s.kind, s.params, c->arena, &s.job, &e);
+	if (ok)
+		ok = submit_job(c, &s, job_out, &existing);
+	else
+		reply_err(c, &e, prefix);
 	json_close(&s.params);
 	return ok;
 }
 
-/* Tags may come as a text with commas or as an array of texts; false: answered. */
 bool submit_join_tags(struct call *c, struct json *body)
 {
-	const struct json *tags = json_get(body, "tags");
-	struct buf joined = {0};
-	bool ok = true;
+	struct err e = {0};
 
-	if (!json_is(tags, JSON_ARRAY))
+	if (job_options_join_tags(body, &e))
 		return true;
-	for (const struct json *t = json_first(tags); t && ok; t = json_next(t)) {
-		ok = json_is(t, JSON_STRING) && *json_text(t) && !strchr(json_text(t), ',');
-		if (ok)
-			buf_addf(&joined, "%s%s", joined.len ? "," : "", json_text(t));
-	}
-	if (ok)
-		json_put_text(body, "tags", buf_text(&joined));
-	else
-		reply_detail(c, 422, "tags must be texts without commas");
-	buf_close(&joined);
-	return ok;
+	reply_err(c, &e, NULL);
+	return false;
 }
 
 /* What a structured field's string (RFC 8941, 3.3.3) says; NULL: it is none. */

@@ -5,27 +5,17 @@
 #include "api/api.h"
 #include "base/json.h"
 #include "kinds/kind.h"
+#include "queue/queue.h"
 
 struct submit {
 	const struct kind *kind;
-	struct json *params;                                    /* checked by kind_check */
-	const char *lane, *unique_key, *tags, *idempotency_key; /* NULL: none */
-	enum unique_policy unique;
-	int priority, max_attempts; /* max_attempts 0: the kind's */
-	int64_t run_at_ms, delay_ms;
-	int max_crashes;                                   /* 0: 3 */
-	int64_t backoff_ms, backoff_cap_ms, result_ttl_ms; /* 0: the kind's, the usual */
-	const char *concurrency_key;                       /* NULL: none */
-	int max_concurrent;
-	struct job_rate rate; /* key "": none */
+	struct json *params;         /* checked by kind_check */
+	struct queue_submission job; /* but for params, fingerprint and trace, which submit_job fills in */
 };
 
 /* Submits and fills *job_out as it stands in the queue (job_close it); *existing_out: it was there before. False: answered with
  * the status that fits (409, 413, 422, 429, 503). */
 bool submit_job(struct call *c, const struct submit *s, struct job *job_out, bool *existing_out);
-
-/* Fill in what the envelope `in` says of shared limits (concurrency, rate), else what the kind says. False: answered. */
-bool submit_limits(struct call *c, const struct json *in, struct submit *s);
 
 /* For the origin's routes: check `params` (closed here) against the kind, submit with its own unique key, fill *job_out. A refusal
  * is answered with `prefix` before the sentence. */

@@ -3,95 +3,21 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli/cli.h"
+#include "cli/job_flags.h"
 #include "cli/schema.h"
 
 static const struct cli_flag flags[] = {
         {"params", "JSON", "all parameters as one JSON object, instead of NAME=VALUE"},
         {"wait", NULL, "follow the job to its end; the exit status says whether it succeeded"},
-        {"priority", "0-9", "0 is urgent, 5 usual, 9 idle"},
-        {"delay", "MS", "start no sooner than so many milliseconds from now"},
+        {"delay", "SPAN", "start no sooner than so long from now: 500ms, 90s, 15m"},
         {"run-at", "TIME", "start no sooner than this time (UTC), e.g. 2026-02-01T09:30:00Z"},
-        {"max-attempts", "N", "how often it may be tried"},
-        {"max-crashes", "N", "how often it may crash; beyond that it is dead"},
-        {"backoff", "MS", "pause after the first error, doubled after each"},
-        {"backoff-cap", "MS", "the longest pause"},
-        {"result-ttl", "MS", "how long it is kept after it has succeeded"},
-        {"lane", "TEXT", "jobs of different lanes take turns"},
-        {"concurrency", "KEY=N", "of all jobs with this key at most N run at once"},
-        {"rate", "KEY=LIMIT/MS[/COST]", "all jobs with this key use at most LIMIT in each window of MS; this one COST (1)"},
+#include "cli/job_flags.def"
         {"unique", "KEY", "at most one live job has this key"},
         {"on-duplicate", "POLICY", "when one has: return, reject, replace or keep_newest"},
-        {"tags", "A,B", "labels to find it by"},
         {"key", "TEXT", "idempotency key: the same key is the same job"},
 };
 
 extern const struct command command_submit;
-
-static bool put_number(struct cli *c, const char *flag, const char *member, int64_t max, struct json *body, struct err *e)
-{
-	const char *text = args_get(c, flag, NULL);
-	int64_t n;
-	if (!text)
-		return true;
-	if (!str_int(text, 0, max, &n))
-		return err_set(e, ERR_INVALID, "--%s is '%s', but must be a whole number from 0 to %lld", flag, text, (long long)max);
-	json_put_int(body, member, n);
-	return true;
-}
-
-/* KEY=NUMBERS at the last '=': its key into a new object, its numbers in *numbers_out. NULL: it is none. */
-static struct json *keyed(const char *text, const char **numbers_out)
-{
-	const char *equals = strrchr(text, '=');
-	if (!equals || equals == text)
-		return NULL;
-	char *key = mem_strndup(text, (size_t)(equals - text));
-	struct json *o = json_new_object();
-	json_put_text(o, "key", key);
-	mem_free(&key);
-	*numbers_out = equals + 1;
-	return o;
-}
-
-/* "10/60000/3" into the named members; the last one may be left out. */
-static bool put_numbers(struct json *o, const char *text, const char *const *names, size_t n)
-{
-	char one[24];
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strcspn(text, "/");
-		int64_t v;
-		if (i > 0 && i + 1 == n && !*text)
-			return true;
-		if (!str_copy_n(one, sizeof one, text, len) || !str_int(one, 0, INT64_MAX, &v))
-			return false;
-		json_put_int(o, names[i], v);
-		text += len + (text[len] == '/');
-	}
-	return !*text;
-}
-
-static bool put_shared(struct cli *c, struct json *body, struct err *e)
-{
-	static const char *const most[] = {"max"}, *const budget[] = {"limit", "window_ms", "cost"};
-	const char *concurrency = args_get(c, "concurrency", NULL), *rate = args_get(c, "rate", NULL), *numbers;
-	if (concurrency) {
-		struct json *o = keyed(concurrency, &numbers);
-		bool ok = o && put_numbers(o, numbers, most, ARRAY_LEN(most));
-		json_put(body, "concurrency", ok ? o : json_new_null());
-		if (!ok)
-			return json_close(&o), err_set(e, ERR_INVALID, "--concurrency is '%s', but must be KEY=N", concurrency);
-	}
-	if (rate) {
-		struct json *o = keyed(rate, &numbers);
-		bool ok = o && put_numbers(o, numbers, budget, ARRAY_LEN(budget));
-		json_put(body, "rate", ok ? o : json_new_null());
-		if (!ok)
-			return json_close(&o),
-			       err_set(e, ERR_INVALID, "--rate is '%s', but must be KEY=LIMIT/MS or KEY=LIMIT/MS/COST", rate);
-	}
-	return true;
-}
 
 static void put_text(struct cli *c, const char *flag, const char *member, struct json *body)
 {
@@ -137,15 +63,8 @@ static struct json *read_body(struct cli *c, const struct json *kind, struct err
 	struct json *body = json_new_object();
 	json_put_text(body, "kind", c->words[0]);
 	json_put(body, "params", params);
-	bool ok = put_number(c, "priority", "priority", 9, body, e) && put_number(c, "delay", "delay_ms", INT64_C(31536000000), body, e) &&
-	          put_number(c, "max-attempts", "max_attempts", 1000, body, e) &&
-	          put_number(c, "max-crashes", "max_crashes", 1000, body, e) &&
-	          put_number(c, "backoff", "backoff_ms", INT64_C(31536000000), body, e) &&
-	          put_number(c, "backoff-cap", "backoff_cap_ms", INT64_C(31536000000), body, e) &&
-	          put_number(c, "result-ttl", "result_ttl_ms", INT64_C(31536000000), body, e) && put_shared(c, body, e);
+	bool ok = job_flags_put(c, body, e) && job_flags_put_span(c, "delay", "delay_ms", body, e);
 	put_text(c, "run-at", "run_at", body);
-	put_text(c, "tags", "tags", body);
-	put_text(c, "lane", "lane", body);
 	put_text(c, "unique", "unique_key", body);
 	put_text(c, "on-duplicate", "unique", body);
 	if (!ok)

@@ -75,6 +75,10 @@ void ends_said(void *dispatcher, struct flight *f, const char *text);           
 void ends_take(void *dispatcher, const struct flight *f, enum back how, const struct answer *answer, const char *why);
 
 /* limits.c: time, memory, cancellation, leases */
+struct time_limits {
+	int64_t soft_ms, hard_ms; /* asked to stop, killed after so long */
+};
+struct time_limits limits_of(const struct flight *f);
 void limits_check(struct dispatcher *d);
 size_t limits_renewals(struct dispatcher *d, struct line *l);
 char *limits_last_progress(const struct dispatcher *d, const struct flight *f); /* what was not told yet; mem_free it; NULL: nothing */

@@ -96,8 +96,11 @@ static void tell_soft_limit(struct dispatcher *d, const struct flight *f)
 {
 	char span[TIME_TEXT];
 	struct err e;
-	time_print_span(span, f->kind->soft_limit_ms);
-	err_set(&e, ERR_TIMEOUT, "the job ran longer than the %s that its kind may take", span);
+	time_print_span(span, limits_of(f).soft_ms);
+	if (f->time_limit_ms > 0)
+		err_set(&e, ERR_TIMEOUT, "the job ran longer than its time limit of %s", span);
+	else
+		err_set(&e, ERR_TIMEOUT, "the job ran longer than the %s that its kind may take", span);
 	tell_error(d, f, &e);
 }
 

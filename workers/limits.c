@@ -52,20 +52,16 @@ static void flight_press(struct dispatcher *d, struct slot *s, struct flight *f)
 	/* Said again each time: it may have been looked ahead when it was first said. */
 	atomic_store(&slot_shm(s)->stop, f->number);
 	if (asked >= 2 * grace)
-		flight_kill(s, f, f->stop,
-		        f->stop == STOP_SOFT ? "it went on after its soft time limit" : "it went on after it was asked to stop");
+		flight_kill(
+		        s, f, f->stop, f->stop == STOP_SOFT ? "it went on after its time limit" : "it went on after it was asked to stop");
 	else if (asked >= grace && !f->termed) {
 		f->termed = true;
 		kill(s->pid, SIGTERM);
 	}
 }
 
-struct time_limits {
-	int64_t soft_ms, hard_ms;
-};
-
 /* The kind's own; a test may set shorter ones: BARQUE_LIMITS="soft ms:hard ms". */
-static struct time_limits limits_of(const struct kind *k)
+static struct time_limits kind_limits(const struct kind *k)
 {
 	struct time_limits l = {k->soft_limit_ms, k->hard_limit_ms};
 #ifdef BARQUE_FAILPOINTS
@@ -76,14 +72,26 @@ static struct time_limits limits_of(const struct kind *k)
 	return l;
 }
 
+/* A job's own go before the kind's, but not beyond when that is killed, whoever submitted it. */
+struct time_limits limits_of(const struct flight *f)
+{
+	struct time_limits l = kind_limits(f->kind);
+	int64_t most = l.hard_ms;
+	if (f->time_limit_ms > 0)
+		l.soft_ms = f->time_limit_ms;
+	if (f->hard_limit_ms > 0 && (most == 0 || f->hard_limit_ms < most))
+		l.hard_ms = f->hard_limit_ms;
+	return l;
+}
+
 static void flight_time(struct dispatcher *d, struct slot *s, struct flight *f)
 {
 	int64_t ran = d->now_ms - atomic_load(&slot_shm(s)->started_ms);
-	struct time_limits limits = limits_of(f->kind);
+	struct time_limits limits = limits_of(f);
 	char span[TIME_TEXT], text[100];
 	if (limits.hard_ms > 0 && ran >= limits.hard_ms) {
 		time_print_span(span, limits.hard_ms);
-		snprintf(text, sizeof(text), "hard time limit of %s", span);
+		snprintf(text, sizeof(text), "%shard time limit of %s", f->hard_limit_ms > 0 ? "its own " : "", span);
 		flight_kill(s, f, STOP_HARD, text);
 	} else if (f->stop != STOP_NONE) {
 		flight_press(d, s, f);
@@ -189,7 +197,7 @@ int64_t limits_next_ms(const struct dispatcher *d)
 		if (s->n > 1)
 			next = AHEAD_MS;
 		if (s->n > 0 && next > 100)
-			next = s->flights[0].stop != STOP_NONE ? 50 : s->flights[0].kind->soft_limit_ms > 0 ? 100 : next;
+			next = s->flights[0].stop != STOP_NONE ? 50 : limits_of(&s->flights[0]).soft_ms > 0 ? 100 : next;
 	}
 	return next;
 }

@@ -144,6 +144,8 @@ void slot_put(struct slot *s, struct line *line, const struct kind *k, const str
 	f->kind = k;
 	f->line = line;
 	f->quarantined = j->quarantined;
+	f->time_limit_ms = j->time_limit_ms;
+	f->hard_limit_ms = j->hard_limit_ms;
 	s->tainted = s->tainted || j->quarantined;
 	f->sent_ms = f->renewed_ms = now_ms;
 	memcpy(f->id, j->id, sizeof(f->id));

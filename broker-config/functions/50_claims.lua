@@ -71,16 +71,17 @@ function limits.weigh(c, lanes)
 	return sum
 end
 
--- What a dispatcher needs of a claimed job: id, fence, route, params, since when it was due, counts of earlier attempts, trace, inputs.
--- Of the usual job only the first five. since: false in an answer that is given again, since a wait is counted once.
+-- What a dispatcher needs of a claimed job: id, fence, route, params, since when it was due, counts of earlier attempts, trace, inputs,
+-- time limits. Of the usual job only the first five. since: false in an answer that is given again, since a wait is counted once.
 local function claim_of(id, key, job, k, params, since)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
+	local limits_ms = has_flag(job, 'T') and call('HGET', key, 'T')
 	if has_flag(job, 'D') then
 		local inputs, bytes = flow.inputs(id)
-		return { id, job.fence, route_of(k, job), params, since, counts, trace, inputs }, bytes
+		return { id, job.fence, route_of(k, job), params, since, counts, trace, inputs, limits_ms }, bytes
 	end
-	return { id, job.fence, route_of(k, job), params, since, counts, trace }, 0
+	return { id, job.fence, route_of(k, job), params, since, counts, trace, false, limits_ms }, 0
 end
 
 local THOUSANDTHS = {}

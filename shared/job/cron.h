@@ -26,8 +26,4 @@ bool cron_parse(const char *text, struct cron *out, struct err *e) MUST_CHECK;
 /* The first time after after_ms, a whole second; CRON_NEVER when there is none within 50 years (30 February) or before year 10000. */
 int64_t cron_next(const struct cron *c, int64_t after_ms);
 
-/* "200ms", "90s", "15m", "1h30m", "7d": a span of 10 ms to 366 days. */
-bool cron_span_parse(const char *text, int64_t *out_ms, struct err *e) MUST_CHECK;
-void cron_span_print(char out[32], int64_t span_ms); /* reads back as the same */
-
 #endif

@@ -113,6 +113,8 @@ struct job {
 	char tags[JOB_TAGS]; /* comma separated */
 	char *timeline;      /* what was unusual, as the queue wrote it (timeline.h); NULL: nothing; owned by the job */
 	int max_crashes;
+	int quarantine_after;                 /* crashes */
+	int64_t time_limit_ms, hard_limit_ms; /* asked to stop, killed after so long; 0: as its kind says */
 	int64_t backoff_ms, backoff_cap_ms;
 	char concurrency_key[JOB_KEY + 1]; /* "": none */
 	int max_concurrent;

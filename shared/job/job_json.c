@@ -115,6 +115,9 @@ static void put_policy(struct json_writer *w, const struct job *j)
 	jw_int(w, "backoff_ms", j->backoff_ms);
 	jw_int(w, "backoff_cap_ms", j->backoff_cap_ms);
 	put_time(w, "result_ttl_ms", j->result_ttl_ms);
+	jw_int(w, "quarantine_after", j->quarantine_after);
+	put_time(w, "time_limit_ms", j->time_limit_ms);
+	put_time(w, "hard_limit_ms", j->hard_limit_ms);
 	put_concurrency(w, j);
 	put_rate(w, &j->rate);
 	put_wait(w, &j->waiting_on);

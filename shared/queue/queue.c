@@ -214,6 +214,11 @@ static bool check_limits(const struct queue_submission *s, struct err *e)
 		return err_set(e, ERR_INVALID, "a cost of %lld never fits into a rate of %lld", (long long)r->cost, (long long)r->limit);
 	if (s->result_ttl_ms < 0 || s->result_ttl_ms > 366 * TIME_DAY)
 		return err_set(e, ERR_INVALID, "a result is kept for at most 366 days");
+	if (s->time_limit_ms < 0 || s->time_limit_ms > 366 * TIME_DAY || s->hard_limit_ms < 0 || s->hard_limit_ms > 366 * TIME_DAY)
+		return err_set(e, ERR_INVALID, "the time limit of a job is at most 366 days");
+	if (s->hard_limit_ms && s->time_limit_ms > s->hard_limit_ms)
+		return err_set(e, ERR_INVALID, "a job cannot be asked to stop after %lld ms when it is killed after %lld",
+		        (long long)s->time_limit_ms, (long long)s->hard_limit_ms);
 	return true;
 }
 

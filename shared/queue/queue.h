@@ -77,6 +77,8 @@ struct queue_submission {
 	int max_concurrent;                /* ... at most so many run at once */
 	struct job_rate rate;              /* key "": none; see job.h */
 	int64_t result_ttl_ms;             /* 0: the queue's; how long it stays after it has succeeded */
+	/* 0: as its kind says. After the first it is asked to stop (an error), after the second it is killed (a crash). */
+	int64_t time_limit_ms, hard_limit_ms;
 };
 
 enum submit_outcome {
@@ -239,7 +241,7 @@ struct queue_ack {
 };
 
 struct queue_claim {
-	/* id, kind, kind_version, params, attempt, crashes, quarantined, fence, trace, cancel_asked and run_at (when it was due) are filled; job_close it. Its
+	/* id, kind, kind_version, params, attempt, crashes, quarantined, fence, trace, cancel_asked, limits of time and run_at (when it was due) are filled; job_close it. Its
 	 * fence is the server's time in us, or a little more. */
 	struct job job;
 };

@@ -14,7 +14,7 @@
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	char rev[24];
-	size_t flags = len > 1 ? strspn(s + 1, "DLOQSacghilqrtuvwx") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "DLOQSTacghilqrtuvwx") : 0;
 	const char *at = s + 1 + flags;
 	size_t digits;
 
@@ -75,15 +75,16 @@ static bool read_numbers(const char *s, int64_t *const *out, size_t n)
 
 static bool read_limits(struct job *j, const char *s, size_t len)
 {
-	int64_t attempts, crashes, base, cap, quarantine;
+	int64_t attempts, crashes, base, cap, quarantine = 1;
 
 	UNUSED(len);
 	if ((!read_numbers(s, (int64_t *const[]){&attempts, &crashes, &base, &cap}, 4) &&
 	            !read_numbers(s, (int64_t *const[]){&attempts, &crashes, &base, &cap, &quarantine}, 5)) ||
-	        attempts > INT32_MAX)
+	        attempts > INT32_MAX || crashes > INT32_MAX || quarantine > INT32_MAX)
 		return false;
 	j->max_attempts = (int)attempts;
 	j->max_crashes = (int)crashes;
+	j->quarantine_after = (int)quarantine;
 	j->backoff_ms = base;
 	j->backoff_cap_ms = cap;
 	return true;
@@ -127,6 +128,12 @@ static bool read_rate(struct job *j, const char *s, size_t len)
 
 	UNUSED(len);
 	return read_numbers_and_text(s, (int64_t *const[]){&r->limit, &r->window_ms, &r->cost}, 3, r->key, sizeof(r->key));
+}
+
+static bool read_time_limits(struct job *j, const char *s, size_t len)
+{
+	UNUSED(len);
+	return read_numbers(s, (int64_t *const[]){&j->time_limit_ms, &j->hard_limit_ms}, 2);
 }
 
 /* "reason until what"; a text for people may be cut. */
@@ -243,6 +250,7 @@ static const struct {
         {'r', read_rate},
         {'x', read_ttl},
         {'z', read_wait},
+        {'T', read_time_limits},
 };
 
 /* A field that we do not know was written by a newer version: it is passed over. */
@@ -290,6 +298,7 @@ bool redis_fields_read(const struct redis_reply *r, size_t from, struct job *j, 
 	j->priority = USUAL_PRIORITY;
 	j->max_attempts = 1;
 	j->max_crashes = 3;
+	j->quarantine_after = 1;
 	j->backoff_ms = 1000;
 	j->backoff_cap_ms = 300000;
 	for (size_t i = from; ok && i + 1 < n; i += 2)
@@ -355,7 +364,7 @@ bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard,
 	        !job_route_parse(kind, len, out->kind, &out->kind_version, &out->quarantined) ||
 	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_due) ||
 	        !read_optional(out, redis_reply_at(r, 5), read_counts) || !read_optional(out, redis_reply_at(r, 6), read_trace) ||
-	        !read_inputs(out, redis_reply_at(r, 7))) {
+	        !read_inputs(out, redis_reply_at(r, 7)) || !read_optional(out, redis_reply_at(r, 8), read_time_limits)) {
 		job_close(out);
 		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);
 	}
@@ -388,6 +397,15 @@ static void put_limits(struct redis_cmd *c, const struct queue_submission *s)
 		snprintf(text + n, sizeof(text) - (size_t)n, " %d", s->quarantine_after);
 	if (!str_eq(text, "1 3 1000 300000"))
 		put(c, "m", text);
+}
+
+static void put_time_limits(struct redis_cmd *c, const struct queue_submission *s)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "%lld %lld", (long long)s->time_limit_ms, (long long)s->hard_limit_ms);
+	if (s->time_limit_ms || s->hard_limit_ms)
+		put(c, "T", text);
 }
 
 static bool has(const char *text)
@@ -443,6 +461,7 @@ void redis_record_flags(struct redis_cmd *c, const struct queue_submission *s)
 	        {s->result_ttl_ms > 0, 'x'},
 	        {s->waits_for != NULL, 'D'},
 	        {s->waited_by != NULL, 'S'},
+	        {s->time_limit_ms || s->hard_limit_ms, 'T'},
 	};
 	char flags[ARRAY_LEN(all) + 1];
 	size_t n = 0;
@@ -487,6 +506,7 @@ size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)
 	if (!str_eq(lane, "5"))
 		put(c, "y", lane);
 	put_limits(c, s);
+	put_time_limits(c, s);
 	put(c, "i", s->idempotency_key);
 	put(c, "u", s->unique_key);
 	put(c, "P", s->parent);

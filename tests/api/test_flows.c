@@ -228,6 +228,51 @@ START_TEST(a_flow_fails_goes_on_and_is_cancelled)
 }
 END_TEST
 
+static void node_get(struct api_test *t, const char *id, const char *name)
+{
+	char path[100];
+
+	ck_status(t, flow_get(t, "GET", id), 200);
+	snprintf(path, sizeof path, "/api/jobs/%s", json_get_text(node(t, name), "id", ""));
+	ck_status(t, api_get(t, path), 200);
+}
+
+/* What is said of a job alone is said the same way of a job of a flow; and a kind's own key holds there, too. */
+START_TEST(jobs_of_a_flow_have_options)
+{
+	struct api_test t;
+	char id[JOB_ID];
+
+	api_start(&t, NULL);
+	flow_submit(&t,
+	        "{\"jobs\":[{\"name\":\"plain\",\"kind\":\"noop\",\"params\":{\"alone\":\"x\"}},"
+	        "{\"name\":\"own\",\"kind\":\"noop\",\"params\":{\"alone\":\"x\"},\"after\":[\"plain\"],\"priority\":2,\"max_attempts\":7,"
+	        "\"max_crashes\":5,\"quarantine_after\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000,\"time_limit_ms\":7000,\"tags\":[\"a\",\"b\"],"
+	        "\"concurrency\":{\"key\":\"y\",\"max\":2},\"rate\":{\"key\":\"r\",\"limit\":9,\"window_ms\":1000}},"
+	        "{\"name\":\"open\",\"kind\":\"noop\",\"params\":{\"alone\":{\"$result\":\"plain.given\"}},\"after\":[\"plain\"]}]}",
+	        id);
+	node_get(&t, id, "plain");
+	ck_contains(api_body(&t), "\"concurrency\":{\"key\":\"noop x\",\"max\":1}");
+	ck_contains(api_body(&t), "\"max_attempts\":3");
+	node_get(&t, id, "own");
+	ck_contains(api_body(&t), "\"priority\":2");
+	ck_contains(api_body(&t), "\"max_attempts\":7");
+	ck_contains(
+	        api_body(&t), "\"tags\":[\"a\",\"b\"],\"max_crashes\":5,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000,");
+	ck_contains(api_body(&t), "\"quarantine_after\":2,\"time_limit_ms\":7000,\"hard_limit_ms\":null,");
+	ck_contains(api_body(&t), "\"concurrency\":{\"key\":\"y\",\"max\":2},");
+	ck_contains(api_body(&t), "\"rate\":{\"key\":\"r\",\"limit\":9,\"window_ms\":1000,\"cost\":1}");
+	node_get(&t, id, "open");
+	ck_contains(api_body(&t), "\"concurrency\":null");
+	ck_status(&t,
+	        api_call(&t, "POST", "/api/flows",
+	                "{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"rate\":{\"key\":\"r\",\"limit\":1,\"window_ms\":9,\"cost\":2}}]}"),
+	        422);
+	ck_contains(api_member(&t, "detail"), "job 1 ('a'): rate: a cost of 2 never fits");
+	api_stop(&t);
+}
+END_TEST
+
 static const TTest *const tests[] = {a_flow_from_submission_to_result, short_forms_are_spread_out, nonsense_is_refused_with_a_sentence,
-        the_same_key_is_the_same_flow, a_flow_fails_goes_on_and_is_cancelled};
+        the_same_key_is_the_same_flow, a_flow_fails_goes_on_and_is_cancelled, jobs_of_a_flow_have_options};
 TEST_MAIN("flows", tests)

@@ -92,7 +92,8 @@ START_TEST(odd_limits_are_refused)
 	        "\"concurrency\":{\"key\":\"=k\",\"max\":1}", "\"rate\":{\"key\":\"r\"}",
 	        "\"rate\":{\"key\":\"r\",\"limit\":1,\"window_ms\":10,\"cost\":2}", "\"rate\":{\"key\":\"r\",\"limit\":1,\"window_ms\":0}",
 	        "\"unique\":\"keep_newest\"", "\"unique\":\"keep_newest\",\"unique_key\":\"u\",\"concurrency\":{\"key\":\"k\",\"max\":1}",
-	        "\"max_crashes\":0", "\"backoff_ms\":-1", "\"result_ttl_ms\":5"};
+	        "\"max_crashes\":0", "\"quarantine_after\":0", "\"time_limit_ms\":0", "\"time_limit_ms\":2,\"hard_limit_ms\":1",
+	        "\"backoff_ms\":-1", "\"result_ttl_ms\":5"};
 	struct api_test t;
 
 	api_start(&t, NULL);
@@ -110,12 +111,16 @@ START_TEST(a_job_has_its_own_policy)
 	struct api_test t;
 
 	api_start(&t, NULL);
-	ck_status(
-	        &t, submit(&t, "\"max_attempts\":7,\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000"), 202);
+	ck_status(&t,
+	        submit(&t,
+	                "\"max_attempts\":7,\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000,\"quarantine_after\":2"),
+	        202);
 	ck_contains(api_body(&t), "\"max_attempts\":7");
+	ck_contains(api_body(&t), "\"quarantine_after\":2");
 	ck_contains(api_body(&t), "\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000");
 	ck_status(&t, submit(&t, ""), 202);
 	ck_contains(api_body(&t), "\"max_crashes\":3");
+	ck_contains(api_body(&t), "\"quarantine_after\":1");
 	ck_contains(api_body(&t), "\"result_ttl_ms\":null");
 	ck_contains(api_body(&t), "\"concurrency\":null");
 	ck_status(&t, submit(&t, "\"params\":{\"alone\":\"x\"}"), 202); /* a kind's own key, unless the submission has one */
@@ -150,6 +155,29 @@ START_TEST(what_is_too_much_is_refused)
 	ck_assert_int_eq(status, 503);
 	ck_assert_int_gt(taken, 1);
 	ck_assert_str_ne(api_header(&t, "retry-after", h), "");
+	api_stop(&t);
+}
+END_TEST
+
+/* A job's own limits of time: shown, a part of what is asked for, and within what its kind may take. */
+START_TEST(a_job_has_its_own_time)
+{
+	struct api_test t;
+
+	api_start(&t, NULL);
+	ck_status(&t, submit(&t, "\"time_limit_ms\":90000,\"hard_limit_ms\":120000"), 202);
+	ck_contains(api_body(&t), "\"time_limit_ms\":90000,\"hard_limit_ms\":120000,");
+	ck_status(&t, submit(&t, "\"hard_limit_ms\":93600000"), 202);
+	ck_contains(api_body(&t), "\"time_limit_ms\":null,\"hard_limit_ms\":93600000,");
+	ck_status(&t, submit(&t, "\"hard_limit_ms\":93600001"), 422);
+	ck_assert_str_eq(
+	        api_member(&t, "detail"), "hard_limit_ms is 93600001, but a job of kind noop may take at most 93600000 ms (1 d 2 h)");
+	ck_status(&t, submit(&t, "\"time_limit_ms\":93600001"), 422);
+	ck_contains(api_member(&t, "detail"), "time_limit_ms is 93600001");
+	ck_status(&t, submit(&t, "\"time_limit_ms\":2000,\"hard_limit_ms\":1000"), 422);
+	ck_assert_str_eq(api_member(&t, "detail"), "time_limit_ms is 2000, but must not be more than hard_limit_ms, 1000");
+	ck_status(&t, submit_with_key(&t, "k", "{\"kind\":\"noop\",\"time_limit_ms\":1000}"), 202);
+	ck_status(&t, submit_with_key(&t, "k", "{\"kind\":\"noop\",\"time_limit_ms\":2000}"), 422);
 	api_stop(&t);
 }
 END_TEST
@@ -195,5 +223,5 @@ START_TEST(only_the_newest_waits)
 END_TEST
 
 static const TTest *const tests[] = {lanes_have_weights, a_job_says_what_it_shares, odd_limits_are_refused, a_job_has_its_own_policy,
-        what_is_too_much_is_refused, keys_are_strings, only_the_newest_waits};
+        what_is_too_much_is_refused, a_job_has_its_own_time, keys_are_strings, only_the_newest_waits};
 TEST_MAIN("limits", tests)

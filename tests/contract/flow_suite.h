@@ -177,6 +177,7 @@ START_TEST(flow_chain_passes_results_on)
 
 	flow_edge(r, 1, 0);
 	flow_edge(r, 2, 1);
+	r->jobs[1].job.time_limit_ms = 90000;
 	flow_submit_new(q, r);
 	state_is(q, r->f.root.id, JOB_WAITING);
 	state_is(q, flow_id(r, 0), JOB_READY);
@@ -190,6 +191,7 @@ START_TEST(flow_chain_passes_results_on)
 	job_close(&j);
 	c = end_one(l, flow_id(r, 1), ACK_DONE, "[1,2]", ERR_NONE);
 	input_is(&c.job, "n0", "{\"bars\":12}");
+	ck_assert(c.job.time_limit_ms == 90000 && c.job.hard_limit_ms == 0);
 	job_close(&c.job);
 	c = end_one(l, flow_id(r, 2), ACK_DONE, NULL, ERR_NONE);
 	input_is(&c.job, "n1", "[1,2]");
@@ -802,6 +804,33 @@ START_TEST(flow_long_result_is_a_reference)
 }
 END_TEST
 
+/* What jobs share holds for those that waited for others, too. */
+START_TEST(flow_limits_hold)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = flow_link(Q);
+	struct rig_flow *r = flow_new(4);
+
+	for (size_t i = 1; i < 4; i++) {
+		flow_edge(r, i, 0);
+		r->jobs[i].job.concurrency_key = "k";
+		r->jobs[i].job.max_concurrent = 2;
+	}
+	flow_submit_new(q, r);
+	end_well(l, flow_id(r, 0), "1");
+	struct queue_step_reply claimed = step(l, 10);
+	ck_assert_uint_eq(claimed.n_claims, 2);
+	ck_assert_int_eq(counts(q).parked, 1);
+	check_sound(q);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_uint_eq(ack(l, claimed.claims[i].job.id, claimed.claims[i].job.fence, ACK_DONE, ERR_NONE), 0);
+	queue_step_reply_close(&claimed);
+	ck_assert_uint_eq(claim_count(l, 10), 1);
+	flow_free(&r);
+	close_both(&q, &l);
+}
+END_TEST
+
 START_TEST(flow_is_shown)
 {
 	struct queue *q = open_queue(NULL);
@@ -1050,7 +1079,7 @@ END_TEST
 	flow_failure_goes_up, flow_failure_can_be_ignored, flow_child_is_retried, flow_replay_runs_what_failed, flow_job_released_by_hand, \
 	flow_cancel_takes_the_tree, flow_cancel_spares_what_others_need, flow_cancel_after_the_root_failed, \
 	flow_wide_tree_is_cancelled_in_stretches, flow_survives_a_purge, flow_nonsense_is_refused, flow_is_made_once, \
-	flow_that_broke_off_is_completed, flow_comes_whole_or_not, flow_long_result_is_a_reference, flow_is_shown, flow_any_graph, \
+	flow_that_broke_off_is_completed, flow_comes_whole_or_not, flow_long_result_is_a_reference, flow_is_shown, flow_limits_hold, flow_any_graph, \
 	flow_any_trouble
 /* clang-format on */
 

@@ -219,7 +219,9 @@ static const struct queue_submission everything = {.kind = KIND,
         .unique_key = "unique",
         .parent = "p",
         .trace = "00-ab",
-        .tags = "x,y"};
+        .tags = "x,y",
+        .time_limit_ms = 90000,
+        .hard_limit_ms = 120000};
 
 static void check_submitted(struct queue *q, const char *id)
 {
@@ -233,6 +235,7 @@ static void check_submitted(struct queue *q, const char *id)
 	ck_assert_str_eq(j.params, everything.params);
 	ck_assert_str_eq(j.parent, "p");
 	ck_assert_str_eq(j.tags, "x,y");
+	ck_assert(j.time_limit_ms == 90000 && j.hard_limit_ms == 120000);
 	ck_assert_str_eq(j.idempotency_key, "key");
 	ck_assert_str_eq(j.unique_key, "unique");
 	ck_assert(j.created_at > 1600000000000 && j.run_at == j.created_at && !j.started_at && !j.lease_until);
@@ -249,6 +252,7 @@ static void check_claimed(struct queue *q, const struct job *claim, const char *
 	ck_assert_str_eq(claim->params, everything.params);
 	ck_assert_str_eq(claim->trace, "00-ab");
 	ck_assert_int_eq(claim->kind_version, 7);
+	ck_assert(claim->time_limit_ms == 90000 && claim->hard_limit_ms == 120000);
 	ck_assert_int_eq(claim->attempt, 1);
 	ck_assert_int_gt(claim->fence, 0);
 	ck_assert_int_eq(j.state, JOB_RUNNING);

@@ -183,15 +183,14 @@ START_TEST(lost_answers_are_given_again)
 	struct queue_ack acks[8];
 	struct queue_step s = {.acks = acks, .want = 5, .lease_ms = LEASE};
 	struct queue_step_reply r;
-	char id[JOB_ID];
 	int total = 0;
 
 	proxy_start(&p, server_with("no")->port);
 	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", p.port);
 	l = queue_link_open(url, NULL, Q, "w1", kinds, 1, &e);
 	ck_assert_msg(l != NULL, "%s", e.text);
-	for (int i = 0; i < 60; i++)
-		submit_plain(q, id);
+	for (int i = 0; i < 60; i++) /* usual ones, and some of which more has to be said */
+		submit_new(q, &(struct queue_submission){.params = "{\"n\":1}", .time_limit_ms = i % 2 * 90000});
 	for (int i = 0; i < 13; i++) {
 		r = stubborn_step(&p, l, &s, i % 3);
 		ck_assert_uint_eq(r.n_rejected, 0);
@@ -201,6 +200,7 @@ START_TEST(lost_answers_are_given_again)
 			acks[k] = (struct queue_ack){.fence = r.claims[k].job.fence, .outcome = ACK_DONE};
 			memcpy(acks[k].id, r.claims[k].job.id, JOB_ID);
 			ck_assert_str_eq(r.claims[k].job.params, "{\"n\":1}");
+			ck_assert_int_eq(r.claims[k].job.time_limit_ms, total % 2 * 90000);
 		}
 		queue_step_reply_close(&r);
 	}

@@ -246,12 +246,16 @@ START_TEST(jobs_share_and_lanes_have_weights)
 	ck_assert_int_eq(BARQUE(&s, &out, "pause", "default"), 0);
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--lane", "desk 7", "--concurrency", "a=b=2", "--rate", "r=10/60000/3",
-	                         "--json", "--max-crashes", "2", "--backoff", "5", "--backoff-cap", "50", "--result-ttl", "60000",
-	                         "--unique", "u", "--on-duplicate", "reject"),
+	                         "--json", "--max-crashes", "2", "--backoff", "5", "--backoff-cap", "50", "--result-ttl", "1m",
+	                         "--quarantine-after", "2", "--time-limit", "90s", "--unique", "u", "--on-duplicate", "reject"),
 	        0);
 	expect(&out, "\"concurrency\":{\"key\":\"a=b\",\"max\":2}");
 	expect(&out, "\"rate\":{\"key\":\"r\",\"limit\":10,\"window_ms\":60000,\"cost\":3}");
-	expect(&out, "\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000");
+	expect(&out, "\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000,");
+	expect(&out, "\"quarantine_after\":2,\"time_limit_ms\":90000,");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--backoff", "soon"), 2);
+	expect(&out, "--backoff is 'soon', but must be a span such as 500ms");
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--unique", "u", "--on-duplicate", "reject"), 1);
 	expect(&out, "same unique_key");

@@ -285,6 +285,60 @@ START_TEST(time_limits_end_a_job)
 }
 END_TEST
 
+static void submit_limited(struct rig *r, char id_out[JOB_ID], const char *params, int64_t time_limit_ms, int64_t hard_limit_ms)
+{
+	struct queue_submission s = {.kind = "noop",
+	        .queue = "default",
+	        .params = params,
+	        .priority = 5,
+	        .kind_version = 1,
+	        .max_attempts = 2,
+	        .max_crashes = 1,
+	        .backoff_ms = 50,
+	        .time_limit_ms = time_limit_ms,
+	        .hard_limit_ms = hard_limit_ms};
+	struct queue_submitted out;
+	ck_assert_msg(queue_submit(r->queue, &s, 1, &out, &r->e), "%s", r->e.text);
+	memcpy(id_out, s.id, JOB_ID);
+}
+
+/* Its own limits go before its kind's, which here are shorter: nobody else is held to them, and it is not held to the kind's. */
+START_TEST(a_job_has_its_own_time_limits)
+{
+	struct rig r;
+	struct job j;
+	char soft[JOB_ID], deaf[JOB_ID], hard[JOB_ID], longer[JOB_ID], beyond[JOB_ID];
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=4", "WORKER_GRACE=200ms", "BARQUE_LIMITS=1000:4000", NULL});
+	submit_limited(&r, soft, "{\"sleep_ms\":60000}", 300, 0);
+	submit_limited(&r, deaf, "{\"spin\":true}", 300, 0);
+	submit_limited(&r, hard, "{\"spin\":true}", 0, 500);
+	submit_limited(&r, longer, "{\"sleep_ms\":1500}", 3900, 0);
+	rig_wait(&r, soft, JOB_DEAD, 20000, &j);
+	ck_assert_int_eq(j.attempt, 2);
+	ck_assert_int_eq(j.crashes, 0);
+	ck_assert_int_eq(j.error.code, ERR_TIMEOUT);
+	ck_assert_str_eq(j.error.text, "the job ran longer than its time limit of 300 ms");
+	job_close(&j);
+	rig_wait(&r, deaf, JOB_DEAD, 20000, &j);
+	ck_assert_int_eq(j.attempt, 2);
+	ck_assert_int_eq(j.crashes, 0);
+	ck_assert_int_eq(j.error.code, ERR_TIMEOUT);
+	job_close(&j);
+	rig_wait(&r, hard, JOB_DEAD, 20000, &j);
+	ck_assert_int_eq(j.crashes, 2);
+	ck_assert_msg(strstr(j.error.text, "its own hard time limit of 500 ms") != NULL, "%s", j.error.text);
+	job_close(&j);
+	rig_wait(&r, longer, JOB_SUCCEEDED, 20000, &j);
+	job_close(&j);
+	submit_limited(&r, beyond, "{\"spin\":true}", 0, 3600000);
+	rig_wait(&r, beyond, JOB_DEAD, 30000, &j); /* its kind's hard limit is the most */
+	job_close(&j);
+	rig_sound(&r);
+	rig_close(&r);
+}
+END_TEST
+
 START_TEST(a_job_that_swells_is_killed)
 {
 	struct rig r;
@@ -637,8 +691,9 @@ END_TEST
 
 static const TTest *const tests[] = {jobs_run_and_their_results_come_back, errors_are_tried_again_or_not, all_shards_are_served,
         a_poison_job_is_put_aside, a_running_job_can_be_cancelled, progress_is_told_while_it_runs, what_a_job_says_is_seen_and_stays,
-        a_log_that_floods_is_cut, time_limits_end_a_job, a_job_that_swells_is_killed, a_slot_is_replaced_after_its_jobs,
-        sigterm_lets_running_jobs_end_and_claims_no_more, a_second_sigterm_gives_the_jobs_back_at_once, the_time_to_drain_has_an_end,
-        a_killed_slots_job_runs_again_at_once, a_killed_dispatchers_jobs_run_elsewhere, a_paused_worker_cannot_end_what_is_no_longer_its,
-        redis_may_come_late_and_go_away, wrong_settings_are_refused_in_one_sentence, readiness_means_that_a_step_succeeded};
+        a_log_that_floods_is_cut, time_limits_end_a_job, a_job_has_its_own_time_limits, a_job_that_swells_is_killed,
+        a_slot_is_replaced_after_its_jobs, sigterm_lets_running_jobs_end_and_claims_no_more, a_second_sigterm_gives_the_jobs_back_at_once,
+        the_time_to_drain_has_an_end, a_killed_slots_job_runs_again_at_once, a_killed_dispatchers_jobs_run_elsewhere,
+        a_paused_worker_cannot_end_what_is_no_longer_its, redis_may_come_late_and_go_away, wrong_settings_are_refused_in_one_sentence,
+        readiness_means_that_a_step_succeeded};
 TEST_MAIN("worker", tests)

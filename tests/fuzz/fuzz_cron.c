@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/span.h"
 #include "base/time.h"
 #include "job/cron.h"
 
@@ -24,10 +25,10 @@ static void check_span(const char *text)
 	struct err e;
 	int64_t span, again;
 
-	if (!cron_span_parse(text, &span, &e))
+	if (!span_parse(text, &span, &e))
 		return;
-	cron_span_print(printed, span);
-	if (!cron_span_parse(printed, &again, &e) || again != span)
+	span_print(printed, span);
+	if (!span_parse(printed, &again, &e) || again != span)
 		abort();
 }
 

@@ -232,32 +232,7 @@ START_TEST(it_agrees_with_a_search_minute_by_minute)
 }
 END_TEST
 
-/* ---- spans and ticks -------------------------------------------------------------------------------------------------- */
-
-START_TEST(spans_are_read_and_printed)
-{
-	static const struct {
-		const char *text;
-		int64_t ms;
-	} good[] = {{"10ms", 10}, {"200ms", 200}, {"90s", 90000}, {"15m", 900000}, {"1h30m", 5400000}, {"7d", 7 * TIME_DAY},
-	        {"1m500ms", 60500}, {"366d", 366 * TIME_DAY}};
-	static const char *const wrong[] = {
-	        "", "0s", "9ms", "5", "s", "1.5h", "-1m", "1 m", "1w", "367d", "99999999999999999999d", "366d1ms", "1hm"};
-	struct err e;
-	int64_t ms;
-	char text[32];
-
-	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-		ck_assert_msg(cron_span_parse(good[i].text, &ms, &e) && ms == good[i].ms, "%s", good[i].text);
-		cron_span_print(text, ms);
-		ck_assert(cron_span_parse(text, &ms, &e) && ms == good[i].ms);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
-		ck_assert_msg(!cron_span_parse(wrong[i], &ms, &e), "%s", wrong[i]);
-	cron_span_print(text, 90000);
-	ck_assert_str_eq(text, "1m30s");
-}
-END_TEST
+/* ---- ticks -------------------------------------------------------------------------------------------------- */
 
 START_TEST(intervals_keep_their_anchor)
 {
@@ -342,6 +317,6 @@ START_TEST(a_plan_of_what_never_comes_is_empty)
 END_TEST
 
 static const TTest *const tests[] = {the_next_time_is_right, what_is_no_expression_is_refused, it_agrees_with_a_search_minute_by_minute,
-        spans_are_read_and_printed, intervals_keep_their_anchor, missed_ticks_follow_the_policy,
-        years_of_missed_ticks_are_passed_over_in_bounded_steps, a_plan_of_what_never_comes_is_empty};
+        intervals_keep_their_anchor, missed_ticks_follow_the_policy, years_of_missed_ticks_are_passed_over_in_bounded_steps,
+        a_plan_of_what_never_comes_is_empty};
 TEST_MAIN("cron", tests)
