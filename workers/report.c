@@ -1,4 +1,5 @@
-/* report.c -- a worker's report, as JSON. Each queue gets the head, and of the slots those that hold its jobs; the first also the idle ones. */
+/* report.c -- a worker's report, as JSON. Each queue gets the head, and of the slots those that hold its jobs; the first also the idle ones.
+ * Shards beside 0 get no slots. */
 #include "workers/report.h"
 
 #include <unistd.h>
@@ -78,6 +79,12 @@ static void slot_put_into(struct json_writer *w, const struct dispatcher *d, con
 	jw_end(w);
 }
 
+/* What runs of any shard stands in the report to shard 0, which is the one that is shown. */
+static bool is_told_by(const struct dispatcher *d, const struct line *runs, const struct line *l)
+{
+	return &d->lines[runs->family] == l;
+}
+
 static void lists_put(struct json_writer *w, const struct dispatcher *d, const struct line *l)
 {
 	jw_array(w, "routes");
@@ -87,7 +94,7 @@ static void lists_put(struct json_writer *w, const struct dispatcher *d, const s
 	jw_array(w, "slot_list");
 	for (int i = 0; i < d->slots.n && i < SLOTS_TOLD; i++) {
 		const struct slot *s = &d->slots.all[i];
-		if (s->n > 0 ? s->line == l : l == &d->lines[0])
+		if (s->n > 0 ? is_told_by(d, s->line, l) : l == &d->lines[0])
 			slot_put_into(w, d, s);
 	}
 	jw_end(w);

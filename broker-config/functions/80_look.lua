@@ -118,11 +118,12 @@ end
 
 local function counts(keys, args)
 	enter(keys, args)
-	local h = call('HMGET', T .. ':n', 'r', 'run', 'done', 'p', 'q', 'by', 'dr')
+	local h = call('HMGET', T .. ':n', 'r', 'run', 'done', 'p', 'q', 'by', 'dr', 'hq', 'hm')
+	local unwritten = string.sub(h[9] or '', 1, 1) ~= 'n' and tonumber(h[8] or 0) or 0
 	return { tonumber(h[1] or 0), call('ZCARD', T .. ':d'), tonumber(h[2] or 0), call('ZCARD', T .. ':h'), call('ZCARD', T .. ':x'),
 		tonumber(h[3] or 0), call('ZCOUNT', T .. ':W', '(' .. now, '+inf'),
 		tonumber(h[4] or 0), tonumber(h[5] or 0), math.max(0, tonumber(h[6] or 0)),
-		tonumber(h[7] or 0) }
+		tonumber(h[7] or 0), call('ZCARD', T .. ':cr') + call('ZCARD', T .. ':ob') + unwritten }
 end
 
 register('show', show, 'no-writes')

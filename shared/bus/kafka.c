@@ -41,17 +41,23 @@ static const struct setting common_settings[] = {
         {"reconnect.backoff.max.ms", "1000"},
         {"socket.timeout.ms", "10000"},
         {"socket.keepalive.enable", "true"},
+        {"socket.nagle.disable", "true"},
         {"topic.metadata.refresh.interval.ms", "10000"},
 };
 
-/* Order per key and no doubles while the producer lives: idempotence. A record that is not stored within message.timeout.ms is given
- * up; that is shorter than the relay's lease, so that a relay which lost it does not go on sending. */
+/* No doubles while the producer lives: idempotence. That alone keeps no order, see kafka_bus.c: a broker takes the first batch that it
+ * sees of a producer as the first, also when the one before it was refused. So only kafka_flush sends, linger.ms keeps all else back until
+ * almost the end, and what was handed over between two calls of it, if it is less than KAFKA_BATCH_BYTES, goes to each partition in one batch.
+ * A record that is not stored within message.timeout.ms is given up; that is shorter than the relay's lease, so that a relay which lost
+ * it does not go on sending. */
 static const struct setting producer_settings[] = {
         {"enable.idempotence", "true"},
         {"enable.gapless.guarantee", "true"},
         {"acks", "all"},
         {"compression.codec", "lz4"},
-        {"linger.ms", "2"},
+        {"linger.ms", "19000"},
+        {"batch.size", "1000000"},
+        {"batch.num.messages", "10000"},
         {"partitioner", "murmur2_random"},
         {"message.timeout.ms", "20000"},
         {"request.timeout.ms", "10000"},
@@ -257,9 +263,10 @@ void kafka_close(struct kafka **k)
 	mem_free(k);
 }
 
-void kafka_poll(struct kafka *k, int timeout_ms)
+void kafka_flush(struct kafka *k, int timeout_ms)
 {
-	rd_kafka_poll(k->rk, timeout_ms);
+	rd_kafka_flush(k->rk, timeout_ms);
+	rd_kafka_poll(k->rk, 0); /* flush serves no report when it may not wait */
 }
 
 /* Made once and kept: only the making of a topic object asks the broker at once where the topic is, while a record that is sent to a

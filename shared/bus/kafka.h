@@ -1,7 +1,7 @@
 /* kafka.h -- private to shared/bus: a plain face of librdkafka, because kafka.c alone may include its headers.
  *
  * A handle belongs to one thread. librdkafka's own threads never call us: its reports, troubles and log lines are served inside
- * kafka_poll and kafka_receive. A handle does not survive fork().
+ * kafka_flush and kafka_receive. A handle does not survive fork().
  */
 #ifndef BUS_KAFKA_H
 #define BUS_KAFKA_H
@@ -21,10 +21,13 @@ struct kafka_reports {
 	void *user;
 };
 struct kafka *kafka_producer_open(const char *brokers, const struct kafka_reports *reports, struct err *e) MUST_CHECK;
-/* Hand over one record, copied. ERR_FULL: poll, then try again. */
+#define KAFKA_BATCH_BYTES 900000 /* of records, all told */
+#define KAFKA_BATCH_MAX   10000  /* records */
+/* Hand over one record, copied. ERR_FULL: flush, then try again. */
 bool kafka_send(struct kafka *k, const char *topic, const struct event_bytes *key, const struct event_bytes *value,
         const struct event_bytes *headers, size_t n_headers, size_t tag, struct err *e) MUST_CHECK;
-void kafka_poll(struct kafka *k, int timeout_ms);
+/* Send what was handed over, and call report, until all was reported or the time is over. Between calls nothing new is sent. */
+void kafka_flush(struct kafka *k, int timeout_ms);
 /* Is the producer beyond repair (it must be closed and opened anew)? e says why. */
 bool kafka_is_broken(struct kafka *k, struct err *e) MUST_CHECK;
 /* Did no broker answer when last tried? e says why. */

@@ -4,6 +4,11 @@
  * time its flights stay in the air: librdkafka goes on trying, in order. The caller then publishes the same events again; the
  * flights are found by topic and id and waited for, so that a slow broker makes progress and no event is sent twice.
  *
+ * Flights go in waves: the next one is handed over when all of the last are stored, and a wave is small enough to be one batch of each
+ * partition. So nothing of a key is on its way behind something that may still be refused or given up, and no order depends on what
+ * the broker remembers of a producer: it takes any first batch, and the development broker looks at no sequence numbers. A wave that is
+ * not stored in time is given up here, all at once, before librdkafka would give it up record by record.
+ *
  * When a flight fails, the producer is thrown away with all its flights and the next call makes a new one: from then on nothing
  * of the old can be sent. What was on the wire at that moment may still arrive, as a double of something that will be sent
  * again; consumers know it by its id and by the revision in its data.
@@ -17,8 +22,9 @@
 #include "bus/kafka.h"
 #include "bus/kafka_private.h"
 
-#define SLICE_MS  100 /* the longest nap: a report ends it */
-#define REASON_MS 500 /* how long the reason of a failure is waited for */
+#define SLICE_MS   20    /* the longest nap: the last report ends it */
+#define REASON_MS  500   /* how long the reason of a failure is waited for */
+#define GIVE_UP_MS 15000 /* a wave that is not stored by then; less than message.timeout.ms and linger.ms in kafka.c */
 
 enum flight_state { FLIGHT_UNDER_WAY, FLIGHT_STORED, FLIGHT_FAILED };
 
@@ -32,9 +38,10 @@ struct kafka_bus {
 	struct kafka *producer; /* NULL before the first publish and after a failure */
 	struct flight *flights; /* in the order of the events */
 	size_t n, cap;
-	size_t stored; /* the first so many flights are FLIGHT_STORED */
-	size_t base;   /* tag of flights[0] */
-	bool failed;   /* a flight is FLIGHT_FAILED; of the earliest of these are: */
+	size_t stored;        /* the first so many flights are FLIGHT_STORED */
+	size_t base;          /* tag of flights[0] */
+	int64_t wave_mono_ms; /* when the last wave was handed over */
+	bool failed;          /* a flight is FLIGHT_FAILED; of the earliest of these are: */
 	size_t failed_tag;
 	struct err trouble;
 };
@@ -103,10 +110,9 @@ static void flight_add(struct kafka_bus *b, const struct event *ev)
 	b->flights[b->n++] = (struct flight){.topic = mem_strdup(ev->topic), .id = mem_strdup(ev->id), .state = FLIGHT_UNDER_WAY};
 }
 
-static bool event_send(struct kafka_bus *b, const struct event *ev, struct arena *a, struct err *e)
+static bool event_send(
+        struct kafka_bus *b, const struct event *ev, const struct event_bytes *headers, size_t n, struct arena *a, struct err *e)
 {
-	struct event_bytes headers[EVENT_HEADERS];
-	size_t n = event_headers(ev, a, headers);
 	struct event_bytes key = {.data = ev->key, .len = strlen(ev->key)}, value = {.data = ev->data, .len = strlen(ev->data)};
 	char *topic = arena_printf(a, TOPIC_PREFIX "%s", ev->topic);
 	if (!kafka_send(b->producer, topic, &key, &value, headers, n, b->base + b->n, e))
@@ -115,19 +121,47 @@ static bool event_send(struct kafka_bus *b, const struct event *ev, struct arena
 	return true;
 }
 
-/* Hands over what is not in the air yet, as much as fits. False: events[b->n] can never be sent. */
-static bool hand_over(struct kafka_bus *b, const struct event *events, size_t n, struct err *e)
+/* At most what it takes in a batch: 64 and 10 are more than the format's own numbers need. */
+static size_t bytes_of(const struct event *ev, const struct event_bytes *headers, size_t n)
 {
-	if (b->n >= n)
-		return true;
-	struct arena *a = arena_open();
-	bool ok = true;
-	while (ok && b->n < n) {
-		ok = event_send(b, &events[b->n], a, e);
+	size_t bytes = 64 + strlen(ev->key) + strlen(ev->data);
+	for (size_t i = 0; i < n; i++)
+		bytes += 10 + strlen(headers[i].name) + headers[i].len;
+	return bytes;
+}
+
+/* As many as fit, one at least. False: events[b->n] can never be sent, or not now (ERR_FULL). */
+static bool wave_send(struct kafka_bus *b, const struct event *events, size_t n, struct arena *a, struct err *e)
+{
+	size_t bytes = 0, first = b->n;
+	while (b->n < n && b->n - first < KAFKA_BATCH_MAX) {
+		struct event_bytes headers[EVENT_HEADERS];
+		size_t n_headers = event_headers(&events[b->n], a, headers);
+		bytes += bytes_of(&events[b->n], headers, n_headers);
+		if (b->n > first && bytes > KAFKA_BATCH_BYTES)
+			return true;
+		if (!event_send(b, &events[b->n], headers, n_headers, a, e))
+			return false;
 		arena_reset(a);
 	}
+	return true;
+}
+
+/* Hands over the next wave if nothing is in the air. False: events[b->n] can never be sent. */
+static bool hand_over(struct kafka_bus *b, const struct event *events, size_t n, struct err *e)
+{
+	if (b->n >= n || b->stored < b->n)
+		return true;
+	struct arena *a = arena_open();
+	bool ok = wave_send(b, events, n, a, e);
 	arena_close(&a);
+	b->wave_mono_ms = clock_mono_ms();
 	return ok || e->code == ERR_FULL;
+}
+
+static bool is_overdue(const struct kafka_bus *b)
+{
+	return b->stored < b->n && clock_mono_ms() - b->wave_mono_ms > GIVE_UP_MS;
 }
 
 static bool flights_match(const struct kafka_bus *b, const struct event *events, size_t n)
@@ -150,7 +184,7 @@ static void await_reason(struct kafka_bus *b)
 {
 	int64_t deadline = clock_mono_ms() + REASON_MS;
 	while (b->stored < b->n && b->flights[b->stored].state == FLIGHT_UNDER_WAY && clock_mono_ms() < deadline)
-		kafka_poll(b->producer, SLICE_MS);
+		kafka_flush(b->producer, SLICE_MS);
 }
 
 static void explain(struct kafka_bus *b, size_t done, size_t n, int timeout_ms, struct err *e)
@@ -160,7 +194,7 @@ static void explain(struct kafka_bus *b, size_t done, size_t n, int timeout_ms, 
 	if (b->failed)
 		*e = b->trouble;
 	else if (!kafka_is_broken(b->producer, e) && !kafka_is_down(b->producer, e))
-		err_set(e, ERR_TIMEOUT, "Kafka confirmed %zu of %zu events within %d ms", done, n, timeout_ms);
+		err_set(e, ERR_TIMEOUT, "Kafka confirmed %zu of %zu events within %d ms", done, n, is_overdue(b) ? GIVE_UP_MS : timeout_ms);
 }
 
 /* Until the first n are stored, one failed, or the time is over. Returns n, or less when an event can never be sent: refused says why,
@@ -174,8 +208,8 @@ static size_t fly(struct kafka_bus *b, const struct event *events, size_t n, int
 		is_whole = is_whole && hand_over(b, events, n, refused);
 		n = is_whole || b->n > n ? n : b->n;
 		int64_t left = deadline - clock_mono_ms();
-		kafka_poll(b->producer, b->stored >= n || left < 0 ? 0 : left < SLICE_MS ? (int)left : SLICE_MS);
-		if (b->stored >= n || b->failed || left <= 0 || kafka_is_broken(b->producer, &why))
+		kafka_flush(b->producer, b->stored >= n || left < 0 ? 0 : left < SLICE_MS ? (int)left : SLICE_MS);
+		if (b->stored >= n || b->failed || left <= 0 || is_overdue(b) || kafka_is_broken(b->producer, &why))
 			return n;
 	}
 }
@@ -192,7 +226,7 @@ static size_t kafka_bus_publish(void *impl, const struct event *events, size_t n
 	size_t done = b->stored < wanted ? b->stored : wanted;
 	if (done < wanted)
 		explain(b, done, n, timeout_ms, e);
-	bool is_over = b->failed || kafka_is_broken(b->producer, &why);
+	bool is_over = b->failed || is_overdue(b) || kafka_is_broken(b->producer, &why);
 	flights_drop(b, done);
 	if (is_over)
 		kafka_bus_forget(b);

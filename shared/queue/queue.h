@@ -156,6 +156,7 @@ struct queue_counts {
 	int shards;
 	int64_t parked; /* ready, but their concurrency key or rate is used up; not counted in `ready` */
 	int64_t bytes;  /* of the parameters of all that waits */
+	int64_t beside; /* what it holds beside jobs: schedules, word for other shards, ends that the history has not yet */
 };
 /* The queues that exist; returns how many were filled in out[max], -1 on failure. */
 int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e) MUST_CHECK;

@@ -102,7 +102,7 @@ static bool check_remarks(const struct queue_link *l, const struct queue_step *s
 	for (size_t i = 0; i < s->n_remarks; i++) {
 		const struct queue_remark *r = &s->remarks[i];
 
-		if (!job_id_parse(r->id, queue, &shard) || shard || !str_eq(queue, l->queue))
+		if (!job_id_parse(r->id, queue, &shard) || shard != l->shard || !str_eq(queue, l->queue))
 			return err_set(e, ERR_INVALID, "%.60s is no job of queue %s", r->id, l->queue);
 		if (!r->text || strlen(r->text) > QUEUE_REMARK_MAX || r->age_ms < 0)
 			return err_set(e, ERR_INVALID, "a line of a log has at most %d bytes", QUEUE_REMARK_MAX);

@@ -9,7 +9,7 @@
 bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e)
 {
 	int64_t *const fields[] = {&out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers,
-	        &out->paused_at, &out->parked, &out->bytes, &out->draining_at};
+	        &out->paused_at, &out->parked, &out->bytes, &out->draining_at, &out->beside};
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
@@ -36,6 +36,7 @@ static void add_counts(struct queue_counts *sum, const struct queue_counts *c)
 	sum->done_total += c->done_total;
 	sum->parked += c->parked;
 	sum->bytes += c->bytes;
+	sum->beside += c->beside;
 	sum->workers = c->workers > sum->workers ? c->workers : sum->workers;
 }
 

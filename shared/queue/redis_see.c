@@ -136,25 +136,52 @@ static bool read_backlog(const struct redis_reply *r, struct queue_backlog *out)
 			return false;
 	out->oldest_ms = since && now > since ? now - since : 0;
 	out->drain_rate = now - measured < RATE_LASTS_MS ? (double)rate / RATE_UNIT : 0;
-	if (out->drain_rate < RATE_LEAST)
-		out->drain_rate = 0;
-	if (out->ready > 0)
-		out->seconds = out->drain_rate > 0 ? (double)out->ready / out->drain_rate : (double)out->oldest_ms / 1000;
 	return true;
 }
 
-bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e)
+static bool backlog_of(struct redis_queue *q, const char *queue, int shard, struct queue_backlog *out, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "backlog", queue, 0);
+	memset(out, 0, sizeof(*out));
+	redis_fcall(&cmd, &q->head.options, "backlog", queue, shard);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
 	if (ok && !read_backlog(r, out))
 		ok = redis_bad_reply(e, "backlog");
 	redis_reply_close(&r);
 	return ok;
+}
+
+static void add_backlog(struct queue_backlog *sum, const struct queue_backlog *b)
+{
+	sum->ready += b->ready;
+	sum->running += b->running;
+	sum->oldest_ms = b->oldest_ms > sum->oldest_ms ? b->oldest_ms : sum->oldest_ms;
+	sum->drain_rate += b->drain_rate;
+	sum->retries += b->retries;
+	sum->crashes += b->crashes;
+	sum->recovered += b->recovered;
+}
+
+bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_shards shards;
+	struct queue_backlog b;
+
+	if (!redis_shards_now(q, queue, &shards, e))
+		return false;
+	for (int i = 0; i < shards.serve; i++) {
+		if (!backlog_of(q, queue, i, &b, e))
+			return false;
+		add_backlog(out, &b);
+	}
+	if (out->drain_rate < RATE_LEAST)
+		out->drain_rate = 0;
+	if (out->ready > 0)
+		out->seconds = out->drain_rate > 0 ? (double)out->ready / out->drain_rate : (double)out->oldest_ms / 1000;
+	return true;
 }

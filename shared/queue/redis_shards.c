@@ -90,7 +90,7 @@ static int is_empty(struct redis_queue *q, const char *queue, int shard, struct 
 
 	if (!redis_count_shard(q, queue, shard, &c, e))
 		return -1;
-	return c.ready + c.scheduled + c.running + c.waiting + c.dead == 0;
+	return c.ready + c.parked + c.scheduled + c.running + c.waiting + c.dead + c.beside == 0;
 }
 
 static bool drop_empty(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)

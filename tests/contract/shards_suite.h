@@ -2,6 +2,7 @@
 #ifndef TESTS_CONTRACT_SHARDS_SUITE_H
 #define TESTS_CONTRACT_SHARDS_SUITE_H
 
+#include "queue/history.h"
 #include "tests/contract/queue_suite.h"
 
 #define SHARDS 4
@@ -437,6 +438,7 @@ START_TEST(fewer_shards_when_they_are_empty)
 	ck_assert_int_eq(list_shards(q, -1, 3, seen), 8);
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(queue_cancel(q, ids[i], &state, &e), 1);
+	ck_ok(queue_history_off(q, &(struct history_writer){.name = "h", .what = HISTORY_ALL, .queue = Q, .shard = 1}, &e), &e);
 	n = shards_of(q, 1);
 	ck_assert(n.put == 1 && n.serve == 1);
 	for (int i = 0; i < 8; i++)

@@ -6,6 +6,7 @@
 
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
+#include "tests/contract/spread_suite.h"
 #include "tests/contract/work_suite.h"
 
 /* One for all tests, started by main() before they fork; each begins with it empty. */
@@ -229,8 +230,9 @@ START_TEST(a_master_dies_and_its_replica_takes_over)
 }
 END_TEST
 
-static const TTest *const tests[] = {QUEUE_SUITE, SHARDS_SUITE, shards_stand_on_different_masters, one_node_is_enough_to_begin,
-        what_is_no_cluster_is_told, one_of_a_cluster_is_no_server, a_slot_moves_in_mid_work, a_master_dies_and_its_replica_takes_over};
+static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
+        FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
+        one_of_a_cluster_is_no_server, a_slot_moves_in_mid_work, a_master_dies_and_its_replica_takes_over};
 
 static void before(void)
 {
