@@ -12,8 +12,6 @@ static const struct cli_flag flags[] = {
         {"delay", "SPAN", "start no sooner than so long from now: 500ms, 90s, 15m"},
         {"run-at", "TIME", "start no sooner than this time (UTC), e.g. 2026-02-01T09:30:00Z"},
 #include "cli/job_flags.def"
-        {"unique", "KEY", "at most one live job has this key"},
-        {"on-duplicate", "POLICY", "when one has: return, reject, replace or keep_newest"},
         {"key", "TEXT", "idempotency key: the same key is the same job"},
 };
 
@@ -65,8 +63,6 @@ static struct json *read_body(struct cli *c, const struct json *kind, struct err
 	json_put(body, "params", params);
 	bool ok = job_flags_put(c, body, e) && job_flags_put_span(c, "delay", "delay_ms", body, e);
 	put_text(c, "run-at", "run_at", body);
-	put_text(c, "unique", "unique_key", body);
-	put_text(c, "on-duplicate", "unique", body);
 	if (!ok)
 		json_close(&body);
 	return body;

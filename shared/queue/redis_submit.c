@@ -125,6 +125,23 @@ static bool read_outcome(const struct redis_reply *r, size_t i, const char *queu
 	return !len || queue_full_id(out->existing_id, queue, shard, tail, len);
 }
 
+static bool read_room(const struct redis_reply *r, size_t at, int64_t max, struct queue_room *out)
+{
+	int64_t left;
+
+	if (!redis_reply_int(redis_reply_at(r, at), &left))
+		return false;
+	*out = max && left >= 0 ? (struct queue_room){max, left} : (struct queue_room){0, 0};
+	return true;
+}
+
+/* Behind the outcomes: what is left. */
+static bool read_rooms(const struct redis_reply *r, size_t n, const struct queue_options *o, struct queue_submitted *out)
+{
+	return read_room(r, 2 * n, o->max_length, &out->jobs) && read_room(r, 2 * n + 1, o->max_param_bytes, &out->bytes) &&
+	       read_room(r, 2 * n + 2, o->max_lane, &out->lane);
+}
+
 static void add_room(struct redis_cmd *c, const struct queue_options *o)
 {
 	char text[80];
@@ -156,10 +173,11 @@ static bool submit_group(
 		redis_add_item(&cmd, &items[g->at[i]]);
 	ok = redis_call(q, &cmd, false, &r, e) || (e->code == ERR_UNSURE && redis_call(q, &cmd, false, &r, e));
 	redis_cmd_close(&cmd);
-	if (ok && redis_reply_count(r) != 2 * g->n)
+	if (ok && redis_reply_count(r) != 2 * g->n + 3)
 		ok = redis_bad_reply(e, "submit");
 	for (size_t i = 0; ok && i < g->n; i++)
-		ok = read_outcome(r, i, g->queue, g->shard, &out[g->at[i]]) || redis_bad_reply(e, "submit");
+		ok = (read_outcome(r, i, g->queue, g->shard, &out[g->at[i]]) && read_rooms(r, g->n, &q->head.options, &out[g->at[i]])) ||
+		     redis_bad_reply(e, "submit");
 	redis_reply_close(&r);
 	return ok;
 }

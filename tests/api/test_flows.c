@@ -273,6 +273,53 @@ START_TEST(jobs_of_a_flow_have_options)
 }
 END_TEST
 
+static int submit_and_wait(struct api_test *t, const char *prefer, const char *body)
+{
+	char header[100];
+	const char *const headers[] = {header, "Content-Type: application/json", NULL};
+
+	snprintf(header, sizeof header, "Prefer: %s", prefer);
+	return api_call_port(t, t->ports[0], "POST", "/api/flows", headers, body);
+}
+
+/* 200 and the whole flow when it ends in time, else 202 as without waiting. */
+START_TEST(a_flow_is_waited_for)
+{
+	static const char two[] =
+	        "{\"name\":\"n\",\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\"},{\"name\":\"b\",\"kind\":\"noop\",\"after\":[\"a\"]}]}";
+	struct api_test t;
+	struct api_worker w;
+	char h[512], id[JOB_ID], path[100];
+
+	api_start(&t, NULL);
+	ck_status(&t, submit_and_wait(&t, "wait=1", two), 202);
+	ck_assert_str_eq(api_header(&t, "preference-applied", h), "wait=1");
+	ck_assert(str_copy(id, sizeof id, api_member(&t, "id")));
+	snprintf(path, sizeof path, "/api/jobs/%s", id);
+	ck_assert_str_eq(api_header(&t, "location", h), path);
+	ck_assert_str_ne(api_header(&t, "retry-after", h), "");
+	ck_assert_str_eq(api_member(&t, "state"), "waiting");
+	ck_assert_str_eq(json_get_text(node(&t, "a"), "state", ""), "ready");
+	worker_start(&w, &t, "default", work, NULL);
+	ck_status(&t, submit_and_wait(&t, "wait=20", two), 200);
+	ck_assert_str_eq(api_header(&t, "preference-applied", h), "wait=20");
+	ck_assert_str_eq(api_member(&t, "state"), "succeeded");
+	ck_assert_str_eq(api_member(&t, "name"), "n");
+	ck_assert_str_eq(json_get_text(node(&t, "b"), "state", ""), "succeeded");
+	ck_status(&t,
+	        submit_and_wait(&t, "wait=20", "{\"chain\":[{\"kind\":\"noop\",\"params\":{\"fail\":\"rain\"}},{\"kind\":\"noop\"}]}"),
+	        200);
+	ck_assert_str_eq(api_member(&t, "state"), "failed");
+	ck_contains(api_member(&t, "error"), "rain");
+	ck_status(&t, submit_and_wait(&t, "respond-async, wait=20", two), 202);
+	ck_assert_str_eq(api_header(&t, "preference-applied", h), "");
+	/* Who waits for the root as a job is answered beside who waits for the flow. */
+	job_wait(&t, id, "succeeded");
+	worker_stop(&w);
+	api_stop(&t);
+}
+END_TEST
+
 static const TTest *const tests[] = {a_flow_from_submission_to_result, short_forms_are_spread_out, nonsense_is_refused_with_a_sentence,
-        the_same_key_is_the_same_flow, a_flow_fails_goes_on_and_is_cancelled, jobs_of_a_flow_have_options};
+        the_same_key_is_the_same_flow, a_flow_fails_goes_on_and_is_cancelled, jobs_of_a_flow_have_options, a_flow_is_waited_for};
 TEST_MAIN("flows", tests)
