@@ -174,6 +174,8 @@ bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, 
 /* Both over the same connection, the second's answer; not repeated. */
 bool redis_call_two(struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out,
         struct err *e) MUST_CHECK;
+/* Commands that only read, with keys of one shard, in one round trip; out[n]: an answer to each (redis_reply_close them), none an error. */
+bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
 void redis_library_text(struct buf *out, const struct queue_options *o);
@@ -186,7 +188,9 @@ bool redis_bad_reply(struct err *e, const char *function);
 
 /* {id, lease end, field, value ...} */
 bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
-/* {id, fence, kind, params, "errors crashes", trace, due} */
+/* A record as HGETALL gives it, from this element on; the job is zeros but for its id and queue. Closed when it is none. */
+bool redis_fields_read(const struct redis_reply *r, size_t from, struct job *j, const char *queue, struct err *e) MUST_CHECK;
+/* {id, fence, kind, params, due, "errors crashes", trace, inputs, time limits}, and what is not there at the end left out */
 bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
