@@ -22,7 +22,8 @@
 --   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
---   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them; in shard 0 of several also idempotency keys of jobs of
+--                     the others, with their whole id (76_shards.lua)
 --   T:cc              hash    how many jobs of a concurrency key run
 --   T:q:<place>       zset    parked jobs, by priority and age: ready, but what they share is used up. A place is c<concurrency key> or
 --                             r<window>:<rate key>
@@ -42,7 +43,6 @@
 --                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted, ev until when
 --                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals;
 --                             in shard 0 also sh sp st: shards served, used, and since when
---   {ns:i:<queue>:<key>} string where a queue has several shards: the id and fingerprint that an idempotency key was given to
 --
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.

@@ -33,10 +33,13 @@ function mend.look_lane(keys, args)
 	return { call('ZSCORE', T .. ':g:' .. route, lane) and 1 or 0, call('LRANGE', T .. ':r:' .. args[5], 0, -1) }
 end
 
--- The id that a key holds, and its state, either nil when there is none.
+-- The id that a key holds, and its state, either nil when there is none, or when it stands in another shard: nothing here knows of it.
 function mend.holder(name)
 	local value = redis.pcall('GET', T .. ':' .. name)
-	local id = type(value) == 'string' and string.match(value, '^%w+') or nil
+	local id = type(value) == 'string' and string.match(value, '^%S+') or nil
+	if id and #id > 20 then
+		return nil
+	end
 	return id, present_state(id) or nil
 end
 

@@ -293,9 +293,12 @@ void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at th
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
 /* Give it an id, hence a shard, if it has none. */
 bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;
-/* Where a queue has several shards, an idempotency key is reserved before: 1 it is ours (or the id is now the one that it was given to), 0
- * it is another request's (outcome in out), -1. */
+/* The shard for a job of the flow with this root: where its keys say, else one for all of the flow in its queue. -1 failed. */
+int redis_flow_shard(struct queue *base, const struct queue_submission *s, const char *root, struct err *e) MUST_CHECK;
+/* Ask shard 0 whose an idempotency key is: 1 it is ours (or the id is now the one that has it), 0 it is another request's (outcome in out),
+ * -1. The second only where a queue has several shards; elsewhere the submission itself asks. */
 int redis_reserve(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e) MUST_CHECK;
+int redis_reserve_if_spread(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e) MUST_CHECK;
 /* A cursor through several shards: "S<shard>:" before it, from shard 1 on. */
 bool redis_cursor_split(const char *cursor, int *shard_out, char rest_out[64], struct err *e) MUST_CHECK;
 /* The cursor to give: after this page, or at the beginning of the next of `shards`; "" at the end. */
