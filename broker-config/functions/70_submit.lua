@@ -4,6 +4,7 @@ local NEW, EXISTING, MISMATCH, REJECTED, FULL = 0, 1, 2, 3, 4
 -- What a unique key does when it meets a live job; '2' replaces it.
 limits.RETURN, limits.REJECT, limits.KEEP_NEWEST = '0', '1', '3'
 limits.LANE_FULL = 5
+limits.ELSEWHERE = 6 -- its idempotency key is a job's of another shard: see shards.reserve
 
 -- The state of a job, or nil when it has vanished.
 local function present_state(id)
@@ -13,7 +14,10 @@ end
 
 local function known_key(item)
 	local value = call('GET', T .. ':i:' .. item.idem)
-	local id, fingerprint = string.match(value or '', '^(%w+) (.*)$')
+	local id, fingerprint = string.match(value or '', '^(%S+) (.*)$')
+	if id and #id > 20 then
+		return limits.ELSEWHERE, ''
+	end
 	if not present_state(id) then
 		return nil
 	end
