@@ -20,7 +20,7 @@ static bool call(struct queue *base, struct redis_cmd *cmd, struct redis_reply *
 	return ok;
 }
 
-#define ENTRY_TIME 13 /* digits before the ids of a text */
+#define ENTRY_TIME   13 /* digits before the ids of a text */
 #define READ_AT_ONCE 32
 #define BATCH_BYTES  ((size_t)8 * 1024 * 1024)
 
