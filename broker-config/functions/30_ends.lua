@@ -75,8 +75,8 @@ local function crash(id, key, job, why)
 	if crashes >= plan.quarantine then
 		set_flag(job, 'Q')
 	end
+	line_up(id, key, job, plan.k, plan.lane, front) -- its id may lie in the lane of the quarantine from an earlier time
 	move(key, job, READY, 'a', counts)
-	put(front, route_of(plan.k, job), plan.lane, id)
 end
 
 local function backoff(plan, errors, chance)
