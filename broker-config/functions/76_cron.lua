@@ -1,7 +1,19 @@
 -- cron, second part: the calls that change and show schedules, and the one that makes a tick.
 
--- name, the revision that it must have ('' any, '0' none), spec, timing, route, next tick ('inf': it is paused or never ticks).
--- {1, revision} done, {-3, revision} it has another one, {-4, 0} there are too many. A schedule whose timing stays keeps its next tick, so that saying
+-- It ticks next at `due`, or never ('inf').
+function cron.stand(name, route, due)
+	local first = cron.first()
+	call('ZADD', T .. ':cr', due, name)
+	cron.note_first()
+	-- Who waits must learn when it is due earlier than all others.
+	if due ~= 'inf' and (not first or tonumber(due) < first) then
+		call('ZADD', T .. ':m:' .. route, '0', '1')
+	end
+end
+
+-- name, the revision that it must have ('' any, '0' none), spec, timing, route, next tick ('inf': it is paused or never ticks), until when a
+-- new one may be made (0: ever).
+-- {1, revision} done, {-3, revision} it has another one, or is not to be made here (any more), {-4, 0} there are too many. A schedule whose timing stays keeps its next tick, so that saying
 -- the same twice loses none; and then nothing changes.
 function cron.put(keys, args)
 	enter(keys, args)
@@ -10,6 +22,10 @@ function cron.put(keys, args)
 	local old = call('HMGET', key, 'v', 'S', 'x', 'd')
 	if rev ~= '' and rev ~= (old[1] or '0') then
 		return { -3, tonumber(old[1] or 0) }
+	end
+	local until_ms = tonumber(args[11])
+	if not old[1] and until_ms > 0 and (now > until_ms or call('EXISTS', T .. ':cm:' .. name) == 1) then
+		return { -3, 0 }
 	end
 	if not old[1] and call('ZCARD', T .. ':cr') >= cron.MOST then
 		return { -4, 0 }
@@ -21,20 +37,15 @@ function cron.put(keys, args)
 		return { 1, tonumber(old[1]) }
 	end
 	local next_rev = (tonumber(old[1] or 0) or 0) + 1
-	local first = cron.first()
 	call('HSET', key, 'v', next_rev, 'S', spec, 'x', timing, 'k', route, 'd', due, 'u', now_text)
 	call('HSETNX', key, 'c', now_text)
-	call('HDEL', key, 'e')
-	call('ZADD', T .. ':cr', due, name)
-	cron.note_first()
-	-- Who waits must learn when it is due earlier than all others.
-	if due ~= 'inf' and (not first or tonumber(due) < first) then
-		call('ZADD', T .. ':m:' .. route, '0', '1')
-	end
+	call('HDEL', key, 'e', 'M')
+	cron.stand(name, route, due)
 	return { 1, next_rev }
 end
 
--- name, the revision that it must have ('' any): {1, 0} done, {0, 0} there is none, {-3, revision}
+-- name, the revision that it must have ('' any), the next tick at which it must stand, since it was copied to another shard ('': it is
+-- deleted): {1, 0} done, {0, 0} there is none, {-3, revision}
 function cron.drop(keys, args)
 	enter(keys, args)
 	local key = T .. ':cj:' .. args[5]
@@ -42,13 +53,59 @@ function cron.drop(keys, args)
 	if not rev then
 		return { 0, 0 }
 	end
-	if args[6] ~= '' and args[6] ~= rev then
+	if (args[6] ~= '' and args[6] ~= rev) or (args[7] ~= '' and args[7] ~= call('HGET', key, 'd')) then
 		return { -3, tonumber(rev) }
+	end
+	if args[7] ~= '' then
+		call('SET', T .. ':cm:' .. args[5], '1', 'PX', cron.PLACED)
 	end
 	call('DEL', key)
 	call('ZREM', T .. ':cr', args[5])
 	cron.note_first()
 	return { 1, 0 }
+end
+
+-- In shard 0: name, the shard where it is to be made, or moved to, and in that case the shard that it leaves ('' it is made). {shard where it is
+-- to be made instead, until when it may be}: whoever makes one of this name within a minute makes it in the same shard.
+function cron.place(keys, args)
+	enter(keys, args)
+	local key = T .. ':cn:' .. args[5]
+	local at = call('GET', key)
+	if not at or at == args[7] then
+		at = args[6]
+	end
+	call('SET', key, at, 'PX', cron.PLACED)
+	return { tonumber(at), now + cron.PLACED / 2 }
+end
+
+-- name, fields and values as in the shard that it leaves: it stands here, asleep. 1; 0: one of this name ticks here.
+function cron.take_in(keys, args)
+	enter(keys, args)
+	local key = T .. ':cj:' .. args[5]
+	local old = call('HMGET', key, 'v', 'M')
+	if old[1] and not old[2] then
+		return 0
+	end
+	call('DEL', key, T .. ':cm:' .. args[5])
+	call('HSET', key, unpack(args, 6))
+	call('HSET', key, 'M', call('HGET', key, 'd') or 'inf', 'd', 'inf')
+	call('ZADD', T .. ':cr', 'inf', args[5])
+	cron.note_first()
+	return 1
+end
+
+-- name: it has left the other shard and ticks here. 1; 0: it was not asleep.
+function cron.wake(keys, args)
+	enter(keys, args)
+	local key = T .. ':cj:' .. args[5]
+	local h = call('HMGET', key, 'M', 'k')
+	if not h[1] then
+		return 0
+	end
+	call('HSET', key, 'd', h[1])
+	call('HDEL', key, 'M')
+	cron.stand(args[5], h[2] or '', h[1])
+	return 1
 end
 
 -- name: {now, field, value ...}; {now} alone: there is none
@@ -149,6 +206,9 @@ end
 
 register('cron_put', cron.put)
 register('cron_drop', cron.drop, 'allow-oom')
+register('cron_place', cron.place)
+register('cron_take_in', cron.take_in)
+register('cron_wake', cron.wake)
 register('cron_show', cron.show, 'no-writes')
 register('cron_names', cron.names, 'no-writes')
 register('cron_fire', cron.fire)

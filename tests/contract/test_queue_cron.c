@@ -154,7 +154,7 @@ static void set_due(struct queue *q, const struct queue_schedule *s, int64_t due
 	int64_t rev;
 
 	ck_ok(q->driver->schedule_drop(q, s->queue, s->name, -1, &result, &e), &e);
-	ck_ok(q->driver->schedule_put(q, s, -1, due, &result, &rev, &e), &e);
+	ck_ok(q->driver->schedule_put(q, s, -1, due, 0, &result, &rev, &e), &e);
 	ck_assert_int_eq(result, ACT_DONE);
 }
 
