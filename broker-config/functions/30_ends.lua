@@ -75,8 +75,11 @@ local function crash(id, key, job, why)
 	if crashes >= plan.quarantine then
 		set_flag(job, 'Q')
 	end
-	line_up(id, key, job, plan.k, plan.lane, front) -- its id may lie in the lane of the quarantine from an earlier time
 	move(key, job, READY, 'a', counts)
+	line_up(id, key, job, plan.k, plan.lane, front)
+	if has_flag(job, 'Q') then
+		keep(key, job) -- its id may have lain in the lane of the quarantine from an earlier time
+	end
 end
 
 local function backoff(plan, errors, chance)

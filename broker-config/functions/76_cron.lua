@@ -1,5 +1,10 @@
 -- cron, second part: the calls that change and show schedules, and the one that makes a tick.
 
+-- Is the lock over, for whoever holds it (0: none)?
+function cron.is_late(until_ms)
+	return tonumber(until_ms) > 0 and now > tonumber(until_ms)
+end
+
 -- It ticks next at `due`, or never ('inf').
 function cron.stand(name, route, due)
 	local first = cron.first()
@@ -11,21 +16,19 @@ function cron.stand(name, route, due)
 	end
 end
 
--- name, the revision that it must have ('' any, '0' none), spec, timing, route, next tick ('inf': it is paused or never ticks), until when a
--- new one may be made (0: ever).
--- {1, revision} done, {-3, revision} it has another one, or is not to be made here (any more), {-4, 0} there are too many. A schedule whose timing stays keeps its next tick, so that saying
+-- name, the revision that it must have ('' any, '0' none), spec, timing, route, next tick ('inf': it is paused or never ticks), until when.
+-- {1, revision} done, {-3, revision} it has another one, or is on its way here, {-4, 0} there are too many. A schedule whose timing stays keeps its next tick, so that saying
 -- the same twice loses none; and then nothing changes.
 function cron.put(keys, args)
 	enter(keys, args)
 	local name, rev, spec, timing, route, due = args[5], args[6], args[7], args[8], args[9], args[10]
 	local key = T .. ':cj:' .. name
-	local old = call('HMGET', key, 'v', 'S', 'x', 'd')
-	if rev ~= '' and rev ~= (old[1] or '0') then
+	local old = call('HMGET', key, 'v', 'S', 'x', 'd', 'M')
+	if cron.is_late(args[11]) or old[5] then
 		return { -3, tonumber(old[1] or 0) }
 	end
-	local until_ms = tonumber(args[11])
-	if not old[1] and until_ms > 0 and (now > until_ms or call('EXISTS', T .. ':cm:' .. name) == 1) then
-		return { -3, 0 }
+	if rev ~= '' and rev ~= (old[1] or '0') then
+		return { -3, tonumber(old[1] or 0) }
 	end
 	if not old[1] and call('ZCARD', T .. ':cr') >= cron.MOST then
 		return { -4, 0 }
@@ -39,25 +42,23 @@ function cron.put(keys, args)
 	local next_rev = (tonumber(old[1] or 0) or 0) + 1
 	call('HSET', key, 'v', next_rev, 'S', spec, 'x', timing, 'k', route, 'd', due, 'u', now_text)
 	call('HSETNX', key, 'c', now_text)
-	call('HDEL', key, 'e', 'M')
+	call('HDEL', key, 'e')
 	cron.stand(name, route, due)
 	return { 1, next_rev }
 end
 
 -- name, the revision that it must have ('' any), the next tick at which it must stand, since it was copied to another shard ('': it is
--- deleted): {1, 0} done, {0, 0} there is none, {-3, revision}
+-- deleted), until when: {1, 0} done, {0, 0} there is none, {-3, revision}
 function cron.drop(keys, args)
 	enter(keys, args)
 	local key = T .. ':cj:' .. args[5]
-	local rev = call('HGET', key, 'v')
-	if not rev then
+	local h = call('HMGET', key, 'v', 'd', 'M')
+	if not h[1] then
 		return { 0, 0 }
 	end
-	if (args[6] ~= '' and args[6] ~= rev) or (args[7] ~= '' and args[7] ~= call('HGET', key, 'd')) then
-		return { -3, tonumber(rev) }
-	end
-	if args[7] ~= '' then
-		call('SET', T .. ':cm:' .. args[5], '1', 'PX', cron.PLACED)
+	local moved = args[7] ~= ''
+	if (args[6] ~= '' and args[6] ~= h[1]) or (moved and (args[7] ~= h[2] or h[3])) or cron.is_late(args[8]) then
+		return { -3, tonumber(h[1]) }
 	end
 	call('DEL', key)
 	call('ZREM', T .. ':cr', args[5])
@@ -65,42 +66,50 @@ function cron.drop(keys, args)
 	return { 1, 0 }
 end
 
--- In shard 0: name, the shard where it is to be made, or moved to, and in that case the shard that it leaves ('' it is made). {shard where it is
--- to be made instead, until when it may be}: whoever makes one of this name within a minute makes it in the same shard.
-function cron.place(keys, args)
+-- In shard 0: name, who. Until when he may make, move or delete it; 0: another one does. The other half of the lock's time is for clocks of
+-- servers that differ.
+function cron.lock(keys, args)
 	enter(keys, args)
-	local key = T .. ':cn:' .. args[5]
-	local at = call('GET', key)
-	if not at or at == args[7] then
-		at = args[6]
+	if not call('SET', T .. ':cl:' .. args[5], args[6], 'NX', 'PX', cron.LOCK) then
+		return 0
 	end
-	call('SET', key, at, 'PX', cron.PLACED)
-	return { tonumber(at), now + cron.PLACED / 2 }
+	return now + cron.LOCK / 2
 end
 
--- name, fields and values as in the shard that it leaves: it stands here, asleep. 1; 0: one of this name ticks here.
+function cron.unlock(keys, args)
+	enter(keys, args)
+	local key = T .. ':cl:' .. args[5]
+	return call('GET', key) == args[6] and call('DEL', key) or 0
+end
+
+-- name, until when, fields and values as in the shard that it leaves: it stands here, asleep. 1; 0: too late, or one of this name ticks here.
 function cron.take_in(keys, args)
 	enter(keys, args)
 	local key = T .. ':cj:' .. args[5]
 	local old = call('HMGET', key, 'v', 'M')
-	if old[1] and not old[2] then
+	if cron.is_late(args[6]) or (old[1] and not old[2]) then
 		return 0
 	end
-	call('DEL', key, T .. ':cm:' .. args[5])
-	call('HSET', key, unpack(args, 6))
+	call('DEL', key)
+	call('HSET', key, unpack(args, 7))
 	call('HSET', key, 'M', call('HGET', key, 'd') or 'inf', 'd', 'inf')
 	call('ZADD', T .. ':cr', 'inf', args[5])
 	cron.note_first()
 	return 1
 end
 
--- name: it has left the other shard and ticks here. 1; 0: it was not asleep.
+-- name, until when, 'wake': it has left the other shard and ticks here; 'forget': it did not come here. 1; 0: too late, or it is not asleep.
 function cron.wake(keys, args)
 	enter(keys, args)
 	local key = T .. ':cj:' .. args[5]
 	local h = call('HMGET', key, 'M', 'k')
-	if not h[1] then
+	if not h[1] or cron.is_late(args[6]) then
 		return 0
+	end
+	if args[7] == 'forget' then
+		call('DEL', key)
+		call('ZREM', T .. ':cr', args[5])
+		return 1
 	end
 	call('HSET', key, 'd', h[1])
 	call('HDEL', key, 'M')
@@ -206,7 +215,8 @@ end
 
 register('cron_put', cron.put)
 register('cron_drop', cron.drop, 'allow-oom')
-register('cron_place', cron.place)
+register('cron_lock', cron.lock, 'allow-oom')
+register('cron_unlock', cron.unlock, 'allow-oom')
 register('cron_take_in', cron.take_in)
 register('cron_wake', cron.wake)
 register('cron_show', cron.show, 'no-writes')

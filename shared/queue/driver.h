@@ -115,11 +115,9 @@ struct queue_driver {
 	bool (*mail_wait)(struct queue_mail *m, int64_t max_ms, struct err *e);
 
 	/* Schedules, each in the queue that it names. */
-	/* Where one that is not there yet is to be made (s->shard), and until when it may be. */
-	bool (*schedule_place)(struct queue *q, struct queue_schedule *s, int64_t *until_out, struct err *e);
-	/* In its shard. until: of schedule_place, or 0. */
-	bool (*schedule_put)(struct queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, int64_t until,
-	        enum act_result *result_out, int64_t *rev_out, struct err *e);
+	/* rev 0: it is made, in the shard where its keys or its name say; else it is changed in its own. */
+	bool (*schedule_put)(struct queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
+	        int64_t *rev_out, struct err *e);
 	/* Move it to where its keys or its name say, if it stands elsewhere. */
 	bool (*schedule_settle)(struct queue *q, const struct queue_schedule *s, struct err *e);
 	/* 1, 0 there is none in any shard of this queue, -1; now_ms is filled in either case. */

@@ -122,15 +122,12 @@ static bool put_refused(const struct queue_schedule *s, enum act_result result, 
 static bool put_over(struct queue *q, struct queue_schedule *s, const struct queue_schedule *old, int64_t rev, struct err *e)
 {
 	enum act_result result = ACT_DONE;
-	int64_t due, new_rev = 0, until = 0;
+	int64_t due, new_rev = 0;
 
 	keep_start(s, old);
 	s->shard = old->shard;
-	if (!schedule_check(s, e) || !first_tick(s, old->now_ms, &due, e))
-		return false;
-	if (!old->rev && !q->driver->schedule_place(q, s, &until, e))
-		return false;
-	if (!q->driver->schedule_put(q, s, rev < 0 ? old->rev : rev, due, until, &result, &new_rev, e))
+	if (!schedule_check(s, e) || !first_tick(s, old->now_ms, &due, e) ||
+	        !q->driver->schedule_put(q, s, rev < 0 ? old->rev : rev, due, &result, &new_rev, e))
 		return false;
 	return result == ACT_DONE ? true : put_refused(s, result, new_rev, e);
 }

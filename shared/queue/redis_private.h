@@ -308,7 +308,9 @@ bool redis_cursor_split(const char *cursor, int *shard_out, char rest_out[64], s
 bool redis_cursor_join(char out[64], int shard, int shards, const char *rest, struct err *e) MUST_CHECK;
 /* ---- redis_schedule.c ------------------------------------------------------------------------------------------ */
 
-bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, int64_t until,
+bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
+        int64_t *rev_out, struct err *e) MUST_CHECK;
+bool redis_schedule_put_in(struct redis_queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, int64_t until,
         enum act_result *result_out, int64_t *rev_out, struct err *e) MUST_CHECK;
 /* As it is kept in one shard, and a field of that: 'M' only while it is on its way here. */
 bool redis_schedule_raw(
@@ -316,8 +318,11 @@ bool redis_schedule_raw(
 const char *redis_schedule_field(const struct redis_reply *r, const char *field);
 int redis_schedule_show_in(struct redis_queue *q, const char *queue, int shard, const char *name, struct queue_schedule *out,
         bool *asleep_out, struct err *e) MUST_CHECK;
+/* One look at each shard: 1 it was found, 0 not; then *asleep_out says where it sleeps, or -1. */
+int redis_schedule_look(struct redis_queue *q, const char *queue, int shards, const char *name, struct queue_schedule *out, int *asleep_out,
+        struct err *e) MUST_CHECK;
 /* due: where it must stand since it was copied to another shard; "": it is deleted. */
-bool redis_schedule_drop_in(struct redis_queue *q, const struct queue_schedule *s, int64_t rev, const char *due,
+bool redis_schedule_drop_in(struct redis_queue *q, const struct queue_schedule *s, int64_t rev, const char *due, int64_t until,
         enum act_result *result_out, struct err *e) MUST_CHECK;
 int redis_schedule_show(struct queue *base, const char *queue, const char *name, struct queue_schedule *out, struct err *e) MUST_CHECK;
 bool redis_schedule_drop(
@@ -330,10 +335,12 @@ void redis_fire_write(
 bool redis_fire_read(
         const struct redis_reply *r, const char *queue, int shard, struct queue_fired *out, size_t n, int64_t *next_due_out) MUST_CHECK;
 /* redis_schedule_move.c */
-bool redis_schedule_place(struct queue *base, struct queue_schedule *s, int64_t *until_out, struct err *e) MUST_CHECK;
+bool redis_schedule_make(struct redis_queue *q, const struct queue_schedule *s, int64_t due, enum act_result *result_out, int64_t *rev_out,
+        struct err *e) MUST_CHECK;
 bool redis_schedule_settle(struct queue *base, const struct queue_schedule *s, struct err *e) MUST_CHECK;
 bool redis_schedules_settle(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK; /* all of a queue */
-bool redis_schedule_wake(struct redis_queue *q, const char *queue, int shard, const char *name, struct err *e) MUST_CHECK;
+/* If it sleeps, and nobody is moving it. */
+bool redis_schedule_wake(struct redis_queue *q, const char *queue, const char *name, struct err *e) MUST_CHECK;
 /* redis_audit_cron.c: names of all that have a hash. */
 bool redis_audit_schedules(
         struct redis_queue *q, const char *queue, int shard, char *const *hashes, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;

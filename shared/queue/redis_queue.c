@@ -492,7 +492,6 @@ const struct queue_driver redis_driver = {
         .mail_tell = redis_mail_tell,
         .mail_drop = redis_mail_drop,
         .mail_wait = redis_mail_wait,
-        .schedule_place = redis_schedule_place,
         .schedule_put = redis_schedule_put,
         .schedule_settle = redis_schedule_settle,
         .schedule_show = redis_schedule_show,

@@ -6,7 +6,7 @@
 #include "queue/redis_private.h"
 
 #define NAMES_MAX 1000
-#define LOOKS     2
+#define LOOKS     3
 
 static void add_rev(struct redis_cmd *c, int64_t rev)
 {
@@ -49,14 +49,13 @@ static bool read_result(const struct redis_reply *r, enum act_result *out, int64
 	}
 }
 
-bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, int64_t until,
+bool redis_schedule_put_in(struct redis_queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, int64_t until,
         enum act_result *result_out, int64_t *rev_out, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	char *spec = schedule_spec_write(s), *timing = schedule_timing(s), route[JOB_ROUTE];
-	bool ok = redis_register_queue(q, s->queue, e);
+	bool ok;
 
 	redis_fcall(&cmd, &q->head.options, "cron_put", s->queue, s->shard);
 	redis_cmd_adds(&cmd, s->name);
@@ -67,8 +66,8 @@ bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int6
 	redis_cmd_adds(&cmd, route);
 	add_time(&cmd, due);
 	redis_cmd_addi(&cmd, until);
-	/* Twice does no harm, unless a revision is asked for: then the first may be what makes the second fail. */
-	ok = ok && redis_call(q, &cmd, rev < 0, &r, e);
+	/* Not twice: the first may be what makes the second fail. */
+	ok = redis_call(q, &cmd, false, &r, e);
 	if (ok)
 		ok = read_result(r, result_out, rev_out) || redis_bad_reply(e, "cron_put");
 	redis_cmd_close(&cmd);
@@ -78,8 +77,19 @@ bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int6
 	return ok;
 }
 
-bool redis_schedule_drop_in(
-        struct redis_queue *q, const struct queue_schedule *s, int64_t rev, const char *due, enum act_result *result_out, struct err *e)
+bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
+        int64_t *rev_out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+
+	if (!redis_register_queue(q, s->queue, e))
+		return false;
+	return rev ? redis_schedule_put_in(q, s, rev, due, 0, result_out, rev_out, e)
+	           : redis_schedule_make(q, s, due, result_out, rev_out, e);
+}
+
+bool redis_schedule_drop_in(struct redis_queue *q, const struct queue_schedule *s, int64_t rev, const char *due, int64_t until,
+        enum act_result *result_out, struct err *e)
 {
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
@@ -90,35 +100,13 @@ bool redis_schedule_drop_in(
 	redis_cmd_adds(&cmd, s->name);
 	add_rev(&cmd, rev);
 	redis_cmd_adds(&cmd, due);
+	redis_cmd_addi(&cmd, until);
 	ok = redis_call(q, &cmd, false, &r, e);
 	if (ok)
 		ok = read_result(r, result_out, &now_rev) || redis_bad_reply(e, "cron_drop");
 	redis_cmd_close(&cmd);
 	redis_reply_close(&r);
 	return ok;
-}
-
-/* In all shards: it may stand in two while it is moved. */
-bool redis_schedule_drop(struct queue *base, const char *queue, const char *name, int64_t rev, enum act_result *result_out, struct err *e)
-{
-	struct redis_queue *q = (struct redis_queue *)base;
-	struct queue_schedule s = {.rev = 0};
-	struct queue_shards shards;
-
-	*result_out = ACT_NO_JOB;
-	if (!redis_shards_now(q, queue, &shards, e))
-		return false;
-	if (!str_copy(s.name, sizeof(s.name), name) || !str_copy(s.queue, sizeof(s.queue), queue))
-		return true; /* none can have that name */
-	for (; s.shard < shards.serve; s.shard++) {
-		enum act_result result;
-
-		if (!redis_schedule_drop_in(q, &s, rev, "", &result, e))
-			return false;
-		if (result == ACT_DONE || *result_out == ACT_NO_JOB)
-			*result_out = result;
-	}
-	return true;
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------------------------- */
@@ -243,8 +231,7 @@ static void keep_now_only(struct queue_schedule *s)
 	s->now_ms = now;
 }
 
-/* One look at each shard. *asleep_out: where it is on its way to, if it ticks nowhere; else -1. */
-static int look(
+int redis_schedule_look(
         struct redis_queue *q, const char *queue, int shards, const char *name, struct queue_schedule *out, int *asleep_out, struct err *e)
 {
 	*asleep_out = -1;
@@ -261,8 +248,8 @@ static int look(
 	return 0;
 }
 
-/* One that is moved meanwhile, past us, is found by the second look. One that sleeps here and ticks nowhere has left the other shard, and who
- * moved it did not come to the end: it is woken. */
+/* One that is moved meanwhile, past us, is found by another look. One that sleeps and ticks nowhere was left by whoever moved it, maybe a moment
+ * ago: then it ticks in a moment. */
 int redis_schedule_show(struct queue *base, const char *queue, const char *name, struct queue_schedule *out, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
@@ -273,9 +260,14 @@ int redis_schedule_show(struct queue *base, const char *queue, const char *name,
 	if (!redis_shards_now(q, queue, &n, e))
 		return -1;
 	for (int i = 0; i < (n.serve > 1 ? LOOKS : 1) && !got; i++) {
-		got = look(q, queue, n.serve, name, out, &asleep, e);
-		if (!got && asleep >= 0 && !redis_schedule_wake(q, queue, asleep, name, e))
+		got = redis_schedule_look(q, queue, n.serve, name, out, &asleep, e);
+		if (!got && asleep >= 0 && !redis_schedule_wake(q, queue, name, e))
 			return -1;
+	}
+	if (!got && asleep >= 0) {
+		bool still;
+
+		got = redis_schedule_show_in(q, queue, asleep, name, out, &still, e);
 	}
 	return got;
 }
