@@ -174,6 +174,9 @@ bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, 
 /* Both over the same connection, the second's answer; not repeated. */
 bool redis_call_two(struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out,
         struct err *e) MUST_CHECK;
+/* Questions about one shard, all at once; what is not answered is asked again one by one. All of out[n] are answers, or none is. */
+bool redis_call_many(
+        struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
 void redis_library_text(struct buf *out, const struct queue_options *o);

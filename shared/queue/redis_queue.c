@@ -156,6 +156,40 @@ bool redis_call_two(
 	return ok;
 }
 
+/* What was answered before the connection failed is good; the rest has no answer yet. */
+static void ask_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, int64_t deadline_ms)
+{
+	struct err e;
+	struct redis_conn *c = redis_conn_for(q, &cmds[0], deadline_ms, &e);
+
+	if (!c || !redis_conn_start(c, &e))
+		return;
+	for (size_t i = 0; i < n; i++)
+		redis_conn_send(c, &cmds[i]);
+	for (size_t i = 0; i < n; i++)
+		if (redis_conn_await(c, deadline_ms, &out[i], &e) != 1)
+			return;
+}
+
+bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = NULL;
+	if (n > 1)
+		ask_many(q, cmds, n, out, clock_mono_ms() + q->head.options.timeout_ms);
+	for (size_t i = 0; ok && i < n; i++) {
+		if (out[i] && !redis_reply_error(out[i]))
+			continue;
+		redis_reply_close(&out[i]);
+		ok = redis_call(q, &cmds[i], true, &out[i], e);
+	}
+	for (size_t i = 0; !ok && i < n; i++)
+		redis_reply_close(&out[i]);
+	return ok;
+}
+
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
 static bool load_first(struct redis_queue *q, struct err *e)

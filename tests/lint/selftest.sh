@@ -38,6 +38,10 @@ fresh() {
 	printf '`x_cross`\n' >docs/strategies.md
 	printf 'COMMAND(show)\n' >cli/commands.def
 	printf 'barque show, see [jobs](docs/jobs.md#x)\n' >README.md
+	mkdir -p broker-config/functions shared/queue
+	printf "local n = call('HGET', 'k', 'f')\nflush('RPUSH')\n" >broker-config/functions/10_base.lua
+	printf '/* redis.c -- a door for the lint. */\n\tredis_cmd_adds(c, "PING");\n\tredis_cmd_adds(c, "FUNCTION");\n\tredis_cmd_adds(c, "LOAD");\n\tredis_cmd_adds(c, "FCALL");\n' >shared/queue/redis.c
+	printf 'user default off -@all\nuser barque on >x ~bq:* -@all +ping +fcall +function|load +hget +rpush\n' >broker-config/users.acl
 	sh tests/lint/settings.sh --write
 }
 
@@ -94,6 +98,11 @@ breaks words 'echo "/* TO""DO */" >>shared/base/a.c'
 breaks shell 'printf "#!/bin/sh\nif\n" >bad.sh; chmod +x bad.sh'
 breaks shell 'printf "#!/bin/sh\n" >bad.sh'
 breaks links 'echo "[x](docs/none.md)" >>README.md'
+breaks acl 'sed -i "s/ +hget//" broker-config/users.acl'
+breaks acl 'sed -i "s/ +hget/ +hget +hset/" broker-config/users.acl'
+breaks acl 'sed -i "s/ +hget/ +hget +config|get/" broker-config/users.acl'
+breaks acl 'sed -i "s/ +hget/ +@hash +hget/" broker-config/users.acl'
+breaks acl 'rm broker-config/users.acl'
 breaks routes 'sed -i "s/GET/PUT/" api/routes.def'
 breaks routes 'printf "  /y:\n    post:\n" >>api/openapi.yaml; sed -i "/^components/d" api/openapi.yaml'
 breaks routes 'rm api/openapi.yaml'
