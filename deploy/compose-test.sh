@@ -166,7 +166,12 @@ sentinel() {
 cluster() {
 	files -f deploy/compose.cluster.yml
 	up cluster
-	barque shards default 6 >/dev/null || fail "no shards could be made"
+	tries=30
+	until barque shards default 6 >/dev/null 2>"$work/err"; do # the nodes need some seconds to agree that they are whole
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { cat "$work/err"; fail "no shards could be made"; }
+		sleep 1
+	done
 	barque demo || fail "the demonstration"
 	submit_long
 	await_long
