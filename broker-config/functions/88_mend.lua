@@ -5,17 +5,6 @@
 
 local mend = { GONE = 60000, MOST = 1000 } -- a worker that was not heard for so long is not merely late; so many leases are counted at most
 
--- ids: of each {field s, lane, ghosts, kind, ms to live, fields l and r, length of the parameters}; without s: there is no such record
-function mend.look_records(keys, args)
-	enter(keys, args)
-	local out = {}
-	for i = 5, #args do
-		local h = call('HMGET', J .. args[i], 's', 'y', 'o', 'k', 'l', 'r')
-		out[#out + 1] = { h[1], h[2], h[3], h[4], call('PTTL', J .. args[i]), h[5], h[6], call('HSTRLEN', J .. args[i], 'p') }
-	end
-	return out
-end
-
 -- "<route>:<lane>": {does its ring know it, its ids}
 function mend.look_lane(keys, args)
 	enter(keys, args)
@@ -377,7 +366,6 @@ function mend.act(keys, args)
 	return result
 end
 
-register('look_records', mend.look_records, 'no-writes')
 register('look_lane', mend.look_lane, 'no-writes')
 register('look_keys', mend.look_keys, 'no-writes')
 register('look_worker', mend.look_worker, 'no-writes')
