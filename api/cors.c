@@ -6,7 +6,7 @@
 #include "api/reply.h"
 #include "base/str.h"
 
-#define EXPOSED "ETag, Idempotent-Replayed, Link, Location, Preference-Applied, Retry-After"
+#define EXPOSED "ETag, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After"
 
 static const char methods[] = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 

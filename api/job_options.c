@@ -86,6 +86,31 @@ static void read_policy(const struct json *in, const struct kind *k, struct queu
 	s->result_ttl_ms = json_get_int(in, "result_ttl_ms", 0);
 }
 
+static const char *const policies[] = {
+        [UNIQUE_RETURN] = "return", [UNIQUE_REJECT] = "reject", [UNIQUE_REPLACE] = "replace", [UNIQUE_KEEP_NEWEST] = "keep_newest"};
+
+const char *job_options_policy(enum unique_policy p)
+{
+	return policies[p];
+}
+
+void job_options_unique(
+        const struct json *in, const struct kind *k, const struct json *params, struct arena *arena, struct queue_submission *out)
+{
+	const char *policy = json_get_text(in, "unique", "");
+	char *key = arena_new(arena, JOB_KEY);
+
+	out->unique = UNIQUE_RETURN;
+	for (size_t i = 0; i < ARRAY_LEN(policies); i++)
+		if (str_eq(policy, policies[i]))
+			out->unique = (enum unique_policy)i;
+	out->unique_key = own_text(in, "unique_key", arena);
+	if (out->unique_key || !k->unique_key)
+		return;
+	k->unique_key(params, key);
+	out->unique_key = *key ? key : NULL;
+}
+
 /* A kind's hard limit is the most that any of its jobs may have: what it does is known to end within it. */
 static bool read_time_limit(const struct json *in, const struct kind *k, const char *name, int64_t *out, struct err *e)
 {

@@ -17,6 +17,12 @@
 bool job_options_read(const struct json *in, const struct kind *k, const struct json *params, struct arena *arena,
         struct queue_submission *out, struct err *e) MUST_CHECK;
 
+/* The key of which at most one job lives, and what happens when one does: what `in` says in unique_key and unique, else the kind's own. Before
+ * job_options_read, which reads both. */
+void job_options_unique(
+        const struct json *in, const struct kind *k, const struct json *params, struct arena *arena, struct queue_submission *out);
+const char *job_options_policy(enum unique_policy p); /* as unique says it */
+
 /* Tags may come as a text with commas or as an array of texts, which becomes such a text here. False with ERR_INVALID. */
 bool job_options_join_tags(struct json *body, struct err *e) MUST_CHECK;
 

@@ -4,10 +4,12 @@
 
 #include "api/context.h"
 #include "api/flow_input.h"
+#include "api/flow_split.h"
 #include "api/input.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "api/submit.h"
+#include "api/waiter.h"
 #include "base/digest.h"
 #include "base/metrics.h"
 #include "base/str.h"
@@ -90,10 +92,9 @@ static void put_root(struct json_writer *w, const struct queue_flow_view *v)
 	json_close(&params);
 }
 
-static void reply_flow(struct call *c, int status, const struct queue_flow_view *v)
+static void write_flow(struct buf *body, const struct queue_flow_view *v)
 {
-	struct buf body = {0};
-	struct json_writer w = json_writer_on(&body);
+	struct json_writer w = json_writer_on(body);
 
 	jw_object(&w, NULL);
 	put_root(&w, v);
@@ -110,28 +111,42 @@ static void reply_flow(struct call *c, int status, const struct queue_flow_view 
 	}
 	jw_end(&w);
 	jw_end(&w);
+}
+
+static void reply_flow(struct call *c, int status, const struct queue_flow_view *v)
+{
+	struct buf body = {0};
+
+	write_flow(&body, v);
 	reply_json(c, status, &body);
 }
 
-/* Looks it up and answers. */
-static void show(struct call *c, const char *id, int status)
+/* To be closed. False: answered. */
+static bool look_up(struct call *c, const char *id, struct queue_flow_view *out)
 {
 	struct queue *q = call_queue(c);
-	struct queue_flow_view v = {0};
 	struct err e = {0};
-	int got = q ? queue_flow_show(q, id, &v, &e) : 0;
+	int got = q ? queue_flow_show(q, id, out, &e) : 0;
 
 	if (!q)
-		return;
+		return false;
 	if (got < 0)
 		reply_err(c, &e, NULL);
 	else if (got == 0)
 		reply_detail(
 		        c, 404, "there is no flow '%s': it never was, or it ended long ago and is no longer kept", reply_excerpt(c, id));
-	else
-		reply_flow(c, status, &v);
-	if (got > 0)
-		queue_flow_view_close(&v);
+	return got > 0;
+}
+
+/* Looks it up and answers. */
+static void show(struct call *c, const char *id, int status)
+{
+	struct queue_flow_view v = {0};
+
+	if (!look_up(c, id, &v))
+		return;
+	reply_flow(c, status, &v);
+	queue_flow_view_close(&v);
 }
 
 void route_flow_show(struct call *c)
@@ -214,7 +229,7 @@ static const char *fingerprint(struct call *c, const struct json *body)
 static bool read_flow(struct call *c, const struct json *body, struct queue_flow *f, struct err *e)
 {
 	const struct kind *k = kind_of(ROOT_KIND);
-	struct json *in = read_envelope(body, e), *jobs = in ? flow_spread(body, e) : NULL;
+	struct json *in = read_envelope(body, e), *spread = in ? flow_spread(body, e) : NULL, *jobs = spread ? flow_split(spread, e) : NULL;
 	bool ok = jobs && flow_read(jobs, c->arena, f, e);
 
 	if (ok && !k)
@@ -224,6 +239,7 @@ static bool read_flow(struct call *c, const struct json *body, struct queue_flow
 	for (size_t i = 0; ok && i < f->n_jobs; i++)
 		f->jobs[i].job.trace = f->root.trace;
 	json_close(&jobs);
+	json_close(&spread);
 	json_close(&in);
 	return ok;
 }
@@ -232,6 +248,60 @@ static bool read_flow(struct call *c, const struct json *body, struct queue_flow
 static bool send(struct queue *q, struct queue_flow *f, struct queue_submitted *out, struct err *e)
 {
 	return queue_flow_submit(q, f, out, e) || (e->code == ERR_UNSURE && queue_flow_submit(q, f, out, e));
+}
+
+static void accepted_headers(struct call *c, const char *id)
+{
+	reply_header(c, "Location", arena_printf(c->arena, "/api/jobs/%s", id));
+	reply_retry_after(c, POLL_HINT_MS);
+}
+
+struct wait {
+	char id[JOB_ID];
+	const char *accepted; /* the answer when nothing newer is known */
+};
+
+static void waited(struct call *c, const struct queue_flow_view *flow, enum wait_end end, void *user)
+{
+	const struct wait *x = user;
+	struct buf body = {0};
+
+	if (flow && end == WAIT_ENDED) {
+		reply_flow(c, 200, flow);
+		return;
+	}
+	accepted_headers(c, x->id);
+	if (flow)
+		write_flow(&body, flow);
+	else
+		buf_adds(&body, x->accepted);
+	reply_json(c, 202, &body);
+}
+
+/* 202 with the flow as it stands; with Prefer: wait=N 200 when it ends in time. */
+static void answer_submitted(struct call *c, const char *id)
+{
+	struct wait *x = arena_new(c->arena, sizeof *x);
+	struct queue_flow_view v = {0};
+	struct buf body = {0};
+	struct prefer prefer;
+
+	input_prefer(c, &prefer);
+	if (prefer.wait_ms <= 0 || prefer.async) {
+		accepted_headers(c, id);
+		show(c, id, 202);
+		return;
+	}
+	if (!look_up(c, id, &v))
+		return;
+	int64_t wait_ms = input_wait_cap(c, prefer.wait_ms);
+	reply_header(c, "Preference-Applied", arena_printf(c->arena, "wait=%lld", (long long)(wait_ms / 1000)));
+	memcpy(x->id, v.root.id, sizeof x->id);
+	write_flow(&body, &v);
+	x->accepted = arena_strdup(c->arena, buf_text(&body));
+	buf_close(&body);
+	queue_flow_view_close(&v);
+	waiter_park_flow(c, x->id, wait_ms, waited, x);
 }
 
 static void submit(struct call *c, struct queue_flow *f)
@@ -254,9 +324,7 @@ static void submit(struct call *c, struct queue_flow *f)
 		reply_header(c, "Idempotent-Replayed", "true");
 	for (size_t i = 0; out.outcome == SUBMIT_NEW && i < f->n_jobs; i++)
 		metrics_add(METRIC_jobs_submitted_total, f->jobs[i].job.kind, 1);
-	reply_header(c, "Location", arena_printf(c->arena, "/api/jobs/%s", id));
-	reply_retry_after(c, POLL_HINT_MS);
-	show(c, id, 202);
+	answer_submitted(c, id);
 }
 
 void route_flow_submit(struct call *c)

@@ -23,15 +23,6 @@ static const struct param envelope[] = {
                 .help = "what to do when one has"},
 };
 
-static enum unique_policy policy_of(const char *name)
-{
-	if (str_eq(name, "reject"))
-		return UNIQUE_REJECT;
-	if (str_eq(name, "keep_newest"))
-		return UNIQUE_KEEP_NEWEST;
-	return str_eq(name, "replace") ? UNIQUE_REPLACE : UNIQUE_RETURN;
-}
-
 /* The envelope beyond its table. False: answered. */
 static bool fill_when(struct call *c, const struct json *in, struct queue_submission *s)
 {
@@ -69,14 +60,7 @@ static bool fill_options(struct call *c, const struct json *in, struct submit *s
 {
 	struct err e = {0};
 
-	s->job.unique_key = json_get_text(in, "unique_key", NULL);
-	s->job.unique = policy_of(json_get_text(in, "unique", "return"));
-	if (!s->job.unique_key && s->kind->unique_key) {
-		char *key = arena_new(c->arena, JOB_KEY);
-
-		s->kind->unique_key(s->params, key);
-		s->job.unique_key = *key ? key : NULL;
-	}
+	job_options_unique(in, s->kind, s->params, c->arena, &s->job);
 	if (job_options_read(in, s->kind, s->params, c->arena, &s->job, &e))
 		return true;
 	reply_err(c, &e, NULL);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/job_options.h"
 #include "api/reply.h"
 #include "api/submit.h"
 #include "base/mem.h"
@@ -23,9 +24,10 @@ static const struct param members[] = {
         {"timezone", PARAM_TEXT, .fallback = "\"UTC\"", .min = 1, .max = 64, .help = "UTC; there is no other"},
         {"missed", PARAM_CHOICE, .fallback = "\"skip\"", .choices = "skip|once|all", .help = "ticks that no worker lived to see"},
         {"overlap", PARAM_CHOICE, .fallback = "\"allow\"", .choices = "allow|skip", .help = "a tick while the job before lives"},
-        {"priority", PARAM_INT, .fallback = "5", .min = 0, .max = 9, .help = "0 urgent, 5 usual, 9 idle"},
-        {"max_attempts", PARAM_INT, .min = 1, .max = 1000, .help = "how often a job may be tried; the kind knows the usual number"},
-        {"lane", PARAM_TEXT, .min = 1, .max = JOB_KEY - 2, .help = "jobs of different lanes take turns"},
+#include "api/job_options.def"
+        {"unique_key", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "at most one live job has this key"},
+        {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace|keep_newest",
+                .help = "what to do when one has"},
         {"tags", PARAM_TEXT, .min = 0, .max = SCHEDULE_TAGS - 1, .help = "labels with commas between, beside schedule:NAME"},
         {"paused", PARAM_FLAG, .fallback = "false", .help = "make no jobs for now"},
 };
@@ -64,6 +66,52 @@ static bool fill_timing(struct call *c, const struct json *in, struct queue_sche
 	return true;
 }
 
+static bool copy(char *out, size_t size, const char *text)
+{
+	return str_copy(out, size, text ? text : "");
+}
+
+/* False: a text is too long. */
+static bool take_options(const struct queue_submission *job, struct queue_schedule *s)
+{
+	s->kind_version = job->kind_version;
+	s->priority = job->priority;
+	s->max_attempts = job->max_attempts;
+	s->max_crashes = job->max_crashes;
+	s->quarantine_after = job->quarantine_after;
+	s->backoff_ms = job->backoff_ms;
+	s->backoff_cap_ms = job->backoff_cap_ms;
+	s->result_ttl_ms = job->result_ttl_ms;
+	s->time_limit_ms = job->time_limit_ms;
+	s->hard_limit_ms = job->hard_limit_ms;
+	s->max_concurrent = job->max_concurrent;
+	s->rate = job->rate;
+	s->unique = job->unique;
+	return copy(s->kind, sizeof s->kind, job->kind) && copy(s->queue, sizeof s->queue, job->queue) &&
+	       copy(s->lane, sizeof s->lane, job->lane) && copy(s->tags, sizeof s->tags, job->tags) &&
+	       copy(s->unique_key, sizeof s->unique_key, job->unique_key) &&
+	       copy(s->concurrency_key, sizeof s->concurrency_key, job->concurrency_key);
+}
+
+/* What is said of its jobs, with checked parameters. */
+static bool fill_job(struct call *c, const struct json *in, const struct kind *k, const struct json *params, struct queue_schedule *s)
+{
+	struct queue_submission job = {0};
+	struct err e = {0};
+
+	job_options_unique(in, k, params, c->arena, &job);
+	if (s->overlap_skip && (json_get_text(in, "unique_key", NULL) || job.unique != UNIQUE_RETURN)) {
+		reply_detail(c, 422, "give either overlap skip or unique_key and unique: each says how many jobs live at a time");
+		return false;
+	}
+	if (!job_options_read(in, k, params, c->arena, &job, &e))
+		return refuse(c, &e);
+	if (take_options(&job, s))
+		return true;
+	reply_detail(c, 422, "a member of the schedule is too long");
+	return false;
+}
+
 static bool fill_kind(struct call *c, const struct json *in, struct queue_schedule *s)
 {
 	const struct kind *k = kind_of(json_get_text(in, "kind", ""));
@@ -77,26 +125,18 @@ static bool fill_kind(struct call *c, const struct json *in, struct queue_schedu
 	struct json *params = kind_check(k, json_get(in, "params"), false, &e);
 	if (!params)
 		return refuse(c, &e);
-	if (k->unique_key)
-		k->unique_key(params, s->unique_key);
 	s->params = json_to_text(params);
+	bool ok = fill_job(c, in, k, params, s);
 	json_close(&params);
-	s->kind_version = k->version;
-	s->backoff_ms = k->backoff_ms;
-	s->backoff_cap_ms = k->backoff_cap_ms;
-	s->max_attempts = (int)json_get_int(in, "max_attempts", k->max_attempts);
-	return str_copy(s->kind, sizeof s->kind, k->name) && str_copy(s->queue, sizeof s->queue, k->queue);
+	return ok;
 }
 
-/* The table has checked lengths and choices. */
+/* The table has checked the choices. */
 static bool fill_rest(const struct json *in, struct queue_schedule *s)
 {
-	s->priority = (int)json_get_int(in, "priority", 5);
 	s->paused = json_get_bool(in, "paused", false);
 	s->overlap_skip = str_eq(json_get_text(in, "overlap", ""), "skip");
-	return ticks_missed_of(json_get_text(in, "missed", "skip"), &s->missed) &&
-	       str_copy(s->lane, sizeof s->lane, json_get_text(in, "lane", "")) &&
-	       str_copy(s->tags, sizeof s->tags, json_get_text(in, "tags", ""));
+	return ticks_missed_of(json_get_text(in, "missed", "skip"), &s->missed);
 }
 
 static bool name_fits(struct call *c, const char *name, const struct json *in, struct queue_schedule *s)
@@ -122,11 +162,7 @@ bool schedule_of_json(struct call *c, const char *name, const struct json *body,
 	memset(out, 0, sizeof *out);
 	if (ok && !(in = params_check(members, ARRAY_LEN(members), plain, false, &e)))
 		ok = refuse(c, &e);
-	ok = ok && name_fits(c, name, in, out) && fill_timing(c, in, out) && fill_kind(c, in, out);
-	if (ok && !fill_rest(in, out)) {
-		reply_detail(c, 422, "a member of the schedule is too long");
-		ok = false;
-	}
+	ok = ok && name_fits(c, name, in, out) && fill_timing(c, in, out) && fill_rest(in, out) && fill_kind(c, in, out);
 	json_close(&plain);
 	json_close(&in);
 	if (!ok)
@@ -142,6 +178,68 @@ static struct json *params_of(const struct queue_schedule *s)
 	struct json *params = json_parse(s->params, strlen(s->params), &e);
 
 	return params ? params : json_new_object();
+}
+
+static void put_number(struct json *j, const char *name, int64_t v)
+{
+	if (v)
+		json_put_int(j, name, v);
+}
+
+static void put_rate(struct json *j, const struct job_rate *r)
+{
+	struct json *o = json_new_object();
+
+	json_put_text(o, "key", r->key);
+	json_put_int(o, "limit", r->limit);
+	json_put_int(o, "window_ms", r->window_ms);
+	json_put_int(o, "cost", r->cost);
+	json_put(j, "rate", o);
+}
+
+/* Keys that are the kind's own are not part of what was asked for: with other parameters they are others. */
+static void put_keys(struct json *j, const struct queue_schedule *s)
+{
+	const struct kind *k = kind_of(s->kind);
+	struct json *params = params_of(s);
+	char unique[JOB_KEY] = "", shared[JOB_KEY] = "";
+	int max = 0;
+
+	if (k && k->unique_key)
+		k->unique_key(params, unique);
+	if (k && k->concurrency)
+		k->concurrency(params, shared, &max);
+	json_close(&params);
+	if (s->unique_key[0] && !str_eq(s->unique_key, unique))
+		json_put_text(j, "unique_key", s->unique_key);
+	if (s->unique != UNIQUE_RETURN)
+		json_put_text(j, "unique", job_options_policy(s->unique));
+	if (!s->concurrency_key[0] || (str_eq(s->concurrency_key, shared) && s->max_concurrent == max))
+		return;
+	struct json *o = json_new_object();
+	json_put_text(o, "key", s->concurrency_key);
+	json_put_int(o, "max", s->max_concurrent);
+	json_put(j, "concurrency", o);
+}
+
+static void put_options(struct json *j, const struct queue_schedule *s)
+{
+	const struct kind *k = kind_of(s->kind);
+
+	json_put_int(j, "priority", s->priority);
+	put_number(j, "max_attempts", s->max_attempts);
+	put_number(j, "max_crashes", s->max_crashes);
+	put_number(j, "quarantine_after", s->quarantine_after);
+	put_number(j, "backoff_ms", k && k->backoff_ms == s->backoff_ms ? 0 : s->backoff_ms);
+	put_number(j, "backoff_cap_ms", k && k->backoff_cap_ms == s->backoff_cap_ms ? 0 : s->backoff_cap_ms);
+	put_number(j, "result_ttl_ms", s->result_ttl_ms);
+	put_number(j, "time_limit_ms", s->time_limit_ms);
+	put_number(j, "hard_limit_ms", s->hard_limit_ms);
+	if (s->lane[0])
+		json_put_text(j, "lane", s->lane);
+	put_keys(j, s);
+	if (s->rate.key[0])
+		put_rate(j, &s->rate);
 }
 
 struct json *schedule_request(const struct queue_schedule *s)
@@ -163,11 +261,7 @@ struct json *schedule_request(const struct queue_schedule *s)
 	json_put_text(j, "timezone", "UTC");
 	json_put_text(j, "missed", ticks_missed_name(s->missed));
 	json_put_text(j, "overlap", s->overlap_skip ? "skip" : "allow");
-	json_put_int(j, "priority", s->priority);
-	if (s->max_attempts)
-		json_put_int(j, "max_attempts", s->max_attempts);
-	if (s->lane[0])
-		json_put_text(j, "lane", s->lane);
+	put_options(j, s);
 	json_put_text(j, "tags", s->tags);
 	json_put_bool(j, "paused", s->paused);
 	return j;

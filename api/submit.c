@@ -92,6 +92,35 @@ static void job_as_submitted(const struct queue_submission *item, const char *id
 	out->params = mem_strdup(fits ? item->params : "{}");
 }
 
+struct limit {
+	const char *name, *unit; /* unit "": requests, each of which brings one job */
+	struct queue_room room;
+};
+
+/* What limits have left, as the submission found them (draft-ietf-httpapi-ratelimit-headers-09). They are no windows of time: room comes when jobs
+ * start, so that there is neither w nor t. */
+static void reply_room(struct call *c, const struct queue_submitted *out)
+{
+	const struct limit limits[] = {
+	        {"queue", "", out->jobs}, {"queue-bytes", ";qu=\"content-bytes\"", out->bytes}, {"lane", "", out->lane}};
+	struct buf policy = {0}, now = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		const struct limit *l = &limits[i];
+
+		if (!l->room.max)
+			continue;
+		buf_addf(&policy, "%s\"%s\";q=%lld%s", policy.len ? ", " : "", l->name, (long long)l->room.max, l->unit);
+		buf_addf(&now, "%s\"%s\";r=%lld", now.len ? ", " : "", l->name, (long long)l->room.left);
+	}
+	if (policy.len) {
+		reply_header(c, "RateLimit-Policy", buf_text(&policy));
+		reply_header(c, "RateLimit", buf_text(&now));
+	}
+	buf_close(&policy);
+	buf_close(&now);
+}
+
 static bool submit_to(struct call *c, struct queue *q, struct queue_submission *item, struct job *job_out, bool *existing_out)
 {
 	struct queue_submitted out = {0};
@@ -105,6 +134,7 @@ static bool submit_to(struct call *c, struct queue *q, struct queue_submission *
 		reply_err(c, &e, NULL);
 		return false;
 	}
+	reply_room(c, &out);
 	if (submit_refused(c, &out, item->idempotency_key))
 		return false;
 	*existing_out = out.outcome == SUBMIT_EXISTING;
@@ -144,8 +174,7 @@ bool submit_job(struct call *c, const struct submit *s, struct job *job_out, boo
 
 bool submit_kind(struct call *c, const char *kind, struct json *params, const char *prefix, struct job *job_out)
 {
-	struct submit s = {.kind = kind_of(kind), .job.unique = UNIQUE_RETURN};
-	char key[JOB_KEY] = "";
+	struct submit s = {.kind = kind_of(kind)};
 	struct err e = {0};
 	bool existing;
 
@@ -160,9 +189,7 @@ bool submit_kind(struct call *c, const char *kind, struct json *params, const ch
 		reply_detail(c, e.code == ERR_INVALID ? 422 : err_status(e.code), "%s%s", prefix, e.text);
 		return false;
 	}
-	if (s.kind->unique_key)
-		s.kind->unique_key(s.params, key);
-	s.job.unique_key = *key ? key : NULL;
+	job_options_unique(NULL, s.kind, s.params, c->arena, &s.job);
 	bool ok = job_options_read(NULL, s.kind, s.params, c->arena, &s.job, &e);
 	if (ok)
 		ok = submit_job(c, &s, job_out, &existing);

@@ -32,9 +32,16 @@ struct waiting {
 	char id[JOB_ID];
 	int64_t deadline; /* clock_mono_ms */
 	int64_t rev;
-	bool listed, look; /* look: ask the queue about it as soon as may be */
-	waiter_finish *finish;
+	bool listed, look;               /* look: ask the queue about it as soon as may be */
+	waiter_finish *finish;           /* one of the two */
+	waiter_finish_flow *finish_flow; /* id is the root of a flow */
 	void *user;
+};
+
+/* What the queue says of a job, and of the flow whose root it is, if somebody wants to know that. */
+struct found {
+	const struct job *job;
+	const struct queue_flow_view *flow;
 };
 
 struct waiter {
@@ -86,10 +93,18 @@ static void list_remove(struct waiter *w, struct waiting *x)
 	metrics_set(METRIC_http_waiting, NULL, (double)--w->count);
 }
 
-static void answer(struct waiter *w, struct waiting *x, const struct job *job, enum wait_end end, const struct err *e)
+static void give(struct waiting *x, struct found f, enum wait_end end, const struct err *e)
+{
+	if (x->finish_flow)
+		x->finish_flow(x->call, f.flow, end, x->user); /* x is dead now */
+	else
+		x->finish(x->call, f.job, end, e, x->user);
+}
+
+static void answer(struct waiter *w, struct waiting *x, struct found f, enum wait_end end, const struct err *e)
 {
 	list_remove(w, x);
-	x->finish(x->call, job, end, e, x->user); /* x is dead now */
+	give(x, f, end, e);
 }
 
 /* ---- what is asked of the queue; without the lock ------------------------------------------------------------ */
@@ -102,7 +117,7 @@ static bool queue_ready(struct waiter *w, struct err *e)
 }
 
 /* Everybody who waits for this job hears how it stands, if that is what they wait for or their time is over. */
-static void tell(struct waiter *w, const char *id, const struct job *job, const struct err *gone)
+static void tell(struct waiter *w, const char *id, struct found f, const struct err *gone)
 {
 	int64_t now = clock_mono_ms();
 
@@ -111,15 +126,44 @@ static void tell(struct waiter *w, const char *id, const struct job *job, const 
 		next = x->next;
 		if (!str_eq(x->id, id))
 			continue;
+		if (f.job && x->finish_flow && !f.flow)
+			continue; /* it came while we looked: the next look is for it */
 		x->look = false;
-		if (!job)
-			answer(w, x, NULL, WAIT_FAILED, gone);
-		else if (job_state_is_end(job->state) || (x->rev != WAIT_ANY_END && x->rev != job->rev))
-			answer(w, x, job, WAIT_ENDED, NULL);
+		if (!f.job)
+			answer(w, x, f, WAIT_FAILED, gone);
+		else if (job_state_is_end(f.job->state) || (x->rev != WAIT_ANY_END && x->rev != f.job->rev))
+			answer(w, x, f, WAIT_ENDED, NULL);
 		else if (now >= x->deadline)
-			answer(w, x, job, WAIT_TIMEOUT, NULL);
+			answer(w, x, f, WAIT_TIMEOUT, NULL);
 	}
 	pthread_mutex_unlock(&w->lock);
+}
+
+/* Does somebody wait for a flow with this root? */
+static bool is_flow(struct waiter *w, const char *id)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (struct waiting *x = w->first; x && !found; x = x->next)
+		found = x->finish_flow && str_eq(x->id, id);
+	pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
+static bool look_at_flow(struct waiter *w, const char *id, struct err *e)
+{
+	struct queue_flow_view flow;
+	int got = queue_flow_show(w->queue, id, &flow, e);
+
+	if (got < 0)
+		return false;
+	if (got == 0)
+		err_set(e, ERR_NOT_FOUND, "flow %s is no longer kept", id);
+	tell(w, id, got ? (struct found){&flow.root, &flow} : (struct found){NULL, NULL}, e);
+	if (got)
+		queue_flow_view_close(&flow);
+	return true;
 }
 
 /* First ask that the end be published, then look: whatever comes in between is seen either way. */
@@ -131,13 +175,15 @@ static bool look_at(struct waiter *w, const char *id, struct err *e)
 	if (!queue_ready(w, e))
 		return false;
 	int got = queue_watch(w->queue, id, &state, e);
+	if (got > 0 && is_flow(w, id))
+		return look_at_flow(w, id, e);
 	if (got > 0)
 		got = queue_show(w->queue, id, &job, e);
 	if (got < 0)
 		return false;
 	if (got == 0)
 		err_set(e, ERR_NOT_FOUND, "job %s is no longer kept", id);
-	tell(w, id, got ? &job : NULL, e);
+	tell(w, id, (struct found){got ? &job : NULL, NULL}, e);
 	job_close(&job);
 	return true;
 }
@@ -170,7 +216,7 @@ static void give_up_due(struct waiter *w, const struct err *e)
 		next = x->next;
 		x->look = true;
 		if (now >= x->deadline)
-			answer(w, x, NULL, WAIT_FAILED, e);
+			answer(w, x, (struct found){NULL, NULL}, WAIT_FAILED, e);
 	}
 	pthread_mutex_unlock(&w->lock);
 }
@@ -317,7 +363,7 @@ void waiter_stop(struct waiter *w)
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
 	while (w->first)
-		answer(w, w->first, NULL, WAIT_STOPPED, NULL);
+		answer(w, w->first, (struct found){NULL, NULL}, WAIT_STOPPED, NULL);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -354,22 +400,24 @@ static void on_timeout(struct http_request *r, bool gone, void *user)
 		list_remove(w, x);
 	} else if (x->listed) {
 		err_set(&e, ERR_TIMEOUT, "the job queue did not answer in time");
-		answer(w, x, NULL, WAIT_FAILED, &e);
+		answer(w, x, (struct found){NULL, NULL}, WAIT_FAILED, &e);
 	}
 	pthread_mutex_unlock(&w->lock);
 }
 
-void waiter_park(struct call *c, const char *job, int64_t wait_ms, int64_t rev, waiter_finish *finish, void *user)
+static void park(struct call *c, const char *job, int64_t wait_ms, struct waiting how)
 {
 	struct waiter *w = c->api->waiter;
 	struct waiting *x = arena_new(c->arena, sizeof *x);
 
-	*x = (struct waiting){.waiter = w, .call = c, .rev = rev, .finish = finish, .user = user};
+	*x = how;
+	x->waiter = w;
+	x->call = c;
 	if (!str_copy(x->id, sizeof x->id, job)) {
 		struct err e = {0};
 
 		err_set(&e, ERR_NOT_FOUND, "there is no such job");
-		finish(c, NULL, WAIT_FAILED, &e, user);
+		give(x, (struct found){NULL, NULL}, WAIT_FAILED, &e);
 		return;
 	}
 	x->look = true; /* the thread asks for the end to be published, and looks whether it came already */
@@ -377,11 +425,21 @@ void waiter_park(struct call *c, const char *job, int64_t wait_ms, int64_t rev, 
 	c->thread = NULL;
 	pthread_mutex_lock(&w->lock);
 	if (w->stopping) {
-		finish(c, NULL, WAIT_STOPPED, NULL, user);
+		give(x, (struct found){NULL, NULL}, WAIT_STOPPED, NULL);
 	} else {
 		http_park(c->r, wait_ms + BACKSTOP_MS, on_timeout, x);
 		list_add(w, x);
 	}
 	pthread_mutex_unlock(&w->lock);
 	waiter_wake(w);
+}
+
+void waiter_park(struct call *c, const char *job, int64_t wait_ms, int64_t rev, waiter_finish *finish, void *user)
+{
+	park(c, job, wait_ms, (struct waiting){.rev = rev, .finish = finish, .user = user});
+}
+
+void waiter_park_flow(struct call *c, const char *root, int64_t wait_ms, waiter_finish_flow *finish, void *user)
+{
+	park(c, root, wait_ms, (struct waiting){.rev = WAIT_ANY_END, .finish_flow = finish, .user = user});
 }

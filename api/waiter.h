@@ -12,10 +12,14 @@
 #define API_WAITER_H
 
 #include "api/api.h"
+#include "queue/flow.h"
 
 enum wait_end { WAIT_ENDED, WAIT_TIMEOUT, WAIT_FAILED, WAIT_STOPPED };
 
 typedef void waiter_finish(struct call *c, const struct job *job, enum wait_end end, const struct err *e, void *user);
+
+/* For a flow: its root and its jobs as they stand in the first two cases, else NULL. */
+typedef void waiter_finish_flow(struct call *c, const struct queue_flow_view *flow, enum wait_end end, void *user);
 
 struct waiter;
 struct waiter *waiter_open(struct api *api, struct err *e) MUST_CHECK;
@@ -25,5 +29,7 @@ void waiter_close(struct waiter **w); /* after the server was closed */
 #define WAIT_ANY_END (-1) /* for rev: only the end counts */
 /* The handler must return at once after this call: the request may already be answered. user lives in c->arena or longer. */
 void waiter_park(struct call *c, const char *job, int64_t wait_ms, int64_t rev, waiter_finish *finish, void *user);
+/* The same until a flow has ended, which it does with its root. */
+void waiter_park_flow(struct call *c, const char *root, int64_t wait_ms, waiter_finish_flow *finish, void *user);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli/cli.h"
+#include "cli/job_flags.h"
 #include "cli/schema.h"
 
 static const struct cli_flag flags[] = {
@@ -14,9 +14,7 @@ static const struct cli_flag flags[] = {
         {"missed", "POLICY", "ticks that no worker lived to see: skip (default), once or all"},
         {"overlap", "allow|skip", "a tick while the job before lives: allow (default) another job, or skip it"},
         {"params", "JSON", "all parameters as one JSON object, instead of NAME=VALUE"},
-        {"priority", "0-9", "0 is urgent, 5 usual, 9 idle"},
-        {"max-attempts", "N", "how often a job may be tried"},
-        {"tags", "A,B", "labels of its jobs, beside schedule:NAME"},
+#include "cli/job_flags.def"
         {"paused", NULL, "make it, but let it make no jobs yet"},
         {"pause", NULL, "let it make no jobs until --resume"},
         {"resume", NULL, "let it go on from now"},
@@ -47,6 +45,24 @@ static void print_row(const struct json *s)
 	        json_get_text(s, "problem", NULL) ? "  " : "", json_get_text(s, "problem", ""));
 }
 
+/* What its jobs are given beyond the usual. */
+static void print_options(const struct json *s)
+{
+	static const char *const names[] = {"priority", "lane", "tags", "max_attempts", "max_crashes", "quarantine_after", "backoff_ms",
+	        "backoff_cap_ms", "time_limit_ms", "hard_limit_ms", "result_ttl_ms", "unique_key", "unique", "concurrency", "rate"};
+	const char *before = "  its jobs  ";
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct json *value = json_get(s, names[i]);
+		if (!value || json_is(value, JSON_NULL) || str_eq(json_text(value), ""))
+			continue;
+		char *text = json_to_text(value);
+		printf("%s%s %s", before, names[i], text);
+		mem_free(&text);
+		before = ", ";
+	}
+	puts("");
+}
+
 static void print_details(const struct json *s)
 {
 	char when[140];
@@ -55,6 +71,7 @@ static void print_details(const struct json *s)
 	printf("%s: %s %s\n", json_get_text(s, "name", "?"), json_get_text(s, "kind", "?"), params);
 	printf("  when      %s (UTC); missed: %s, overlap: %s%s\n", when, json_get_text(s, "missed", "?"), json_get_text(s, "overlap", "?"),
 	        json_get_bool(s, "paused", false) ? "; paused" : "");
+	print_options(s);
 	for (const struct json *t = json_first(json_get(s, "next")); t; t = json_next(t))
 		printf("  %-9s %s\n", t == json_first(json_get(s, "next")) ? "next" : "", json_text(t));
 	printf("  so far    %lld jobs, %lld missed ticks passed over, %lld skipped because the job before lived\n",
@@ -195,21 +212,9 @@ static struct json *params_of(struct cli *c, const struct json *kind, struct err
 	return NULL;
 }
 
-static bool put_number(struct cli *c, const char *flag, const char *member, int64_t max, struct json *body, struct err *e)
-{
-	const char *text = args_get(c, flag, NULL);
-	int64_t n;
-	if (!text)
-		return true;
-	if (!str_int(text, 0, max, &n))
-		return err_set(e, ERR_INVALID, "--%s is '%s', but must be a whole number from 0 to %lld", flag, text, (long long)max);
-	json_put_int(body, member, n);
-	return true;
-}
-
 static struct json *body_of(struct cli *c, const struct json *kind, struct err *e)
 {
-	static const char *const texts[] = {"cron", "every", "start", "missed", "overlap", "tags"};
+	static const char *const texts[] = {"cron", "every", "start", "missed", "overlap"};
 	struct json *params = params_of(c, kind, e), *body;
 	if (!params)
 		return NULL;
@@ -221,7 +226,7 @@ static struct json *body_of(struct cli *c, const struct json *kind, struct err *
 			json_put_text(body, texts[i], args_get(c, texts[i], ""));
 	if (args_has(c, "paused"))
 		json_put_bool(body, "paused", true);
-	if (!put_number(c, "priority", "priority", 9, body, e) || !put_number(c, "max-attempts", "max_attempts", 1000, body, e))
+	if (!job_flags_put(c, body, e))
 		json_close(&body);
 	return body;
 }
@@ -277,6 +282,7 @@ const struct command command_schedule = {
         .usage = "schedule NAME [KIND [NAME=VALUE ...]] [flags]",
         .examples = "  barque schedule hourly kline.download symbols=BTCUSDT interval=1h days_back=2 --cron \"5 * * * *\"\n"
                     "  barque schedule check kline.integrity interval=1h --every 15m --missed once --overlap skip\n"
+                    "  barque schedule night kline.integrity interval=1d --cron @daily --lane night --time-limit 2h --concurrency night=1\n"
                     "  barque schedule hourly                   when it ticks next, and what it did\n"
                     "  barque schedule hourly --pause           also --resume, --run, --delete\n",
         .flags = flags,

@@ -22,7 +22,8 @@
 --   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
---   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them
+--   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them; in shard 0 of several also idempotency keys of jobs of
+--                     the others, with their whole id (76_shards.lua)
 --   T:cc              hash    how many jobs of a concurrency key run
 --   T:q:<place>       zset    parked jobs, by priority and age: ready, but what they share is used up. A place is c<concurrency key> or
 --                             r<window>:<rate key>
@@ -42,17 +43,16 @@
 --                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted, ev until when
 --                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals;
 --                             in shard 0 also sh sp st: shards served, used, and since when
---   {ns:i:<queue>:<key>} string where a queue has several shards: the id and fingerprint that an idempotency key was given to
 --
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.
 --
 -- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
--- [quarantine after]", a "errors crashes", w worker, b began, e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
+-- [quarantine after]", a "errors crashes", b "began worker", e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
 -- o ghosts, h timeline, l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success,
 -- z "reason until what" it waited on last, T "soft hard" time limits in ms (0: the kind's), S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out. The field s is
 -- <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its flags: a h i l r t u x S D T it has such a field,
--- q it is parked, v it was parked and came back to its lane, L a log, w watched, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
+-- q it is parked, v it was parked and came back to its lane, L a log, w watched, O in T:o while it lived, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
 -- there or moved to another (searching a lane would cost its length). Field o names these lanes by their priorities, one digit each, or one
 -- letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no
 -- ghost.

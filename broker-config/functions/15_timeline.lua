@@ -43,13 +43,18 @@ function timeline.line(at, event, detail)
 	return at .. ' ' .. event .. (detail and detail ~= '' and ' ' .. timeline.clean(detail) or '') .. '\n'
 end
 
+-- b: field b of a record.
+function timeline.claimed(b)
+	return timeline.line(string.match(b, '^%d+'), 'claimed', string.match(b, ' (.*)$'))
+end
+
 -- To be called before the move(), save() or keep() that writes the record: the flag rides on it. The first line about a job that runs
 -- is preceded by when it was claimed, since those times will be overwritten; later claims write their own.
 function timeline.note(key, job, event, detail)
-	local h = call('HMGET', key, 'h', 'b', 'w')
+	local h = call('HMGET', key, 'h', 'b')
 	local text = h[1] or ''
 	if job.state == RUNNING and not has_flag(job, 'h') then
-		text = timeline.line(h[2], 'claimed', h[3])
+		text = timeline.claimed(h[2])
 	end
 	set_flag(job, 'h')
 	call('HSET', key, 'h', timeline.shorten(text .. timeline.line(now_text, event, detail)))
@@ -59,12 +64,12 @@ timeline.ENDS = { [SUCCEEDED] = 'succeeded', [FAILED] = 'failed', [CANCELLED] = 
 
 -- A job that has ended begins anew, and its times with it: write down what they were.
 function timeline.note_anew(key, job, event)
-	local h = call('HMGET', key, 'h', 'b', 'w', 'e', 'E')
+	local h = call('HMGET', key, 'h', 'b', 'e', 'E')
 	local text = h[1] or ''
 	if h[2] and not has_flag(job, 'h') then
-		text = timeline.line(h[2], 'claimed', h[3])
+		text = timeline.claimed(h[2])
 	end
-	text = text .. timeline.line(h[4] or now_text, timeline.ENDS[job.state], h[5])
+	text = text .. timeline.line(h[3] or now_text, timeline.ENDS[job.state], h[4])
 	set_flag(job, 'h')
 	call('HSET', key, 'h', timeline.shorten(text .. timeline.line(now_text, event)))
 end

@@ -219,7 +219,7 @@ end
 function limits.refund(key)
 	local h = call('HMGET', key, 'r', 'b')
 	local rate = limits.rate_of(h[1])
-	if tonumber(h[2] or 0) >= rate.start then
+	if tonumber(string.match(h[2] or '0', '^%d+')) >= rate.start then
 		limits.use(rate, math.max(0, limits.used(rate) - rate.cost))
 		limits.look_again(rate)
 	end

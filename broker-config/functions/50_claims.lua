@@ -71,13 +71,22 @@ function limits.weigh(c, lanes)
 	return sum
 end
 
--- What a dispatcher needs of a claimed job: id, fence, route, params, counts of earlier attempts, trace, when it was due, inputs, time limits.
-local function claim_of(id, key, job, k, params)
+-- What a dispatcher needs of a claimed job: id, fence, route, params, since when it was due, counts of earlier attempts, trace, inputs,
+-- time limits. Of the usual job only the first five. since: false in an answer that is given again, since a wait is counted once.
+local function claim_of(id, key, job, k, params, since)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	local inputs = has_flag(job, 'D') and flow.inputs(id)
-	local limit = has_flag(job, 'T') and call('HGET', key, 'T')
-	return { id, job.fence, route_of(k, job), params, counts, trace, false, inputs, limit } -- not when it was due: it is counted once
+	local limits_ms = has_flag(job, 'T') and call('HGET', key, 'T')
+	if has_flag(job, 'D') then
+		local inputs, bytes = flow.inputs(id)
+		return { id, job.fence, route_of(k, job), params, since, counts, trace, inputs, limits_ms }, bytes
+	end
+	return { id, job.fence, route_of(k, job), params, since, counts, trace, false, limits_ms }, 0
+end
+
+local THOUSANDTHS = {}
+for i = 0, 999 do
+	THOUSANDTHS[i] = (i < 10 and '00' or i < 100 and '0' or '') .. i
 end
 
 -- The next fence, as text: the thousands are the same for a whole batch, nearly always.
@@ -87,7 +96,7 @@ local function fence_text(c)
 	if low == 0 or not c.high then
 		c.high = string.format('%.0f', (c.fence - low) / 1000)
 	end
-	return c.high .. string.sub(1000 + low, 2)
+	return c.high .. THOUSANDTHS[low]
 end
 
 -- Is this id, just taken from the lane of this mark, a ghost there? Then it is one no longer.
@@ -119,23 +128,24 @@ function limits.is_passed_over(c, id, key, job, lane)
 	return false
 end
 
--- It is ours: into the answer and the leases. counts, trace: false when there are none. since: when it was due.
-local function hand_over(c, id, fence, route, params, counts, trace, since)
-	local leases, claims = c.leases, c.claims
-	c.bytes = c.bytes + (params and #params or 0)
-	claims[#claims + 1] = { id, fence, route, params, counts, trace, since }
-	leases[#leases + 1] = c.until_ms
-	leases[#leases + 1] = id
+-- It is ours: into the answer and the leases.
+local function hand_over(c, claim)
+	local n = c.claimed + 1
+	c.claimed = n
+	c.claims[n] = claim
+	c.leases[n * 2 - 1] = c.until_ms
+	c.leases[n * 2] = claim[1]
+	c.bytes = c.bytes + (claim[4] and #claim[4] or 0)
 end
 
 -- One job becomes ours. False: it was passed over.
 local function take(c, id, lane)
 	local key = J .. id
-	local h = call('HMGET', key, 's', 'k', 'p', 'c', 'd')
+	local h = call('HMGET', key, 's', 'k', 'p', 'c')
 	if h[1] == FRESH then
 		local fence = fence_text(c)
-		call('HSET', key, 's', CLAIMED .. fence, 'w', c.worker, 'b', now_text)
-		hand_over(c, id, fence, h[2], h[3], false, false, h[4])
+		call('HSET', key, 's', CLAIMED .. fence, 'b', c.begun)
+		hand_over(c, { id, fence, h[2], h[3], h[4] })
 		if changes.on then
 			changes.note(key, RUNNING, kind_of(h[2]))
 		end
@@ -149,18 +159,10 @@ local function take(c, id, lane)
 		timeline.note(key, job, 'claimed', c.worker)
 	end
 	job.fence = fence_text(c)
-	move(key, job, RUNNING, 'w', c.worker, 'b', now_text)
-	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
-	local trace = has_flag(job, 't') and call('HGET', key, 't')
-	hand_over(c, id, job.fence, route_of(h[2], job), h[3], counts, trace, h[5] or h[4])
-	if has_flag(job, 'D') then
-		local inputs, bytes = flow.inputs(id)
-		c.claims[#c.claims][8], c.bytes, c.inputs = inputs, c.bytes + bytes, (c.inputs or 0) + bytes
-	end
-	if has_flag(job, 'T') then
-		local ours = c.claims[#c.claims]
-		ours[8], ours[9] = ours[8] or false, call('HGET', key, 'T')
-	end
+	move(key, job, RUNNING, 'b', c.begun)
+	local claim, inputs = claim_of(id, key, job, h[2], h[3], call('HGET', key, 'd') or h[4])
+	hand_over(c, claim)
+	c.bytes, c.inputs = c.bytes + inputs, (c.inputs or 0) + inputs
 	return true
 end
 
@@ -217,11 +219,11 @@ local function claim(c)
 	for name, at in pairs(c.service) do
 		set(name, at)
 	end
-	if #c.claims > 0 then
+	if c.claimed > 0 then
 		count('by', (c.inputs or 0) - c.bytes) -- of the parameters alone
 		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
-		count('run', #c.claims)
-		set('f', c.claims[#c.claims][2])
+		count('run', c.claimed)
+		set('f', c.claims[c.claimed][2])
 	end
 end
 

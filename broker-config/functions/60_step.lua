@@ -1,21 +1,54 @@
 -- step and renew: the two calls of a dispatcher, and keeping house.
 
--- Drop from the front of T:a what has vanished; what is old but still lives moves to T:o, lest it hold up the rest.
-local function trim_all(limit)
-	local gone = 0
-	while gone < limit do
-		local id = call('LINDEX', T .. ':a', 0)
-		local created = id and call('HGET', T .. ':j:' .. id, 'c')
-		if not id or (created and tonumber(created) > now - opt.result_ttl - 60000) then
-			break
-		end
-		if created then
-			call('ZADD', T .. ':o', created, id)
-		end
-		call('LPOP', T .. ':a')
-		gone = gone + 1
+local sweep = { YOUNG = 60000 }
+
+-- Is it to leave T:a? What was settled and stayed for its retention goes into `doomed`. What is old but stays moves to T:o, lest it hold up
+-- the rest: what lives is marked, so that its end gives it a time in Redis; what has ended is given what is left of it.
+function sweep.passes(id, doomed)
+	local key = J .. id
+	local h = call('HMGET', key, 's', 'c', 'e')
+	if not h[1] then
+		return true
+	elseif tonumber(h[2]) > now - opt.result_ttl - sweep.YOUNG then
+		return false
 	end
-	count('at', gone)
+	local settled = string.sub(h[1], 1, #SETTLED) == SETTLED
+	local left = settled and h[3] + opt.result_ttl - now or 0
+	if settled and left <= 0 then
+		doomed[#doomed + 1] = key
+		return true
+	end
+	call('ZADD', T .. ':o', h[2], id)
+	if settled then
+		call('PEXPIRE', key, string.format('%.0f', left), 'NX')
+	else
+		local job = parse(h[1])
+		set_flag(job, 'O')
+		keep(key, job)
+	end
+	return true
+end
+
+-- Drop from the front of T:a what has vanished, and what settle() left without a time in Redis once its own is over. Returns how many.
+local function trim_all(limit)
+	local gone, doomed, some, n = 0, {}, 1, 1
+	while n == some and gone < limit do
+		some = math.min(gone == 0 and 1 or 64, limit - gone)
+		local ids = call('LRANGE', T .. ':a', gone, gone + some - 1)
+		n = 0
+		while ids[n + 1] and sweep.passes(ids[n + 1], doomed) do
+			n = n + 1
+		end
+		gone = gone + n
+	end
+	if gone > 0 then
+		call('LPOP', T .. ':a', gone)
+		count('at', gone)
+	end
+	if #doomed > 0 then
+		call('UNLINK', unpack(doomed))
+	end
+	return gone
 end
 
 local function trim_ends(index, ttl)
@@ -54,13 +87,13 @@ local function keep_house(last)
 	if last and now - tonumber(last) < 1000 then
 		return
 	end
-	set('mt', now_text)
+	-- As long as much is to be swept, every tenth of a second.
+	set('mt', trim_all(BATCH) < BATCH and now_text or string.format('%.0f', now - 900))
 	measure_drain()
 	trim_ends(':x', opt.dead_ttl)
 	trim_ends(':f', opt.dead_ttl)
 	trim_ends(':k', opt.result_ttl)
 	trim_old()
-	trim_all(64)
 	limits.keep_house(tonumber(call('HGET', T .. ':n', 'qp')))
 	flow.keep_house()
 	flush_lanes()
@@ -68,31 +101,32 @@ end
 
 -- ---- step ------------------------------------------------------------------------------------------------------------
 
--- The last answer to a worker, as note_answer() wrote it; nil: none is known.
+-- The last answer to a worker, as note_answer() wrote it: ids of claims, n of them, and of refused acknowledgements; nil: none is known.
 local function last_answer(worker)
 	local text = call('GET', T .. ':w:' .. worker)
 	if not text then
 		return nil
 	end
-	local seq, fence, alive, ids, rejected = string.match(text, '^(%d+) (%d+) (%d+) (%w*) (%w*)$')
-	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), ids = ids, rejected = rejected }
+	local seq, fence, alive, n, at = string.match(text, '^(%d+) (%d+) (%d+) (%d+) ()')
+	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), n = tonumber(n), ids = string.sub(text, at) }
 end
 
-local ID = '%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w%w'
+local ID = 20 -- letters
 
 -- Give it once more; claims that are no longer ours are left out.
 local function answer_again(worker, last)
 	local refused, claims, fence = {}, {}, last.fence
-	for id in string.gmatch(last.rejected, ID) do
-		refused[#refused + 1] = id
+	for i = last.n, #last.ids / ID - 1 do
+		refused[#refused + 1] = string.sub(last.ids, i * ID + 1, i * ID + ID)
 	end
-	for id in string.gmatch(last.ids, ID) do
+	for i = 0, last.n - 1 do
 		fence = fence + 1
+		local id = string.sub(last.ids, i * ID + 1, i * ID + ID)
 		local key = T .. ':j:' .. id
 		local h = call('HMGET', key, 's', 'k', 'p')
 		local job = parse(h[1])
 		if job and job.state == RUNNING and tonumber(job.fence) == fence then
-			claims[#claims + 1] = claim_of(id, key, job, h[2], h[3])
+			claims[#claims + 1] = claim_of(id, key, job, h[2], h[3], false)
 		end
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)
@@ -101,14 +135,14 @@ end
 
 local function note_answer(c, seq, fence, rejected, last)
 	local ids, alive = {}, last and last.alive or 0
-	for i = 1, #c.claims do
+	for i = 1, c.claimed do
 		ids[i] = c.claims[i][1]
 	end
 	if now - alive >= ALIVE_NOTED then
 		alive = now
 		call('ZADD', T .. ':W', now + ALIVE, c.worker)
 	end
-	local text = string.format('%.0f %.0f %.0f %s %s', seq, fence, alive, table.concat(ids), table.concat(rejected))
+	local text = string.format('%.0f %.0f %.0f %.0f ', seq, fence, alive, c.claimed) .. table.concat(ids) .. table.concat(rejected)
 	call('SET', T .. ':w:' .. c.worker, text, 'PX', ANSWER_TTL)
 end
 
@@ -132,7 +166,7 @@ local function read_counters(c)
 	c.weighted = h[12] and h[12] ~= '0'
 	-- Fences follow the clock, so that they grow even over the loss of all data and mean the same in every shard.
 	c.fence = math.max(tonumber(h[1] or 0), now_us)
-	history.mode = h[#names] or history.usual
+	history.set_mode(h[#names])
 	return h
 end
 
@@ -149,7 +183,7 @@ local function step(keys, args)
 		return answer_again(worker, last)
 	end
 	local c = { worker = worker, want = tonumber(args[8]), until_ms = string.format('%.0f', now + lease), routes = {}, ready = {}, before = {}, service = {},
-		claims = {}, leases = {}, popped = 0, bytes = 0 }
+		claims = {}, claimed = 0, leases = {}, popped = 0, bytes = 0, begun = now_text .. ' ' .. worker }
 	for i = 1, n_routes do
 		c.routes[i] = args[9 + i]
 	end

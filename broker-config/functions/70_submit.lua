@@ -4,6 +4,7 @@ local NEW, EXISTING, MISMATCH, REJECTED, FULL = 0, 1, 2, 3, 4
 -- What a unique key does when it meets a live job; '2' replaces it.
 limits.RETURN, limits.REJECT, limits.KEEP_NEWEST = '0', '1', '3'
 limits.LANE_FULL = 5
+limits.ELSEWHERE = 6 -- its idempotency key is a job's of another shard: see shards.reserve
 
 -- The state of a job, or nil when it has vanished.
 local function present_state(id)
@@ -13,7 +14,10 @@ end
 
 local function known_key(item)
 	local value = call('GET', T .. ':i:' .. item.idem)
-	local id, fingerprint = string.match(value or '', '^(%w+) (.*)$')
+	local id, fingerprint = string.match(value or '', '^(%S+) (.*)$')
+	if id and #id > 20 then
+		return limits.ELSEWHERE, ''
+	end
 	if not present_state(id) then
 		return nil
 	end
@@ -205,8 +209,14 @@ function limits.room_of(text, memory_full)
 		bytes = bytes == '0' and math.huge or tonumber(bytes) - known.by }
 end
 
+-- What is left of each limit, -1 where there is none, or where it is not known. item: whose lane is told of.
+function limits.left(room, item)
+	local lane = item and room.lanes[item.route .. ':' .. string.sub(item.lane, 2)]
+	return room.whole and -1 or math.max(0, room.jobs), room.bytes < math.huge and math.max(0, room.bytes) or -1, lane and math.max(0, lane) or -1
+end
+
 -- limits, memory full (0, 1), n, then for each item: id, route, lane, idempotency key, fingerprint, unique key, policy, held,
--- due, delay, flags, number of further arguments, fields and values of the record
+-- due, delay, flags, number of further arguments, fields and values of the record. {outcome and id of each, what is left of the limits}
 local function submit(keys, args)
 	enter(keys, args)
 	local room, n = limits.room_of(args[5], args[6] == '1'), tonumber(args[7])
@@ -214,10 +224,11 @@ local function submit(keys, args)
 	if string.find(args[18] or '', '[DS]') then
 		-- Jobs that wait for each other come together or not at all.
 		room.jobs = room.jobs >= n and room.bytes > 0 and n or 0
-		room.bytes, room.lane = math.huge, 0
+		room.bytes, room.lane, room.whole = math.huge, 0, true
 	end
+	local item
 	for i = 1, n do
-		local item = read_item(args, at)
+		item = read_item(args, at)
 		local last = at + 11 + tonumber(args[at + 11])
 		local outcome, id = submit_one(item, args, at + 12, last, known, room)
 		if outcome == NEW then
@@ -226,6 +237,7 @@ local function submit(keys, args)
 		out[i * 2 - 1], out[i * 2] = outcome, id
 		at = last + 1
 	end
+	out[2 * n + 1], out[2 * n + 2], out[2 * n + 3] = limits.left(room, item)
 	flush_lanes()
 	if #ids > 0 then
 		call('RPUSH', T .. ':a', unpack(ids))

@@ -1,6 +1,6 @@
 -- shards: the parts of a queue, and what is known across them.
 
-local shards = { FORGET = 10000 } -- clients look so often at the least how many shards there are, twice over
+local shards = { TAIL = 20, FORGET = 10000 } -- clients look so often at the least how many shards there are, twice over
 
 -- What stands in shard 0: sh so many are served (1 when it is not there), sp so many take new jobs (as many when it is not there).
 -- wanted (0: tell them), act: '' tell them, 'raise' no less than wanted, 'set' new jobs to just so many, 'drop' serve no more than that.
@@ -24,14 +24,29 @@ function shards.number(keys, args)
 	return { put, serve, h[4] and 1 or 0 }
 end
 
--- id, fingerprint, ms to keep it, an id to take it from ('': none). Returns the id and fingerprint that hold the key.
+-- In shard 0: idempotency key, full id that is to have it, fingerprint, ms to keep it, full id to take it from ('': none). Returns the full
+-- id and the fingerprint that hold it.
+--
+-- T:i of shard 0 says whose a key is in all shards: by the digits of a job that stands here, else by the whole id. So whoever submits here
+-- without having asked, because he knows of one shard only, meets it too, and it holds while the number of shards changes. A job of
+-- this shard notes it by itself when it comes, and keeps it as long as its record is kept.
 function shards.reserve(keys, args)
-	local id, fingerprint = string.match(redis.call('GET', keys[1]) or '', '^(%S+) (.*)$')
-	if id and id ~= args[4] then
-		return { id, fingerprint }
+	enter(keys, args)
+	local key, id = T .. ':i:' .. args[5], args[6]
+	local holder, fingerprint = string.match(call('GET', key) or '', '^(%S+) (.*)$')
+	if holder and #holder > shards.TAIL and holder ~= args[9] then
+		call('PEXPIRE', key, args[8])
+		return { holder, fingerprint }
 	end
-	redis.call('SET', keys[1], args[1] .. ' ' .. args[2], 'PX', args[3])
-	return { args[1], args[2] }
+	if holder and #holder == shards.TAIL and present_state(holder) then
+		return { opt.prefix .. holder, fingerprint }
+	end
+	if string.sub(id, 1, -1 - shards.TAIL) == opt.prefix then
+		call('DEL', key)
+	else
+		call('SET', key, id .. ' ' .. args[7], 'PX', args[8])
+	end
+	return { id, args[7] }
 end
 
 register('shards', shards.number, 'allow-oom')

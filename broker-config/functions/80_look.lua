@@ -6,7 +6,7 @@ local function record_of(id)
 	if #fields == 0 then
 		return nil
 	end
-	local worker = call('HGET', T .. ':j:' .. id, 'w')
+	local worker = string.match(call('HGET', T .. ':j:' .. id, 'b') or '', ' (.*)$')
 	local lease = worker and call('ZSCORE', T .. ':l:' .. worker, id)
 	table.insert(fields, 1, lease or '0')
 	table.insert(fields, 1, id)

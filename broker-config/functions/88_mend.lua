@@ -5,6 +5,15 @@
 
 local mend = { GONE = 60000, MOST = 1000 } -- a worker that was not heard for so long is not merely late; so many leases are counted at most
 
+-- How long a record stays: its time in Redis, or until trim_all() finds it.
+function mend.lifetime(key, s, ended)
+	local ttl = call('PTTL', key)
+	if ttl == -1 and s and string.sub(s, 1, #SETTLED) == SETTLED then
+		return math.max(0, ended + opt.result_ttl - now)
+	end
+	return ttl
+end
+
 -- "<route>:<lane>": {does its ring know it, its ids}
 function mend.look_lane(keys, args)
 	enter(keys, args)
@@ -12,10 +21,13 @@ function mend.look_lane(keys, args)
 	return { call('ZSCORE', T .. ':g:' .. route, lane) and 1 or 0, call('LRANGE', T .. ':r:' .. args[5], 0, -1) }
 end
 
--- The id that a key holds, and its state, either nil when there is none.
+-- The id that a key holds, and its state, either nil when there is none, or when it stands in another shard: nothing here knows of it.
 function mend.holder(name)
 	local value = redis.pcall('GET', T .. ':' .. name)
-	local id = type(value) == 'string' and string.match(value, '^%w+') or nil
+	local id = type(value) == 'string' and string.match(value, '^%S+') or nil
+	if id and #id > 20 then
+		return nil
+	end
 	return id, present_state(id) or nil
 end
 
@@ -150,7 +162,8 @@ end
 
 -- The flag of ghosts and their field say the same; what lives does not vanish, what has ended does.
 function mend.record(id, key, job)
-	local changed, ghosts, ttl = 0, call('HGET', key, 'o'), call('PTTL', key)
+	local h = call('HMGET', key, 'o', 's', 'e')
+	local changed, ghosts, ttl = 0, h[1], mend.lifetime(key, h[2], h[3])
 	if has_flag(job, 'g') ~= (ghosts and true or false) then
 		changed = 1
 		clear_flags(job, 'g')
@@ -204,16 +217,17 @@ function mend.place(id, at)
 	if not job then
 		return call('EXISTS', key) == 0 and mend.drop(id, at) or 'its record has no state, and nothing else says what it was: delete it'
 	end
-	local h = call('HMGET', key, 'k', 'y', 'd', 'w')
+	local h = call('HMGET', key, 'k', 'y', 'd', 'b')
+	local worker = h[4] and string.match(h[4], ' (.*)$')
 	if not h[1] then
 		return 'its record has no kind: cancel it'
 	end
-	local own = job.state == RUNNING and h[4] and 'l:' .. h[4] or string.sub(LIST_INDEX[job.state] or '', 2)
+	local own = job.state == RUNNING and worker and 'l:' .. worker or string.sub(LIST_INDEX[job.state] or '', 2)
 	if has_flag(job, 'q') then
 		own = mend.parked_in(key) or ''
 	end
-	local changed = mend.record(id, key, job) + mend.zsets(id, own, h[4], at) + mend.lanes(id, key, job, h[1], h[2], at)
-	if job.state == RUNNING and not (h[4] and call('ZSCORE', T .. ':' .. own, id)) then
+	local changed = mend.record(id, key, job) + mend.zsets(id, own, worker, at) + mend.lanes(id, key, job, h[1], h[2], at)
+	if job.state == RUNNING and not (worker and call('ZSCORE', T .. ':' .. own, id)) then
 		mend.lease_lost(id, key, job)
 		return 1
 	end

@@ -230,7 +230,7 @@ bool queue_flow_check(const struct queue_flow *f, struct err *e)
 /* ---- ids and fields ------------------------------------------------------------------------------------------------- */
 
 /* The id of job i follows from the root's: its time, and chance from its id and the number. */
-static void make_id(char out[JOB_ID], const char *root, const char *queue, size_t i)
+static void make_id(char out[JOB_ID], const char *root, const char *queue, int shard, size_t i)
 {
 	char hex[DIGEST_HEX], digits[17];
 	struct buf b = {0};
@@ -240,7 +240,7 @@ static void make_id(char out[JOB_ID], const char *root, const char *queue, size_
 	buf_close(&b);
 	memcpy(digits, hex, 16);
 	digits[16] = '\0';
-	job_id_make(out, queue, 0, 0, strtoull(digits, NULL, 16));
+	job_id_make(out, queue, shard, 0, strtoull(digits, NULL, 16));
 	memcpy(out + strlen(out) - QUEUE_TAIL, queue_tail(root), QUEUE_TAIL / 2);
 }
 
@@ -260,10 +260,19 @@ static void begin_waited_by(struct buf *b, const struct queue_flow_job *j, const
 	buf_addf(b, " %s>%s", root, root);
 }
 
-static void make_ids(struct queue_flow *f)
+/* The jobs of a flow in a queue stand together, so that word between them need not be carried; flows stand in all shards. What is counted
+ * with others by a key of its own must stand with them. */
+static bool make_ids(struct queue *q, struct queue_flow *f, struct err *e)
 {
-	for (size_t i = 0; i < f->n_jobs; i++)
-		make_id(f->jobs[i].job.id, f->root.id, f->jobs[i].job.queue, i);
+	for (size_t i = 0; i < f->n_jobs; i++) {
+		struct queue_submission *s = &f->jobs[i].job;
+		int shard = q->driver->flow_shard(q, s, f->root.id, e);
+
+		if (shard < 0)
+			return false;
+		make_id(s->id, f->root.id, s->queue, shard, i);
+	}
+	return true;
 }
 
 /* Fill in who waits for whom, and the rest that a flow decides, by the ids. What this makes lies in texts[2 n + 1]. */
@@ -311,7 +320,8 @@ static bool send_batch(struct queue *q, struct queue_submission *items, size_t n
 	return true;
 }
 
-/* Who waits comes before whom it waits for: nobody ends before all who wait for it are there. */
+/* Who waits comes before whom it waits for: nobody ends before all who wait for it are there. What runs at once is the last, and in no call
+ * with others, since those of a call that go to several shards come there one after the other. */
 static bool send_jobs(struct queue *q, struct queue_flow *f, const struct plan *p, bool *full, struct err *e)
 {
 	struct queue_submission *items = mem_array(QUEUE_BATCH_MAX, sizeof(*items));
@@ -319,8 +329,11 @@ static bool send_jobs(struct queue *q, struct queue_flow *f, const struct plan *
 	bool ok = true;
 
 	for (size_t i = 0, n; ok && !*full && i < p->n; i += n) {
-		for (n = 0; n < QUEUE_BATCH_MAX && i + n < p->n; n++)
+		for (n = 0; n < QUEUE_BATCH_MAX && i + n < p->n; n++) {
 			items[n] = f->jobs[p->order[i + n]].job;
+			if (items[n].held != items[0].held)
+				break;
+		}
 		ok = send_batch(q, items, n, outs, full, e);
 	}
 	mem_free(&items);
@@ -368,7 +381,8 @@ static bool send_flow(
 	struct err ignored;
 	int again = 0;
 
-	make_ids(f);
+	if (!make_ids(q, f, e))
+		return false;
 	fill_jobs(f, p, texts);
 	memcpy(root, f->root.id, JOB_ID);
 	if (!queue_submit(q, &f->root, 1, out, e))
@@ -394,14 +408,21 @@ static bool send_flow(
 	return true;
 }
 
-static void root_id(struct queue_submission *root)
+static bool root_id(struct queue *q, struct queue_submission *root, struct err *e)
 {
+	int64_t now = clock_now_ms();
 	uint64_t chance;
+	char id[JOB_ID];
+	int shard;
 
 	if (root->id[0])
-		return;
+		return true;
 	digest_random(&chance, sizeof(chance));
-	job_id_make(root->id, root->queue, 0, clock_now_ms(), chance);
+	job_id_make(id, root->queue, 0, now, chance);
+	shard = q->driver->flow_shard(q, root, id, e);
+	if (shard >= 0)
+		job_id_make(root->id, root->queue, shard, now, chance);
+	return shard >= 0;
 }
 
 static bool queues_ok(const struct queue_flow *f, struct err *e)
@@ -419,8 +440,8 @@ bool queue_flow_submit(struct queue *q, struct queue_flow *f, struct queue_submi
 	bool ok = plan_open(&p, f, e) && queues_ok(f, e);
 
 	memset(out, 0, sizeof(*out));
+	ok = ok && root_id(q, &f->root, e);
 	if (ok) {
-		root_id(&f->root);
 		texts = mem_array(2 * p.n + 1, sizeof(*texts));
 		ok = send_flow(q, f, &p, texts, out, e);
 		for (size_t i = 0; i < 2 * p.n + 1; i++)

@@ -4,7 +4,8 @@
  * gets what the last ones gave; its id is the flow's. A job that waits is WAITING; it becomes READY when the last one that it waits for
  * ended well, and its claim then carries their results. What happens when one ends badly (FAILED, DEAD, CANCELLED) is that one's policy.
  *
- * Within a shard who waits is told in the call that ends a job. Word for another shard or queue stands in an outbox until somebody
+ * The jobs that a flow has in a queue stand in one of its shards, different flows in different ones. Within
+ * a shard who waits is told in the call that ends a job. Word for another shard or queue stands in an outbox until somebody
  * carries it: struct queue_mail, driven by a process of each worker. It is told at least once and heard once.
  */
 #ifndef QUEUE_FLOW_H

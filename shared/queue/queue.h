@@ -90,8 +90,15 @@ enum submit_outcome {
 	SUBMIT_LANE_FULL /* too much waits in its lane: retry_after_ms (HTTP 429) */
 };
 
+/* What a limit has left after a submission. max 0: there is none, or it is not known. */
+struct queue_room {
+	int64_t max, left;
+};
+
 struct queue_submitted {
 	enum submit_outcome outcome;
+	/* Of the shard that was asked: waiting jobs, bytes of their parameters, ready jobs of the last item's lane. All of one call are told the same. */
+	struct queue_room jobs, bytes, lane;
 	char existing_id[JOB_ID];
 	int64_t retry_after_ms;
 };

@@ -316,6 +316,12 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 		t->state = '?';
 }
 
+/* A usual job that succeeded has no time to live in Redis: what sweeps them (60_step.lua) knows its state by this beginning. */
+static bool is_swept(const char *s)
+{
+	return s[0] == '0' + JOB_SUCCEEDED && str_starts(s + 1, ".3.");
+}
+
 /* s, y, o, k, l, r; how long it lives; the length of its parameters */
 static bool take_record(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
@@ -330,7 +336,7 @@ static bool take_record(struct audit *a, const struct ask *k, struct redis_reply
 	t = add_trace(a, tail, strlen(tail), '!');
 	if (!t)
 		return true;
-	read_record(t, r[0], left >= 0);
+	read_record(t, r[0], left >= 0 || is_swept(s));
 	audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(r[0], 4), NULL), redis_reply_text(redis_reply_at(r[0], 5), NULL),
 	        bytes, t->at);
 	return true;

@@ -121,17 +121,19 @@ static bool add_shards(struct redis_mail *m, struct err *e)
 	if (m->asked_at && now - m->asked_at < SHARDS_EVERY_MS)
 		return true;
 	for (size_t i = 0; i < before; i++) {
+		char queue[JOB_NAME]; /* a copy: the boxes move when one is added */
 		struct queue_shards n;
 		int have = 0;
 
 		if (m->boxes[i].shard)
 			continue;
-		if (!redis_shards(m->q, m->boxes[i].queue, &n, e))
+		memcpy(queue, m->boxes[i].queue, sizeof(queue));
+		if (!redis_shards(m->q, queue, &n, e))
 			return false;
 		for (size_t k = 0; k < before; k++)
-			have += str_eq(m->boxes[k].queue, m->boxes[i].queue);
+			have += str_eq(m->boxes[k].queue, queue);
 		for (; have < n.serve; have++)
-			add_box(m, m->boxes[i].queue, have);
+			add_box(m, queue, have);
 	}
 	m->asked_at = now;
 	return true;

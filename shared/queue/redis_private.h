@@ -174,7 +174,8 @@ bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, 
 /* Both over the same connection, the second's answer; not repeated. */
 bool redis_call_two(struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out,
         struct err *e) MUST_CHECK;
-/* Questions about one shard, all at once; what is not answered is asked again one by one. All of out[n] are answers, or none is. */
+/* Questions about one shard, all at once; what is not answered is asked again one by one. out[n]: an answer to each (redis_reply_close them),
+ * none an error; or, when it failed, no answers. */
 bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
@@ -188,7 +189,9 @@ bool redis_bad_reply(struct err *e, const char *function);
 
 /* {id, lease end, field, value ...} */
 bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
-/* {id, fence, kind, params, "errors crashes", trace, due} */
+/* A record as HGETALL gives it, from this element on; the job is zeros but for its id and queue. Closed when it is none. */
+bool redis_fields_read(const struct redis_reply *r, size_t from, struct job *j, const char *queue, struct err *e) MUST_CHECK;
+/* {id, fence, kind, params, due, "errors crashes", trace, inputs, time limits}, and what is not there at the end left out */
 bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
@@ -224,7 +227,8 @@ int redis_purge(struct queue *base, const char *queue, enum job_state state, int
 bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, struct err *e) MUST_CHECK;
 int redis_log(struct queue *base, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
 bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e) MUST_CHECK;
-bool redis_changes(struct queue *base, const char *queue, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
+bool redis_changes(
+        struct queue *base, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
 /* A function that looks at many jobs of one shard; n >= 1. */
 bool redis_call_ids(struct redis_queue *q, const char *function, const char (*ids)[JOB_ID], size_t n, struct redis_reply **out,
         struct err *e) MUST_CHECK;
@@ -292,9 +296,12 @@ void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at th
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
 /* Give it an id, hence a shard, if it has none. */
 bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;
-/* Where a queue has several shards, an idempotency key is reserved before: 1 it is ours (or the id is now the one that it was given to), 0
- * it is another request's (outcome in out), -1. */
+/* The shard for a job of the flow with this root: where its keys say, else one for all of the flow in its queue. -1 failed. */
+int redis_flow_shard(struct queue *base, const struct queue_submission *s, const char *root, struct err *e) MUST_CHECK;
+/* Ask shard 0 whose an idempotency key is: 1 it is ours (or the id is now the one that has it), 0 it is another request's (outcome in out),
+ * -1. The second only where a queue has several shards; elsewhere the submission itself asks. */
 int redis_reserve(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e) MUST_CHECK;
+int redis_reserve_if_spread(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e) MUST_CHECK;
 /* A cursor through several shards: "S<shard>:" before it, from shard 1 on. */
 bool redis_cursor_split(const char *cursor, int *shard_out, char rest_out[64], struct err *e) MUST_CHECK;
 /* The cursor to give: after this page, or at the beginning of the next of `shards`; "" at the end. */

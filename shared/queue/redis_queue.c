@@ -470,6 +470,7 @@ const struct queue_driver redis_driver = {
         .audit = redis_audit,
         .look = redis_look,
         .mend = redis_mend,
+        .flow_shard = redis_flow_shard,
         .flow_look = redis_flow_look,
         .mail_open = redis_mail_open,
         .mail_close = redis_mail_close,

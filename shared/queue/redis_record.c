@@ -14,7 +14,7 @@
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	char rev[24];
-	size_t flags = len > 1 ? strspn(s + 1, "LQSTDacghilqrtuvwx") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "DLOQSTacghilqrtuvwx") : 0;
 	const char *at = s + 1 + flags;
 	size_t digits;
 
@@ -102,6 +102,13 @@ static bool read_numbers_and_text(const char *s, int64_t *const *numbers, size_t
 		s = space + 1;
 	}
 	return str_copy(text, size, s);
+}
+
+/* "ms worker" */
+static bool read_begun(struct job *j, const char *s, size_t len)
+{
+	UNUSED(len);
+	return read_numbers_and_text(s, (int64_t *const[]){&j->started_at}, 1, j->worker, sizeof(j->worker));
 }
 
 static bool read_concurrency(struct job *j, const char *s, size_t len)
@@ -192,10 +199,8 @@ static bool read_parent(struct job *j, const char *s, size_t len)
 	}
 TIME_FIELD(read_created, created_at)
 TIME_FIELD(read_due, run_at)
-TIME_FIELD(read_begun, started_at)
 TIME_FIELD(read_ended, finished_at)
 TIME_FIELD(read_ttl, result_ttl_ms)
-TEXT_FIELD(read_worker, worker)
 TEXT_FIELD(read_idempotency, idempotency_key)
 TEXT_FIELD(read_unique, unique_key)
 TEXT_FIELD(read_trace, trace)
@@ -228,7 +233,6 @@ static const struct {
         {'m', read_limits},
         {'a', read_counts},
 
-        {'w', read_worker},
         {'b', read_begun},
         {'e', read_ended},
         {'i', read_idempotency},
@@ -264,14 +268,6 @@ static bool read_field(struct job *j, const struct redis_reply *name, const stru
 	return true;
 }
 
-static bool read_id(struct job *j, const struct redis_reply *r, const char *queue, int shard)
-{
-	size_t len = 0;
-	const char *tail = redis_reply_text(r, &len);
-
-	return tail && queue_full_id(j->id, queue, shard, tail, len) && str_copy(j->queue, sizeof(j->queue), queue);
-}
-
 /* The attempt under way counts as one; what was kept is how many ran to an error. */
 static void finish_record(struct job *j)
 {
@@ -286,30 +282,45 @@ static void finish_record(struct job *j)
 		memset(&j->waiting_on, 0, sizeof(j->waiting_on));
 }
 
-bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e)
+static bool read_id(struct job *j, const struct redis_reply *r, const char *queue, int shard)
+{
+	size_t len = 0;
+	const char *tail = redis_reply_text(r, &len);
+
+	return tail && queue_full_id(j->id, queue, shard, tail, len) && str_copy(j->queue, sizeof(j->queue), queue);
+}
+
+bool redis_fields_read(const struct redis_reply *r, size_t from, struct job *j, const char *queue, struct err *e)
 {
 	size_t n = redis_reply_count(r);
-	double lease;
-	bool ok;
+	bool ok = n >= from + 2 && (n - from) % 2 == 0;
 
-	memset(out, 0, sizeof(*out));
-	out->priority = USUAL_PRIORITY;
-	out->max_attempts = 1;
-	out->max_crashes = 3;
-	out->quarantine_after = 1;
-	out->backoff_ms = 1000;
-	out->backoff_cap_ms = 300000;
-	ok = n >= 4 && n % 2 == 0 && read_id(out, redis_reply_at(r, 0), queue, shard) && redis_reply_text(redis_reply_at(r, 1), NULL) &&
-	     str_double(redis_reply_text(redis_reply_at(r, 1), NULL), &lease);
-	for (size_t i = 2; ok && i + 1 < n; i += 2)
-		ok = read_field(out, redis_reply_at(r, i), redis_reply_at(r, i + 1));
-	if (!ok || !out->rev || !out->kind[0]) {
-		job_close(out);
+	j->priority = USUAL_PRIORITY;
+	j->max_attempts = 1;
+	j->max_crashes = 3;
+	j->quarantine_after = 1;
+	j->backoff_ms = 1000;
+	j->backoff_cap_ms = 300000;
+	for (size_t i = from; ok && i + 1 < n; i += 2)
+		ok = read_field(j, redis_reply_at(r, i), redis_reply_at(r, i + 1));
+	if (!ok || !j->id[0] || !j->rev || !j->kind[0]) {
+		job_close(j);
 		return err_set(e, ERR_CORRUPT, "a record of queue %s in Redis is not one of ours", queue);
 	}
-	out->lease_until = (int64_t)lease;
-	finish_record(out);
+	finish_record(j);
 	return true;
+}
+
+bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e)
+{
+	double lease = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (!read_id(out, redis_reply_at(r, 0), queue, shard) || !redis_reply_text(redis_reply_at(r, 1), NULL) ||
+	        !str_double(redis_reply_text(redis_reply_at(r, 1), NULL), &lease))
+		out->id[0] = '\0';
+	out->lease_until = (int64_t)lease;
+	return redis_fields_read(r, 2, out, queue, e);
 }
 
 static bool read_optional(struct job *j, const struct redis_reply *r, bool (*read)(struct job *j, const char *s, size_t len))
@@ -351,8 +362,8 @@ bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard,
 	out->state = JOB_RUNNING;
 	if (!kind || !read_id(out, redis_reply_at(r, 0), queue, shard) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
 	        !job_route_parse(kind, len, out->kind, &out->kind_version, &out->quarantined) ||
-	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_counts) ||
-	        !read_optional(out, redis_reply_at(r, 5), read_trace) || !read_optional(out, redis_reply_at(r, 6), read_due) ||
+	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_due) ||
+	        !read_optional(out, redis_reply_at(r, 5), read_counts) || !read_optional(out, redis_reply_at(r, 6), read_trace) ||
 	        !read_inputs(out, redis_reply_at(r, 7)) || !read_optional(out, redis_reply_at(r, 8), read_time_limits)) {
 		job_close(out);
 		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);

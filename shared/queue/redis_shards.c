@@ -149,32 +149,51 @@ static bool is_set(const char *s)
 	return s && s[0];
 }
 
-/* What must be together goes by its key; all else in turn, a call's jobs together. */
-static int pick(const struct redis_queue *q, const struct queue_submission *s, int shards)
+/* What must be together goes by its key; false: it has none. */
+static bool key_hash(const struct queue_submission *s, bool of_flow, uint64_t *out)
 {
-	const char *const keys[] = {s->concurrency_key, s->rate.key, s->unique_key, s->lane, s->idempotency_key};
+	/* A job of a flow has no unique key; its root's idempotency key is reserved for whatever id it has. */
+	const char *const keys[] = {
+	        s->concurrency_key, s->rate.key, of_flow ? NULL : s->unique_key, s->lane, of_flow ? NULL : s->idempotency_key};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (is_set(keys[i]))
-			return jump(hash_of(keys[i]), shards);
-	return (int)(q->turn % (unsigned)shards);
+		if (is_set(keys[i])) {
+			*out = hash_of(keys[i]);
+			return true;
+		}
+	return false;
 }
 
+/* All else in turn, a call's jobs together. */
 bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e)
 {
 	struct queue_shards n;
-	uint64_t chance;
+	uint64_t chance, hash;
 
 	if (s->id[0])
 		return true;
 	if (!redis_shards(q, s->queue, &n, e))
 		return false;
 	digest_random(&chance, sizeof(chance));
-	job_id_make(s->id, s->queue, pick(q, s, n.put), clock_now_ms(), chance);
+	job_id_make(
+	        s->id, s->queue, key_hash(s, false, &hash) ? jump(hash, n.put) : (int)(q->turn % (unsigned)n.put), clock_now_ms(), chance);
 	return true;
 }
 
+int redis_flow_shard(struct queue *base, const struct queue_submission *s, const char *root, struct err *e)
+{
+	struct queue_shards n;
+	uint64_t hash = hash_of(queue_tail(root));
+
+	if (!redis_shards((struct redis_queue *)base, s->queue, &n, e))
+		return -1;
+	key_hash(s, true, &hash);
+	return jump(hash, n.put);
+}
+
 /* ---- idempotency keys across shards ------------------------------------------------------------------------------ */
+
+#define FLOW_KEPT (30 * TIME_DAY) /* a flow may take long; KEY_BACKSTOP in 10_base.lua */
 
 struct holder {
 	char id[JOB_ID];
@@ -185,19 +204,18 @@ static bool reserve(struct redis_queue *q, const struct queue_submission *s, con
 {
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	struct buf key = {0};
 	const char *fingerprint = s->fingerprint ? s->fingerprint : "", *found, *text;
+	int64_t after = s->held ? FLOW_KEPT : TIME_DAY + (s->delay_ms > 0 ? s->delay_ms : 0);
 	bool ok;
 
-	buf_addf(&key, "{%s:i:%s:%s}", q->head.options.namespace_, s->queue, s->idempotency_key);
-	redis_fcall_key(&cmd, &q->head.options, "reserve", key.data);
+	redis_fcall(&cmd, &q->head.options, "reserve", s->queue, 0);
+	redis_cmd_adds(&cmd, s->idempotency_key);
 	redis_cmd_adds(&cmd, s->id);
 	redis_cmd_adds(&cmd, fingerprint);
-	redis_cmd_addi(&cmd, q->head.options.result_ttl_ms + TIME_DAY + (s->delay_ms > 0 ? s->delay_ms : 0));
+	redis_cmd_addi(&cmd, q->head.options.result_ttl_ms + after);
 	redis_cmd_adds(&cmd, from);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
-	buf_close(&key);
 	found = redis_reply_text(redis_reply_at(r, 0), NULL);
 	text = redis_reply_text(redis_reply_at(r, 1), NULL);
 	if (ok && (!found || !text || !str_copy(out->id, JOB_ID, found)))
@@ -219,16 +237,9 @@ static int exists(struct redis_queue *q, const char *id, struct err *e)
 
 int redis_reserve(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e)
 {
-	struct queue_shards n;
 	struct holder h;
 	int there;
 
-	if (!is_set(s->idempotency_key))
-		return 1;
-	if (!redis_shards(q, s->queue, &n, e))
-		return -1;
-	if (n.serve == 1)
-		return 1;
 	if (!reserve(q, s, "", &h, e))
 		return -1;
 	if (!h.same) {
@@ -244,6 +255,17 @@ int redis_reserve(struct redis_queue *q, struct queue_submission *s, struct queu
 	}
 	memcpy(s->id, h.id, JOB_ID);
 	return 1;
+}
+
+int redis_reserve_if_spread(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e)
+{
+	struct queue_shards n;
+
+	if (!is_set(s->idempotency_key))
+		return 1;
+	if (!redis_shards(q, s->queue, &n, e))
+		return -1;
+	return n.serve == 1 ? 1 : redis_reserve(q, s, out, e);
 }
 
 /* ---- pages ------------------------------------------------------------------------------------------------------- */

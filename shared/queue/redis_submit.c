@@ -8,6 +8,7 @@
 
 #define SAMPLE_EVERY_MS 1000
 #define FULL_RETRY_MS   1000
+#define TRIES           5 /* of a key that another request was quicker to take */
 
 static bool plain_call(struct redis_queue *q, const char *const *words, struct redis_reply **out, struct err *e)
 {
@@ -111,18 +112,48 @@ void redis_add_item(struct redis_cmd *c, const struct queue_submission *s)
 	redis_cmd_close(&record);
 }
 
-static bool read_outcome(const struct redis_reply *r, size_t i, const char *queue, int shard, struct queue_submitted *out)
+/* Those of a call that go to one shard. */
+struct group {
+	const char *queue;
+	int shard;
+	size_t n, at[QUEUE_BATCH_MAX];
+	bool *elsewhere; /* of all items: it has to ask whose its idempotency key is */
+};
+
+#define ELSEWHERE (SUBMIT_LANE_FULL + 1) /* limits.ELSEWHERE in 70_submit.lua */
+
+static bool read_outcome(const struct redis_reply *r, size_t i, const struct group *g, struct queue_submitted *out)
 {
 	size_t len = 0;
 	int64_t outcome;
 	const char *tail = redis_reply_text(redis_reply_at(r, 2 * i + 1), &len);
 
 	memset(out, 0, sizeof(*out));
-	if (!tail || !redis_reply_int(redis_reply_at(r, 2 * i), &outcome) || outcome < 0 || outcome > SUBMIT_LANE_FULL)
+	if (!tail || !redis_reply_int(redis_reply_at(r, 2 * i), &outcome) || outcome < 0 || outcome > ELSEWHERE)
 		return false;
+	g->elsewhere[g->at[i]] = outcome == ELSEWHERE;
+	if (outcome == ELSEWHERE)
+		return true;
 	out->outcome = (enum submit_outcome)outcome;
 	out->retry_after_ms = outcome >= SUBMIT_FULL ? FULL_RETRY_MS : 0;
-	return !len || queue_full_id(out->existing_id, queue, shard, tail, len);
+	return !len || queue_full_id(out->existing_id, g->queue, g->shard, tail, len);
+}
+
+static bool read_room(const struct redis_reply *r, size_t at, int64_t max, struct queue_room *out)
+{
+	int64_t left;
+
+	if (!redis_reply_int(redis_reply_at(r, at), &left))
+		return false;
+	*out = max && left >= 0 ? (struct queue_room){max, left} : (struct queue_room){0, 0};
+	return true;
+}
+
+/* Behind the outcomes: what is left. */
+static bool read_rooms(const struct redis_reply *r, size_t n, const struct queue_options *o, struct queue_submitted *out)
+{
+	return read_room(r, 2 * n, o->max_length, &out->jobs) && read_room(r, 2 * n + 1, o->max_param_bytes, &out->bytes) &&
+	       read_room(r, 2 * n + 2, o->max_lane, &out->lane);
 }
 
 static void add_room(struct redis_cmd *c, const struct queue_options *o)
@@ -132,13 +163,6 @@ static void add_room(struct redis_cmd *c, const struct queue_options *o)
 	snprintf(text, sizeof(text), "%lld %lld %lld", (long long)o->max_length, (long long)o->max_param_bytes, (long long)o->max_lane);
 	redis_cmd_adds(c, text);
 }
-
-/* Those of a call that go to one shard. */
-struct group {
-	const char *queue;
-	int shard;
-	size_t n, at[QUEUE_BATCH_MAX];
-};
 
 /* Asked again when the answer is lost: the ids make that harmless. */
 static bool submit_group(
@@ -156,10 +180,11 @@ static bool submit_group(
 		redis_add_item(&cmd, &items[g->at[i]]);
 	ok = redis_call(q, &cmd, false, &r, e) || (e->code == ERR_UNSURE && redis_call(q, &cmd, false, &r, e));
 	redis_cmd_close(&cmd);
-	if (ok && redis_reply_count(r) != 2 * g->n)
+	if (ok && redis_reply_count(r) != 2 * g->n + 3)
 		ok = redis_bad_reply(e, "submit");
 	for (size_t i = 0; ok && i < g->n; i++)
-		ok = read_outcome(r, i, g->queue, g->shard, &out[g->at[i]]) || redis_bad_reply(e, "submit");
+		ok = (read_outcome(r, i, g, &out[g->at[i]]) && read_rooms(r, g->n, &q->head.options, &out[g->at[i]])) ||
+		     redis_bad_reply(e, "submit");
 	redis_reply_close(&r);
 	return ok;
 }
@@ -218,7 +243,7 @@ static bool place_all(
 
 		if (!redis_register_queue(q, items[i].queue, e) || !redis_place(q, &items[i], e))
 			return false;
-		ours = redis_reserve(q, &items[i], &out[i], e);
+		ours = redis_reserve_if_spread(q, &items[i], &out[i], e);
 		if (ours < 0 || !job_id_parse(items[i].id, queue, &placed[i]))
 			return ours < 0 ? false : redis_bad_reply(e, "reserve");
 		if (!ours)
@@ -244,14 +269,11 @@ static bool take_group(const struct queue_submission *items, int *placed, size_t
 	return g->n > 0;
 }
 
-bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e)
+static bool submit_placed(struct redis_queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, int *placed,
+        bool *elsewhere, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
-	struct group g = {.n = 0};
-	int placed[QUEUE_BATCH_MAX];
+	struct group g = {.elsewhere = elsewhere};
 
-	if (!sample_memory(q, e) || !place_all(q, items, n, out, placed, e))
-		return false;
 	while (take_group(items, placed, n, &g)) {
 		if (submit_group(q, &g, items, out, e)) {
 			if (q->head.options.wait_replicas > 0 && !wait_replicas(q, &g, e))
@@ -262,4 +284,44 @@ bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, 
 			return false;
 	}
 	return true;
+}
+
+/* Those whose key is a job's of another shard, of which we did not know, go there. How many, -1. */
+static int place_elsewhere(struct redis_queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, int *placed,
+        bool *elsewhere, struct err *e)
+{
+	char queue[JOB_NAME];
+	int moved = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int ours;
+
+		if (!elsewhere[i])
+			continue;
+		elsewhere[i] = false;
+		ours = redis_reserve(q, &items[i], &out[i], e);
+		if (ours < 0 || (ours && !job_id_parse(items[i].id, queue, &placed[i])))
+			return ours < 0 ? -1
+			                : err_fail(e, ERR_CORRUPT, "an idempotency key is given to %.60s, which is no job", items[i].id);
+		moved += ours;
+	}
+	return moved;
+}
+
+bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	int placed[QUEUE_BATCH_MAX], moved = 1;
+	bool elsewhere[QUEUE_BATCH_MAX] = {false};
+
+	if (!sample_memory(q, e) || !place_all(q, items, n, out, placed, e))
+		return false;
+	for (int i = 0; moved > 0; i++) {
+		if (i == TRIES)
+			return err_set(e, ERR_UNAVAILABLE, "an idempotency key goes from job to job: try again");
+		if (!submit_placed(q, items, n, out, placed, elsewhere, e))
+			return false;
+		moved = place_elsewhere(q, items, n, out, placed, elsewhere, e);
+	}
+	return moved == 0;
 }

@@ -23,10 +23,15 @@ struct queue_schedule {
 	char cron[CRON_TEXT];
 	int64_t every_ms, start_ms; /* instead of cron; start_ms 0: now, or as before when the interval stays */
 	enum ticks_missed missed;
-	bool overlap_skip; /* no job while the one before lives; else unique_key holds, if any */
-	int priority, max_attempts;
-	int64_t backoff_ms, backoff_cap_ms;
+	bool overlap_skip; /* no job while the one before lives; unique_key does not hold then */
+	/* of its jobs, as in a submission */
+	int priority, max_attempts, max_crashes, quarantine_after;
+	int64_t backoff_ms, backoff_cap_ms, result_ttl_ms, time_limit_ms, hard_limit_ms;
 	char lane[JOB_KEY - 1], unique_key[JOB_KEY], tags[SCHEDULE_TAGS];
+	enum unique_policy unique; /* of unique_key */
+	char concurrency_key[JOB_KEY];
+	int max_concurrent;
+	struct job_rate rate;
 	bool paused;
 	/* what has become of it; filled in by reading */
 	int64_t rev, created_at, updated_at, now_ms; /* now_ms: the server's clock when it was read */

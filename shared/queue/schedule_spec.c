@@ -27,6 +27,45 @@ static void put_text(struct json_writer *w, const char *name, const char *text)
 		jw_text(w, name, text);
 }
 
+static void put_int(struct json_writer *w, const char *name, int64_t v)
+{
+	if (v)
+		jw_int(w, name, v);
+}
+
+static void put_rate(struct json_writer *w, const struct job_rate *r)
+{
+	if (!r->key[0])
+		return;
+	jw_object(w, "rate");
+	jw_text(w, "key", r->key);
+	jw_int(w, "limit", r->limit);
+	jw_int(w, "window_ms", r->window_ms);
+	jw_int(w, "cost", r->cost);
+	jw_end(w);
+}
+
+/* What its jobs are given; what is 0 or "" is left out. */
+static void put_job(struct json_writer *w, const struct queue_schedule *s)
+{
+	jw_int(w, "priority", s->priority);
+	put_int(w, "max_attempts", s->max_attempts);
+	put_int(w, "max_crashes", s->max_crashes);
+	put_int(w, "quarantine_after", s->quarantine_after);
+	put_int(w, "backoff_ms", s->backoff_ms);
+	put_int(w, "backoff_cap_ms", s->backoff_cap_ms);
+	put_int(w, "result_ttl_ms", s->result_ttl_ms);
+	put_int(w, "time_limit_ms", s->time_limit_ms);
+	put_int(w, "hard_limit_ms", s->hard_limit_ms);
+	put_text(w, "lane", s->lane);
+	put_text(w, "unique_key", s->unique_key);
+	put_int(w, "unique", s->unique);
+	put_text(w, "concurrency_key", s->concurrency_key);
+	put_int(w, "max_concurrent", s->max_concurrent);
+	put_rate(w, &s->rate);
+	put_text(w, "tags", s->tags);
+}
+
 char *schedule_spec_write(const struct queue_schedule *s)
 {
 	struct buf b = {0};
@@ -43,13 +82,7 @@ char *schedule_spec_write(const struct queue_schedule *s)
 	}
 	jw_text(&w, "missed", ticks_missed_name(s->missed));
 	jw_bool(&w, "overlap_skip", s->overlap_skip);
-	jw_int(&w, "priority", s->priority);
-	jw_int(&w, "max_attempts", s->max_attempts);
-	jw_int(&w, "backoff_ms", s->backoff_ms);
-	jw_int(&w, "backoff_cap_ms", s->backoff_cap_ms);
-	put_text(&w, "lane", s->lane);
-	put_text(&w, "unique_key", s->unique_key);
-	put_text(&w, "tags", s->tags);
+	put_job(&w, s);
 	jw_end(&w);
 	return buf_detach(&b);
 }
@@ -71,6 +104,35 @@ static bool copy_text(const struct json *j, const char *name, char *out, size_t 
 	return str_copy(out, size, json_get_text(j, name, ""));
 }
 
+static bool read_rate(const struct json *j, struct job_rate *r)
+{
+	r->limit = json_get_int(j, "limit", 0);
+	r->window_ms = json_get_int(j, "window_ms", 0);
+	r->cost = json_get_int(j, "cost", 0);
+	return copy_text(j, "key", r->key, sizeof(r->key));
+}
+
+static bool read_job(const struct json *j, struct queue_schedule *s)
+{
+	int64_t unique = json_get_int(j, "unique", UNIQUE_RETURN);
+
+	s->priority = (int)json_get_int(j, "priority", -1);
+	s->max_attempts = (int)json_get_int(j, "max_attempts", 0);
+	s->max_crashes = (int)json_get_int(j, "max_crashes", 0);
+	s->quarantine_after = (int)json_get_int(j, "quarantine_after", 0);
+	s->backoff_ms = json_get_int(j, "backoff_ms", 0);
+	s->backoff_cap_ms = json_get_int(j, "backoff_cap_ms", 0);
+	s->result_ttl_ms = json_get_int(j, "result_ttl_ms", 0);
+	s->time_limit_ms = json_get_int(j, "time_limit_ms", 0);
+	s->hard_limit_ms = json_get_int(j, "hard_limit_ms", 0);
+	s->max_concurrent = (int)json_get_int(j, "max_concurrent", 0);
+	s->unique = (enum unique_policy)unique;
+	return unique >= UNIQUE_RETURN && unique <= UNIQUE_KEEP_NEWEST && read_rate(json_get(j, "rate"), &s->rate) &&
+	       copy_text(j, "concurrency_key", s->concurrency_key, sizeof(s->concurrency_key)) &&
+	       copy_text(j, "lane", s->lane, sizeof(s->lane)) && copy_text(j, "unique_key", s->unique_key, sizeof(s->unique_key)) &&
+	       copy_text(j, "tags", s->tags, sizeof(s->tags));
+}
+
 static bool read_spec(const struct json *j, struct queue_schedule *s)
 {
 	const struct json *params = json_get(j, "params");
@@ -79,16 +141,11 @@ static bool read_spec(const struct json *j, struct queue_schedule *s)
 	s->every_ms = json_get_int(j, "every_ms", 0);
 	s->start_ms = json_get_int(j, "start_ms", 0);
 	s->overlap_skip = json_get_bool(j, "overlap_skip", false);
-	s->priority = (int)json_get_int(j, "priority", -1);
-	s->max_attempts = (int)json_get_int(j, "max_attempts", 0);
-	s->backoff_ms = json_get_int(j, "backoff_ms", 0);
-	s->backoff_cap_ms = json_get_int(j, "backoff_cap_ms", 0);
 	if (!json_is(params, JSON_OBJECT))
 		return false;
 	s->params = json_to_text(params);
-	return copy_text(j, "kind", s->kind, sizeof(s->kind)) && copy_text(j, "cron", s->cron, sizeof(s->cron)) &&
-	       copy_text(j, "lane", s->lane, sizeof(s->lane)) && copy_text(j, "unique_key", s->unique_key, sizeof(s->unique_key)) &&
-	       copy_text(j, "tags", s->tags, sizeof(s->tags)) && ticks_missed_of(json_get_text(j, "missed", ""), &s->missed);
+	return copy_text(j, "kind", s->kind, sizeof(s->kind)) && copy_text(j, "cron", s->cron, sizeof(s->cron)) && read_job(j, s) &&
+	       ticks_missed_of(json_get_text(j, "missed", ""), &s->missed);
 }
 
 bool schedule_spec_read(const char *text, const char *name, const char *queue, struct queue_schedule *out, struct err *e)
@@ -166,10 +223,18 @@ void schedule_job(const struct queue_schedule *s, int64_t tick, char tags[JOB_TA
 	        .priority = s->priority,
 	        .kind_version = s->kind_version,
 	        .max_attempts = s->max_attempts,
+	        .max_crashes = s->max_crashes,
+	        .quarantine_after = s->quarantine_after,
 	        .backoff_ms = s->backoff_ms,
 	        .backoff_cap_ms = s->backoff_cap_ms,
+	        .result_ttl_ms = s->result_ttl_ms,
+	        .time_limit_ms = s->time_limit_ms,
+	        .hard_limit_ms = s->hard_limit_ms,
+	        .concurrency_key = s->concurrency_key[0] ? s->concurrency_key : NULL,
+	        .max_concurrent = s->max_concurrent,
+	        .rate = s->rate,
 	        .unique_key = key[0] ? key : NULL,
-	        .unique = UNIQUE_RETURN,
+	        .unique = s->overlap_skip ? UNIQUE_RETURN : s->unique,
 	        .tags = tags};
 	job_id_make(out->id, s->queue, 0, tick, chance_of(s->name, tick));
 }

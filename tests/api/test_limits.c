@@ -1,4 +1,5 @@
 /* test_limits.c -- limits over HTTP: lanes and weights, shared keys and rates, room, sameness, a job's own policy. */
+#include "base/mem.h"
 #include "tests/api/api_test.h"
 
 #define NOOP "{\"kind\":\"noop\"}"
@@ -132,6 +133,39 @@ START_TEST(a_job_has_its_own_policy)
 END_TEST
 
 /* Each limit has its status, its sentence, and says when to come again. */
+/* What is left is said with each answer, by the call that submitted. */
+START_TEST(room_is_told)
+{
+	static const char *const settings[] = {"QUEUE_MAX_LENGTH=3", "QUEUE_MAX_LANE=2", "QUEUE_MAX_BYTES=10000", NULL};
+	static const char policy[] = "\"queue\";q=3, \"queue-bytes\";q=10000;qu=\"content-bytes\"";
+	char h[512], wanted[200];
+	struct api_test t;
+
+	api_start(&t, settings);
+	snprintf(wanted, sizeof wanted, "%s, \"lane\";q=2", policy);
+	ck_status(&t, submit(&t, "\"lane\":\"a\",\"params\":{\"sleep_ms\":7}"), 202);
+	ck_assert_str_eq(api_header(&t, "ratelimit-policy", h), wanted);
+	char *params = json_to_text(json_get(t.json, "params"));
+	snprintf(wanted, sizeof wanted, "\"queue\";r=2, \"queue-bytes\";r=%zu, \"lane\";r=1", 10000 - strlen(params));
+	mem_free(&params);
+	ck_assert_str_eq(api_header(&t, "ratelimit", h), wanted);
+	ck_status(&t, submit(&t, "\"lane\":\"a\""), 202);
+	ck_assert_msg(str_starts(api_header(&t, "ratelimit", h), "\"queue\";r=1, "), "%s", h);
+	ck_assert_msg(str_ends(h, ", \"lane\";r=0"), "%s", h);
+	ck_status(&t, submit(&t, "\"lane\":\"a\""), 429);
+	ck_assert_msg(str_starts(api_header(&t, "ratelimit", h), "\"queue\";r=1, ") && str_ends(h, ", \"lane\";r=0"), "%s", h);
+	ck_status(&t, submit(&t, ""), 202);
+	ck_assert_str_eq(api_header(&t, "ratelimit-policy", h), policy);
+	ck_assert_msg(str_starts(api_header(&t, "ratelimit", h), "\"queue\";r=0, "), "%s", h);
+	ck_status(&t, submit(&t, ""), 503);
+	ck_assert_msg(str_starts(api_header(&t, "ratelimit", h), "\"queue\";r=0, "), "%s", h);
+	ck_assert_str_ne(api_header(&t, "retry-after", h), "");
+	ck_status(&t, submit(&t, "\"params\":{\"nothing\":1}"), 422); /* the queue was not asked */
+	ck_assert_str_eq(api_header(&t, "ratelimit", h), "");
+	api_stop(&t);
+}
+END_TEST
+
 START_TEST(what_is_too_much_is_refused)
 {
 	const char *const settings[] = {"QUEUE_MAX_LANE=2", "QUEUE_MAX_PARAMS=200", "QUEUE_MAX_BYTES=1000", NULL};
@@ -223,5 +257,5 @@ START_TEST(only_the_newest_waits)
 END_TEST
 
 static const TTest *const tests[] = {lanes_have_weights, a_job_says_what_it_shares, odd_limits_are_refused, a_job_has_its_own_policy,
-        what_is_too_much_is_refused, a_job_has_its_own_time, keys_are_strings, only_the_newest_waits};
+        room_is_told, what_is_too_much_is_refused, a_job_has_its_own_time, keys_are_strings, only_the_newest_waits};
 TEST_MAIN("limits", tests)

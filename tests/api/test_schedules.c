@@ -91,6 +91,43 @@ START_TEST(parts_of_it_are_changed)
 }
 END_TEST
 
+/* All that a submission may say of a job a schedule says of its jobs: kept, shown, given to each, and taken back with null. */
+START_TEST(its_jobs_have_options)
+{
+	struct api_test t;
+
+	api_start(&t, NULL);
+	ck_status(&t,
+	        call_with(&t, "PUT", "/api/schedules/s", NULL,
+	                "{\"kind\":\"noop\",\"every\":\"1h\",\"params\":{\"alone\":\"x\"},\"lane\":\"desk\",\"max_crashes\":5,\"quarantine_after\":2,"
+	                "\"backoff_ms\":5,\"result_ttl_ms\":60000,\"time_limit_ms\":7000,\"concurrency\":{\"key\":\"k\",\"max\":2},"
+	                "\"rate\":{\"key\":\"r\",\"limit\":9,\"window_ms\":1000},\"unique_key\":\"u\",\"unique\":\"replace\"}"),
+	        201);
+	ck_status(&t, api_get(&t, "/api/schedules/s"), 200);
+	ck_contains(api_body(&t),
+	        "\"priority\":5,\"max_attempts\":3,\"max_crashes\":5,\"quarantine_after\":2,\"backoff_ms\":5,"
+	        "\"result_ttl_ms\":60000,\"time_limit_ms\":7000,\"lane\":\"desk\",\"unique_key\":\"u\",\"unique\":\"replace\","
+	        "\"concurrency\":{\"key\":\"k\",\"max\":2},\"rate\":{\"key\":\"r\",\"limit\":9,\"window_ms\":1000,\"cost\":1}");
+	ck_status(&t, api_call(&t, "POST", "/api/schedules/s/run", NULL), 202);
+	ck_contains(api_body(&t),
+	        "\"max_crashes\":5,\"backoff_ms\":5,\"backoff_cap_ms\":5000,\"result_ttl_ms\":60000,\"quarantine_after\":2,"
+	        "\"time_limit_ms\":7000,\"hard_limit_ms\":null,\"concurrency\":{\"key\":\"k\",\"max\":2},"
+	        "\"rate\":{\"key\":\"r\",\"limit\":9,\"window_ms\":1000,\"cost\":1}");
+	ck_assert_str_eq(api_member(&t, "unique_key"), "u");
+	/* Without one of its own the kind's key holds, and follows the parameters. */
+	ck_status(&t,
+	        call_with(
+	                &t, "PATCH", "/api/schedules/s", NULL, "{\"concurrency\":null,\"unique_key\":null,\"unique\":null,\"rate\":null}"),
+	        200);
+	ck_assert(!json_get(t.json, "concurrency") && !json_get(t.json, "rate") && !json_get(t.json, "unique_key"));
+	ck_assert_int_eq(json_get_int(t.json, "time_limit_ms", 0), 7000);
+	ck_status(&t, call_with(&t, "PATCH", "/api/schedules/s", NULL, "{\"params\":{\"alone\":\"y\"}}"), 200);
+	ck_status(&t, api_call(&t, "POST", "/api/schedules/s/run", NULL), 202);
+	ck_contains(api_body(&t), "\"concurrency\":{\"key\":\"noop y\",\"max\":1}");
+	api_stop(&t);
+}
+END_TEST
+
 START_TEST(what_is_wrong_is_said)
 {
 	static const struct {
@@ -110,6 +147,12 @@ START_TEST(what_is_wrong_is_said)
 	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"crom\":1}", "crom"},
 	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"name\":\"other\"}", "other"},
 	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"tags\":[\"a,b\"]}", "tags"},
+	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"concurrency\":{\"key\":\"k\"}}", "max is missing"},
+	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"rate\":{\"key\":\"r\",\"limit\":1,\"window_ms\":9,\"cost\":2}}",
+	                "rate: a cost of 2"},
+	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"time_limit_ms\":93600001}", "may take at most"},
+	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"overlap\":\"skip\",\"unique_key\":\"u\"}", "overlap skip or unique_key"},
+	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"unique\":\"keep_newest\"}", "unique key"},
 	};
 	struct api_test t;
 
@@ -161,5 +204,5 @@ START_TEST(a_kind_that_is_no_more_is_told)
 END_TEST
 
 static const TTest *const tests[] = {
-        a_schedule_lives_over_http, parts_of_it_are_changed, what_is_wrong_is_said, a_kind_that_is_no_more_is_told};
+        a_schedule_lives_over_http, parts_of_it_are_changed, its_jobs_have_options, what_is_wrong_is_said, a_kind_that_is_no_more_is_told};
 TEST_MAIN("schedules", tests)

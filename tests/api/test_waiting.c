@@ -100,6 +100,7 @@ struct waiter_thread {
 	struct api_test *t;
 	pthread_t thread;
 	char path[100];
+	const char *post; /* NULL: GET */
 	int status;
 	int64_t took_ms;
 	char body[4096];
@@ -107,6 +108,7 @@ struct waiter_thread {
 
 static void *waiter_thread(void *user)
 {
+	static const char *const headers[] = {"Content-Type: application/json", "Prefer: wait=60", NULL};
 	struct waiter_thread *x = user;
 	struct err e = {0};
 	struct http_client *http = http_client_open(NULL, &e);
@@ -115,7 +117,9 @@ static void *waiter_thread(void *user)
 	int64_t start = clock_mono_ms();
 
 	snprintf(url, sizeof url, "http://127.0.0.1:%d%s", x->t->ports[0], x->path);
-	if (http && http_client_call(http, &(struct http_call){.url = url}, &a, &e))
+	struct http_call get = {.url = url}, post = {.method = "POST", .url = url, .headers = headers, .body = x->post};
+	post.body_len = x->post ? strlen(x->post) : 0;
+	if (http && http_client_call(http, x->post ? &post : &get, &a, &e))
 		x->status = a.status;
 	snprintf(x->body, sizeof x->body, "%s", x->status ? buf_text(&a.body) : e.text);
 	x->took_ms = clock_mono_ms() - start;
@@ -259,14 +263,18 @@ START_TEST(sigterm_answers_who_waits)
 {
 	static struct waiter_thread all[10];
 	struct api_test t;
+	struct waiter_thread flow = {.t = &t, .path = "/api/flows", .post = "{\"chain\":[{\"kind\":\"noop\"}]}"};
 	char id[JOB_ID], path[100];
 
 	api_start(&t, NULL);
 	api_submit(&t, "{\"kind\":\"noop\"}", id);
 	snprintf(path, sizeof path, "/api/jobs/%s?wait=60", id);
 	waiters_start(all, ARRAY_LEN(all), &t, path);
+	ck_assert_int_eq(pthread_create(&flow.thread, NULL, waiter_thread, &flow), 0);
 	clock_sleep_ms(700);
 	api_stop(&t);
+	pthread_join(flow.thread, NULL); /* what was accepted is accepted */
+	ck_assert_msg(flow.status == 202 && strstr(flow.body, "\"state\":\"waiting\""), "%d: %s", flow.status, flow.body);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		pthread_join(all[i].thread, NULL);
 		ck_assert_msg(all[i].status == 503, "%d: %s", all[i].status, all[i].body);

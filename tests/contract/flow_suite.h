@@ -66,14 +66,19 @@ static const char *flow_id(const struct rig_flow *r, size_t i)
 	return r->jobs[i].job.id;
 }
 
-static struct queue_link *flow_link(const char *queue)
+static struct queue_link *flow_link_to(const char *queue, int shard)
 {
 	struct err e = {0};
 	const char *kinds[] = {KIND, ROOT, KIND "!", ROOT "!"};
-	struct queue_link *l = queue_link_open(suite_url(), NULL, queue, "w1", kinds, 4, &e);
+	struct queue_link *l = queue_link_open_shard(suite_url(), NULL, queue, shard, "w1", kinds, 4, &e);
 
 	ck_assert_msg(l != NULL, "%s", e.text);
 	return l;
+}
+
+static struct queue_link *flow_link(const char *queue)
+{
+	return flow_link_to(queue, 0);
 }
 
 /* Claim one, which must be this job (NULL: any), and end it. */
@@ -759,6 +764,39 @@ START_TEST(flow_that_broke_off_is_completed)
 }
 END_TEST
 
+/* One queue has no room for what waits in the middle: what it waits for must not be there either, or its end would be told to nobody. */
+START_TEST(flow_runs_nothing_before_all_who_wait_are_there)
+{
+	struct queue_options o = {.max_length = 3}; /* of Q: its root and two jobs */
+	struct queue *small = open_queue(&o), *q = open_queue(NULL);
+	struct queue_link *l = flow_link(Q);
+	struct rig_flow *r = flow_new(3), *again = flow_new(3);
+
+	for (int i = 0; i < 3; i++) {
+		struct queue_submission s = {.kind = KIND, .queue = Q2, .priority = 5, .held = true};
+		struct queue_submitted out;
+		struct err e = {0};
+
+		ck_ok(queue_submit(q, &s, 1, &out, &e), &e);
+	}
+	for (struct rig_flow **f = (struct rig_flow *[]){r, again, NULL}; *f; f++) {
+		(*f)->jobs[1].job.queue = Q2;
+		flow_edge(*f, 1, 0);
+		flow_edge(*f, 2, 1);
+		(*f)->f.root.idempotency_key = "monday";
+		(*f)->f.root.fingerprint = "print";
+	}
+	ck_assert_int_eq(flow_submit(small, r).outcome, SUBMIT_FULL);
+	ck_assert_int_eq(claim_count(l, 10), 0);
+	ck_assert_int_eq(flow_submit(q, again).outcome, SUBMIT_EXISTING);
+	end_well(l, flow_id(again, 0), NULL);
+	flow_free(&again);
+	flow_free(&r);
+	queue_close(&small);
+	close_both(&q, &l);
+}
+END_TEST
+
 START_TEST(flow_comes_whole_or_not)
 {
 	struct queue_options o = {.max_length = 5};
@@ -958,22 +996,21 @@ static bool model_over(const struct flow_model *m)
 	return true;
 }
 
-START_TEST(flow_any_graph)
+/* Rounds of graphs, worked off over these links, which serve both queues. */
+static void any_graph(struct queue *q, struct queue_link *const *links, unsigned n, int rounds)
 {
-	struct queue *q = open_queue(NULL);
-	struct queue_link *l = flow_link(Q), *l2 = flow_link(Q2);
 	struct queue_mail *mail = open_mail();
 	struct flow_model *m = mem_new(sizeof(*m));
 
 	m->seed = 42;
-	for (int round = 0; round < 30; round++) {
+	for (int round = 0; round < rounds; round++) {
 		for (size_t g = 0; g < ARRAY_LEN(m->graphs); g++) {
 			model_graph(m, &m->graphs[g]);
 			flow_submit_new(q, m->graphs[g].r);
 		}
 		for (int turn = 0; !model_over(m); turn++) {
 			ck_assert_msg(turn < 500, "round %d does not end", round);
-			model_turn(m, flow_roll(m, 2) ? l : l2, mail);
+			model_turn(m, links[flow_roll(m, n)], mail);
 		}
 		if (round % 10 == 0)
 			both_sound(q);
@@ -983,11 +1020,20 @@ START_TEST(flow_any_graph)
 			flow_free(&m->graphs[g].r);
 		}
 	}
-	ck_assert_int_eq(claim_count(l, 10) + claim_count(l2, 10), 0);
+	for (unsigned i = 0; i < n; i++)
+		ck_assert_int_eq(claim_count(links[i], 10), 0);
 	mem_free(&m);
 	queue_mail_close(&mail);
-	queue_link_close(&l2);
-	close_both(&q, &l);
+}
+
+START_TEST(flow_any_graph)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l[] = {flow_link(Q), flow_link(Q2)};
+
+	any_graph(q, l, 2, 30);
+	queue_link_close(&l[1]);
+	close_both(&q, &l[0]);
 }
 END_TEST
 
@@ -1018,7 +1064,7 @@ static void model_havoc(struct flow_model *m, struct flow_graph *g, struct queue
 }
 
 /* Until all has ended well. */
-static void model_heal(const char *root, struct queue *q, struct queue_link *l, struct queue_link *l2, struct queue_mail *mail)
+static void model_heal(const char *root, struct queue *q, struct queue_link *const *links, unsigned n, struct queue_mail *mail)
 {
 	struct err e = {0};
 
@@ -1029,8 +1075,8 @@ static void model_heal(const char *root, struct queue *q, struct queue_link *l, 
 		if (s == JOB_FAILED || s == JOB_CANCELLED || s == JOB_DEAD)
 			ck_assert_msg(queue_replay(q, root, &e) == 1, "%s", e.text);
 		carry(mail);
-		for (int i = 0; i < 2; i++) {
-			struct queue_link *link = i ? l2 : l;
+		for (unsigned i = 0; i < n; i++) {
+			struct queue_link *link = links[i];
 			struct queue_step_reply r = step(link, 50);
 
 			for (size_t k = 0; k < r.n_claims; k++)
@@ -1042,16 +1088,14 @@ static void model_heal(const char *root, struct queue *q, struct queue_link *l, 
 	}
 }
 
-START_TEST(flow_any_trouble)
+static void any_trouble(struct queue *q, struct queue_link *const *links, unsigned n, int rounds)
 {
-	struct queue *q = open_queue(NULL);
-	struct queue_link *l = flow_link(Q), *l2 = flow_link(Q2);
 	struct queue_mail *mail = open_mail();
 	struct flow_model *m = mem_new(sizeof(*m));
 	struct flow_graph *g = m->graphs;
 
 	m->seed = 7;
-	for (int round = 0; round < 100; round++) {
+	for (int round = 0; round < rounds; round++) {
 		model_graph(m, g);
 		for (size_t i = 0; i < g->n; i++) {
 			g->r->jobs[i].on_failure = (enum flow_policy)flow_roll(m, 3);
@@ -1060,17 +1104,25 @@ START_TEST(flow_any_trouble)
 		}
 		flow_submit_new(q, g->r);
 		for (int turn = 0; turn < 20; turn++)
-			model_havoc(m, g, q, flow_roll(m, 2) ? l : l2, mail);
+			model_havoc(m, g, q, links[flow_roll(m, n)], mail);
 		if (round % 10 == 0)
 			both_sound(q);
-		model_heal(g->r->f.root.id, q, l, l2, mail);
+		model_heal(g->r->f.root.id, q, links, n, mail);
 		flow_free(&g->r);
 	}
 	both_sound(q);
 	mem_free(&m);
 	queue_mail_close(&mail);
-	queue_link_close(&l2);
-	close_both(&q, &l);
+}
+
+START_TEST(flow_any_trouble)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l[] = {flow_link(Q), flow_link(Q2)};
+
+	any_trouble(q, l, 2, 100);
+	queue_link_close(&l[1]);
+	close_both(&q, &l[0]);
 }
 END_TEST
 
@@ -1079,7 +1131,7 @@ END_TEST
 	flow_failure_goes_up, flow_failure_can_be_ignored, flow_child_is_retried, flow_replay_runs_what_failed, flow_job_released_by_hand, \
 	flow_cancel_takes_the_tree, flow_cancel_spares_what_others_need, flow_cancel_after_the_root_failed, \
 	flow_wide_tree_is_cancelled_in_stretches, flow_survives_a_purge, flow_nonsense_is_refused, flow_is_made_once, \
-	flow_that_broke_off_is_completed, flow_comes_whole_or_not, flow_long_result_is_a_reference, flow_is_shown, flow_limits_hold, flow_any_graph, \
+	flow_that_broke_off_is_completed, flow_runs_nothing_before_all_who_wait_are_there, flow_comes_whole_or_not, flow_long_result_is_a_reference, flow_is_shown, flow_limits_hold, flow_any_graph, \
 	flow_any_trouble
 /* clang-format on */
 

@@ -526,6 +526,9 @@ START_TEST(a_full_lane_fills_nobody_else)
 	for (int i = 0; i < 6; i++)
 		ck_assert_int_eq(out[i].outcome, i < 3 ? SUBMIT_NEW : SUBMIT_LANE_FULL);
 	ck_assert_int_gt(out[5].retry_after_ms, 0);
+	ck_assert(out[1].lane.max == 3 && out[1].lane.left == 1 && out[5].lane.left == 0 && !out[5].bytes.max);
+	ck_assert_int_eq(out[0].jobs.max - out[0].jobs.left, 2);
+	ck_assert_int_eq(out[5].jobs.max - out[5].jobs.left, 3);
 	submit_new(q, &other);
 	for (int i = 0; i < 5; i++, memset(unnamed.id, 0, JOB_ID))
 		submit_new(q, &unnamed);

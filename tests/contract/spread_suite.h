@@ -156,6 +156,291 @@ START_TEST(the_backlog_of_all_shards)
 }
 END_TEST
 
+/* ---- flows ----------------------------------------------------------------------------------------------------------------- */
+
+/* Both queues in SPREAD shards, and a link to each. */
+struct spread {
+	struct queue *q;
+	struct queue_link *links[2 * SPREAD]; /* of Q, then of Q2 */
+	struct queue_mail *mail;
+};
+
+static void spread_open(struct spread *s)
+{
+	struct queue_shards n;
+	struct err e = {0};
+
+	s->q = open_sharded(SPREAD);
+	ck_ok(queue_set_shards(s->q, Q, SPREAD, &n, &e), &e);
+	ck_ok(queue_set_shards(s->q, Q2, SPREAD, &n, &e), &e);
+	for (int i = 0; i < SPREAD; i++) {
+		s->links[i] = flow_link_to(Q, i);
+		s->links[SPREAD + i] = flow_link_to(Q2, i);
+	}
+	s->mail = open_mail();
+}
+
+static void spread_close(struct spread *s)
+{
+	for (int i = 0; i < 2 * SPREAD; i++)
+		queue_link_close(&s->links[i]);
+	queue_mail_close(&s->mail);
+	queue_close(&s->q);
+}
+
+/* End all that is ready, once. */
+static size_t end_all(struct spread *s)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 2 * SPREAD; i++) {
+		struct queue_step_reply r = step(s->links[i], 100);
+
+		for (size_t k = 0; k < r.n_claims; k++, n++)
+			ck_assert_uint_eq(ack(s->links[i], r.claims[k].job.id, r.claims[k].job.fence, ACK_DONE, ERR_NONE), 0);
+		queue_step_reply_close(&r);
+	}
+	return n;
+}
+
+/* All jobs of a flow in one shard, of many flows in all shards; so that nothing has to be carried. */
+START_TEST(flows_stand_in_shards_of_their_own)
+{
+	struct spread s;
+	struct rig_flow *r[24];
+	bool used[SPREAD] = {false};
+
+	spread_open(&s);
+	for (size_t f = 0; f < ARRAY_LEN(r); f++) {
+		int shard;
+
+		r[f] = flow_new(5);
+		for (size_t i = 0; i < 4; i++)
+			flow_edge(r[f], 4, i);
+		flow_submit_new(s.q, r[f]);
+		shard = shard_of_id(r[f]->f.root.id);
+		ck_assert_int_lt(shard, SPREAD);
+		used[shard] = true;
+		for (size_t i = 0; i < 5; i++)
+			ck_assert_int_eq(shard_of_id(flow_id(r[f], i)), shard);
+	}
+	ck_assert(used[0] && used[1] && used[2]);
+	both_sound(s.q);
+	ck_assert_uint_eq(end_all(&s), 4 * ARRAY_LEN(r));
+	ck_assert_uint_eq(end_all(&s), ARRAY_LEN(r));
+	ck_assert_uint_eq(end_all(&s), ARRAY_LEN(r));
+	ck_assert_int_eq(carry(s.mail), 0);
+	for (size_t f = 0; f < ARRAY_LEN(r); f++) {
+		state_is(s.q, r[f]->f.root.id, JOB_SUCCEEDED);
+		flow_free(&r[f]);
+	}
+	both_sound(s.q);
+	spread_close(&s);
+}
+END_TEST
+
+/* What must be counted together stands together, though its flow stands elsewhere. */
+START_TEST(a_job_of_a_flow_goes_where_its_keys_say)
+{
+	struct queue_submission plain = {.priority = 5, .concurrency_key = "disk", .max_concurrent = 1};
+	struct spread s;
+	struct rig_flow *r[12];
+	int64_t left;
+	struct err e = {0};
+
+	spread_open(&s);
+	submit_new(s.q, &plain);
+	for (size_t f = 0; f < ARRAY_LEN(r); f++) {
+		r[f] = flow_new(2);
+		r[f]->jobs[0].job.concurrency_key = "disk";
+		r[f]->jobs[0].job.max_concurrent = 1;
+		flow_edge(r[f], 1, 0);
+		flow_submit_new(s.q, r[f]);
+		ck_assert_int_eq(shard_of_id(flow_id(r[f], 0)), shard_of_id(plain.id));
+		ck_assert_int_eq(shard_of_id(flow_id(r[f], 1)), shard_of_id(r[f]->f.root.id));
+	}
+	for (int turn = 0; end_all(&s) || carry(s.mail); turn++)
+		ck_assert_int_lt(turn, 100);
+	for (size_t f = 0; f < ARRAY_LEN(r); f++) {
+		state_is(s.q, r[f]->f.root.id, JOB_SUCCEEDED);
+		flow_free(&r[f]);
+	}
+	both_sound(s.q);
+	ck_assert_int_eq(queue_purge(s.q, Q, JOB_READY, 10, &left, &e), 0);
+	spread_close(&s);
+}
+END_TEST
+
+START_TEST(any_graph_over_shards)
+{
+	struct spread s;
+
+	spread_open(&s);
+	any_graph(s.q, s.links, 2 * SPREAD, 6);
+	spread_close(&s);
+}
+END_TEST
+
+START_TEST(any_trouble_over_shards)
+{
+	struct spread s;
+
+	spread_open(&s);
+	any_trouble(s.q, s.links, 2 * SPREAD, 30);
+	spread_close(&s);
+}
+END_TEST
+
+static struct rig_flow *flow_keyed(const char *key)
+{
+	struct rig_flow *r = flow_new(2);
+
+	flow_edge(r, 1, 0);
+	r->f.root.idempotency_key = key;
+	r->f.root.fingerprint = "print";
+	return r;
+}
+
+/* Submit the same again: it must be the flow that *first is. */
+static void flow_is_same(struct queue *q, const struct rig_flow *first)
+{
+	struct rig_flow *again = flow_keyed(first->f.root.idempotency_key);
+	struct queue_submitted out = flow_submit(q, again);
+
+	ck_assert_int_eq(out.outcome, SUBMIT_EXISTING);
+	ck_assert_str_eq(out.existing_id, first->f.root.id);
+	flow_free(&again);
+}
+
+/* A flow's key holds while the number of shards changes, also for those who have not heard of it yet. */
+START_TEST(a_flow_is_made_once_whatever_the_shards)
+{
+	struct queue *q = open_sharded(0), *old = open_sharded(0);
+	struct rig_flow *one = flow_keyed("monday"), *three[8], *late = flow_keyed("late");
+	char keys[8][16];
+
+	flow_submit_new(old, one);
+	shards_of(q, 3);
+	for (int i = 0; i < 8; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "key%d", i);
+		three[i] = flow_keyed(keys[i]);
+		flow_submit_new(q, three[i]);
+		flow_is_same(old, three[i]); /* who still thinks that there is one */
+		flow_is_same(q, one);
+	}
+	flow_submit_new(old, late);
+	ck_assert_int_eq(shard_of_id(late->f.root.id), 0);
+	flow_is_same(q, late);
+	shards_of(q, 7);
+	for (int i = 0; i < 8; i++)
+		flow_is_same(q, three[i]);
+	shards_of(q, 2);
+	for (int i = 0; i < 8; i++) {
+		flow_is_same(q, three[i]);
+		flow_is_same(old, three[i]);
+		flow_free(&three[i]);
+	}
+	flow_is_same(q, one);
+	check_sound(q);
+	flow_free(&one);
+	flow_free(&late);
+	queue_close(&old);
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(a_key_holds_while_shards_are_added)
+{
+	struct queue *q = open_sharded(0), *old = open_sharded(0);
+	struct queue_submission first = keyed(NULL, "p");
+
+	submit_new(old, &first);
+	shards_of(q, 3);
+	for (int i = 0; i < 16; i++) {
+		char lane[24];
+		struct queue_submission same, other;
+
+		snprintf(lane, sizeof(lane), "tenant%d", i);
+		same = keyed(lane, "p");
+		other = keyed(lane, "another request");
+		ck_assert_int_eq(submit(q, &same).outcome, SUBMIT_EXISTING);
+		ck_assert_str_eq(same.id, first.id);
+		ck_assert_int_eq(submit(q, &other).outcome, SUBMIT_MISMATCH);
+	}
+	check_sound(q);
+	queue_close(&old);
+	queue_close(&q);
+}
+END_TEST
+
+/* Also that of a job which ended in a shard that was let go of since. */
+START_TEST(a_key_outlives_the_shard_of_its_job)
+{
+	struct queue *q = open_sharded(0);
+	struct queue_submission s = keyed(NULL, "p"), again = s;
+	struct queue_submitted out;
+	struct err e = {0};
+
+	shards_of(q, 2);
+	job_id_make(s.id, Q, 1, clock_now_ms(), 1);
+	submit_new(q, &s);
+	ck_assert_int_eq(cancel(q, s.id), JOB_CANCELLED);
+	shards_of(q, 1);
+	clock_sleep_ms(10100);
+	ck_ok(queue_history_off(q, &(struct history_writer){.name = "h", .what = HISTORY_ALL, .queue = Q, .shard = 1}, &e), &e);
+	ck_assert_int_eq(shards_of(q, 1).serve, 1);
+	out = submit(q, &again);
+	ck_assert_int_eq(out.outcome, SUBMIT_EXISTING);
+	ck_assert_str_eq(out.existing_id, s.id);
+	again = keyed(NULL, "other");
+	out = submit(q, &again);
+	ck_assert_int_eq(out.outcome, SUBMIT_MISMATCH);
+	ck_assert_str_eq(out.existing_id, s.id);
+	queue_close(&q);
+}
+END_TEST
+
+/* ---- changes --------------------------------------------------------------------------------------------------------------- */
+
+static struct queue_changes changes_of(struct queue *q, int shard, const char *after)
+{
+	struct err e = {0};
+	struct queue_changes c;
+
+	ck_ok(queue_changes(q, Q, shard, after, &c, &e), &e);
+	return c;
+}
+
+/* Each shard tells of its own jobs, and the first how many shards there are. */
+START_TEST(changes_in_all_shards)
+{
+	struct queue *q = open_sharded(0);
+	struct queue_changes c = changes_of(q, 0, "");
+	char ids[SPREAD][JOB_ID], place[SPREAD][QUEUE_CHANGE_ID];
+	struct err e = {0};
+
+	ck_assert_int_eq(c.shards, 1);
+	queue_changes_close(&c);
+	shards_of(q, SPREAD);
+	for (int i = 0; i < SPREAD; i++) {
+		c = changes_of(q, i, "");
+		ck_assert_int_eq(c.shards, i ? 0 : SPREAD);
+		memcpy(place[i], c.after, QUEUE_CHANGE_ID);
+		queue_changes_close(&c);
+	}
+	submit_one_each(q, ids);
+	for (int i = 0; i < SPREAD; i++) {
+		c = changes_of(q, i, place[i]);
+		ck_assert(c.n == 1 && !c.gap && c.items[0].state == JOB_READY);
+		ck_assert_str_eq(c.items[0].id, ids[i]);
+		queue_changes_close(&c);
+	}
+	ck_assert(!queue_changes(q, Q, QUEUE_SHARDS_MAX, "", &c, &e));
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	queue_close(&q);
+}
+END_TEST
+
 /* ---- what keeps a shard --------------------------------------------------------------------------------------------------- */
 
 /* What is parked, and what the history has not yet, is not in the numbers of waiting jobs. */
@@ -199,6 +484,8 @@ END_TEST
 
 #define SPREAD_SUITE                                                                                             \
 	jobs_of_any_shard_have_a_log, workers_serve_all_shards, routes_of_all_shards, the_backlog_of_all_shards, \
-	        a_shard_that_holds_anything_is_kept
+	        a_shard_that_holds_anything_is_kept, changes_in_all_shards, flows_stand_in_shards_of_their_own,  \
+	        a_job_of_a_flow_goes_where_its_keys_say, any_graph_over_shards, any_trouble_over_shards,         \
+	        a_flow_is_made_once_whatever_the_shards, a_key_outlives_the_shard_of_its_job, a_key_holds_while_shards_are_added
 
 #endif

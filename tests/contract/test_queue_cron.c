@@ -254,6 +254,57 @@ START_TEST(a_schedule_is_kept_as_it_was_given)
 }
 END_TEST
 
+/* Its jobs have what a submission may say, whoever fires them. */
+START_TEST(jobs_are_made_as_asked_for)
+{
+	struct queue *q = open_queue();
+	struct queue_link *l = open_link("w1");
+	struct queue_schedule s = schedule("s", 3600000), t;
+	struct err e = {0};
+	char id[JOB_ID], next[JOB_ID];
+	struct job j;
+
+	s.max_attempts = 4;
+	s.max_crashes = 5;
+	s.quarantine_after = 2;
+	s.result_ttl_ms = 60000;
+	s.time_limit_ms = 7000;
+	s.hard_limit_ms = 8000;
+	strcpy(s.concurrency_key, "shared");
+	s.max_concurrent = 2;
+	s.rate = (struct job_rate){.key = "budget", .limit = 9, .window_ms = 1000, .cost = 3};
+	strcpy(s.unique_key, "one");
+	s.unique = UNIQUE_REPLACE;
+	put(q, &s);
+	t = show(q, "s");
+	ck_assert_str_eq(t.concurrency_key, "shared");
+	ck_assert(t.max_concurrent == 2 && t.rate.limit == 9 && t.rate.cost == 3 && t.unique == UNIQUE_REPLACE);
+	set_due(q, &t, t.now_ms);
+	queue_schedule_close(&t);
+	ck_assert_int_eq(fire_all(l), 1);
+	t = show(q, "s");
+	ck_assert(str_copy(id, sizeof(id), t.last_job));
+	queue_schedule_close(&t);
+	ck_assert_int_eq(queue_show(q, id, &j, &e), 1);
+	ck_assert(j.max_attempts == 4 && j.max_crashes == 5 && j.quarantine_after == 2 && j.result_ttl_ms == 60000);
+	ck_assert(j.time_limit_ms == 7000 && j.hard_limit_ms == 8000 && j.max_concurrent == 2 && j.rate.window_ms == 1000);
+	ck_assert_str_eq(j.concurrency_key, "shared");
+	ck_assert_str_eq(j.rate.key, "budget");
+	ck_assert_str_eq(j.unique_key, "one");
+	job_close(&j);
+	/* The next one replaces it. */
+	ck_assert_int_eq(queue_schedule_run(q, "s", next, &e), 1);
+	ck_assert_str_ne(next, id);
+	ck_assert_int_eq(queue_show(q, id, &j, &e), 1);
+	ck_assert_int_eq(j.state, JOB_CANCELLED);
+	job_close(&j);
+	check_sound(q);
+	queue_schedule_close(&s);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
 START_TEST(what_is_no_schedule_is_refused)
 {
 	struct queue *q = open_queue();
@@ -278,6 +329,10 @@ START_TEST(what_is_no_schedule_is_refused)
 	REFUSED((s.every_ms = 0, strcpy(s.cron, "0 0 30 2 *")));
 	REFUSED((s.every_ms = 0, strcpy(s.cron, "0 0 * *")));
 	REFUSED(strcpy(s.lane, "a\nb"));
+	REFUSED(strcpy(s.concurrency_key, "k")); /* and no maximum */
+	REFUSED((strcpy(s.rate.key, "r"), s.rate.limit = 0));
+	REFUSED(s.unique = UNIQUE_KEEP_NEWEST); /* of no key */
+	REFUSED((s.time_limit_ms = 2, s.hard_limit_ms = 1));
 	char *big = mem_new(SCHEDULE_PARAMS + 10);
 	memset(big, ' ', SCHEDULE_PARAMS + 5);
 	big[0] = '{';
@@ -811,9 +866,10 @@ START_TEST(the_audit_sees_a_schedule_out_of_place)
 }
 END_TEST
 
-static const TTest *const tests[] = {a_schedule_is_kept_as_it_was_given, what_is_no_schedule_is_refused, they_are_listed_by_name,
-        a_tick_makes_its_job_in_time, a_new_schedule_wakes_who_waits, who_comes_second_does_nothing, missed_ticks_follow_the_policy,
-        no_job_while_the_one_before_lives, pause_resume_and_run, a_paused_queue_takes_the_jobs_in, a_full_queue_keeps_the_tick,
-        a_lost_offer_is_given_to_another, eight_dispatchers_race_for_a_thousand_ticks, each_tick_once_though_redis_is_killed,
-        what_cannot_be_read_makes_no_job_and_says_so, odd_fields_hold_up_nobody, the_audit_sees_a_schedule_out_of_place};
+static const TTest *const tests[] = {a_schedule_is_kept_as_it_was_given, jobs_are_made_as_asked_for, what_is_no_schedule_is_refused,
+        they_are_listed_by_name, a_tick_makes_its_job_in_time, a_new_schedule_wakes_who_waits, who_comes_second_does_nothing,
+        missed_ticks_follow_the_policy, no_job_while_the_one_before_lives, pause_resume_and_run, a_paused_queue_takes_the_jobs_in,
+        a_full_queue_keeps_the_tick, a_lost_offer_is_given_to_another, eight_dispatchers_race_for_a_thousand_ticks,
+        each_tick_once_though_redis_is_killed, what_cannot_be_read_makes_no_job_and_says_so, odd_fields_hold_up_nobody,
+        the_audit_sees_a_schedule_out_of_place};
 TEST_MAIN("queue_cron", tests)

@@ -181,7 +181,7 @@ static const struct {
         {{"ZADD K:l:w1 99999999999999 " NOBODY}, FAULT_ORPHAN, "no record", true},
         {{"HSET K:D:" NOBODY " # 1 ?q-0" NOBODY " 1"}, FAULT_ORPHAN, "no record", true},
         {{"DEL K:j:$L"}, FAULT_ORPHAN, "no record", true},
-        {{"PERSIST K:j:$D"}, FAULT_LIFETIME, "never vanish", true},
+        {{"PERSIST K:j:$F"}, FAULT_LIFETIME, "never vanish", true},
         {{"PEXPIRE K:j:$R 1000000"}, FAULT_LIFETIME, "will vanish", true},
         {{"ZREM K:f $F"}, FAULT_LISTING, "is not listed", true},
         {{"ZADD K:x 5 $F"}, FAULT_LISTING, "otherwise", true},

@@ -641,7 +641,7 @@ static int64_t commands_to_drain(struct queue *q, struct queue_link *l, size_t n
 }
 
 /* Timelines, logs and changes are for what is unusual and for who listens: a usual job pays for none of them. */
-START_TEST(a_usual_job_costs_five_commands)
+START_TEST(a_usual_job_costs_four_commands)
 {
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w:1:1");
@@ -650,15 +650,126 @@ START_TEST(a_usual_job_costs_five_commands)
 
 	commands_to_drain(q, l, 10);
 	int64_t few = commands_to_drain(q, l, 50), many = commands_to_drain(q, l, 250);
-	/* HMGET and HSET to claim it, HGET, HSET and PEXPIRE to end it. Once a second the house is kept: that is the slack. */
-	ck_assert_int_ge(many - few, 5 * 200 - 40);
-	ck_assert_int_le(many - few, 5 * 200 + 40);
-	ck_ok(queue_changes(q, Q, "", &c, &e), &e);
+	/* HMGET and HSET to claim it, HGET and HSET to end it. Once a second the house is kept: that is the slack. */
+	ck_assert_int_ge(many - few, 4 * 200 - 40);
+	ck_assert_int_le(many - few, 4 * 200 + 40);
+	ck_ok(queue_changes(q, Q, 0, "", &c, &e), &e);
 	queue_changes_close(&c);
 	few = commands_to_drain(q, l, 50);
 	many = commands_to_drain(q, l, 250);
-	ck_assert_int_ge(many - few, 6 * 200 - 40); /* somebody listens: the kind is looked up at the end */
-	ck_assert_int_le(many - few, 6 * 200 + 40);
+	ck_assert_int_ge(many - few, 5 * 200 - 40); /* somebody listens: the kind is looked up at the end */
+	ck_assert_int_le(many - few, 5 * 200 + 40);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* ---- retention ---------------------------------------------------------------------------------------------------- */
+
+/* An integer that a command of Redis answers; K: stands before a key's name, and $ for the digits of the id. */
+static int64_t redis_says(const char *form, const char *id)
+{
+	struct buf line = {0};
+	char answer[64] = "";
+	int64_t n = 0;
+
+	for (const char *at = form; *at; at++) {
+		if (*at == 'K' && at[1] == ':')
+			buf_adds(&line, "{bq:q:0}");
+		else if (*at == '$')
+			buf_adds(&line, id + 3);
+		else
+			buf_addc(&line, *at);
+	}
+	ck_assert(test_redis_say(server_with("no")->port, buf_text(&line), answer, sizeof(answer)));
+	answer[strcspn(answer, "\r\n")] = '\0';
+	ck_assert_msg(answer[0] == ':' && str_int(answer + 1, INT64_MIN, INT64_MAX, &n), "%s: %s", buf_text(&line), answer);
+	buf_close(&line);
+	return n;
+}
+
+/* Old jobs are looked for when the house is kept, which is now due. */
+static void keep_house(struct queue_link *l)
+{
+	redis_says("HDEL K:n mt", "");
+	step_nothing(l);
+}
+
+static void one_done(struct queue *q, struct queue_link *l, char id[JOB_ID])
+{
+	submit_plain(q, id);
+	struct queue_claim c = claim_one(l);
+	ck_assert_str_eq(c.job.id, id);
+	ack(l, id, c.job.fence, ACK_DONE, ERR_NONE);
+	job_close(&c.job);
+}
+
+/* A usual job that succeeded has no time of its own in Redis: it is swept when it is at the front of all ids and its day is over. */
+START_TEST(settled_jobs_are_swept)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	char done[JOB_ID], young[JOB_ID];
+
+	one_done(q, l, done);
+	one_done(q, l, young);
+	ck_assert_int_eq(redis_says("PTTL K:j:$", done), -1);
+	keep_house(l);
+	ck_assert_int_eq(redis_says("LLEN K:a", ""), 2);
+	redis_says("HSET K:j:$ c 1000 e 2000", done);
+	keep_house(l);
+	ck_assert_int_eq(redis_says("EXISTS K:j:$", done), 0);
+	ck_assert_int_eq(redis_says("EXISTS K:j:$", young), 1);
+	ck_assert_int_eq(redis_says("LLEN K:a", ""), 1);
+	ck_assert_int_eq(redis_says("ZCARD K:o", ""), 0);
+	check_sound(q);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* It ended not long ago, but others are to be looked at: it gets what is left of its day. */
+START_TEST(what_ran_for_a_day_keeps_its_retention)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	char id[JOB_ID];
+
+	one_done(q, l, id);
+	redis_says("HSET K:j:$ c 1000", id);
+	keep_house(l);
+	int64_t left = redis_says("PTTL K:j:$", id);
+	ck_assert_int_gt(left, 86400000 - 60000);
+	ck_assert_int_le(left, 86400000);
+	ck_assert_int_eq(redis_says("LLEN K:a", ""), 0);
+	ck_assert_int_eq(redis_says("ZCARD K:o", ""), 1);
+	check_sound(q);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* One that is old but still waits or runs leaves the front, too, and is then given its time by its end. */
+START_TEST(what_is_old_when_it_ends_is_given_a_time)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	char waits[JOB_ID], runs[JOB_ID], *const ids[] = {runs, waits};
+
+	submit_plain(q, runs);
+	submit_plain(q, waits);
+	struct queue_claim c = claim_one(l);
+	for (size_t i = 0; i < 2; i++)
+		redis_says("HSET K:j:$ c 1000", ids[i]);
+	keep_house(l);
+	ck_assert_int_eq(redis_says("ZCARD K:o", ""), 2);
+	check_sound(q);
+	for (size_t i = 0; i < 2; i++) {
+		ack(l, ids[i], c.job.fence, ACK_DONE, ERR_NONE);
+		job_close(&c.job);
+		ck_assert_int_eq(state_of(q, ids[i]), JOB_SUCCEEDED);
+		ck_assert_int_gt(redis_says("PTTL K:j:$", ids[i]), 86400000 - 60000);
+		if (i == 0)
+			c = claim_one(l);
+	}
+	check_sound(q);
 	close_both(&q, &l);
 }
 END_TEST
@@ -703,5 +814,6 @@ END_TEST
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
         FLOW_TESTS, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again,
         limits_survive_kill_9, a_server_without_the_library, another_text_under_our_version, no_memory_left, passwords, nobody_there,
-        lies_are_refused, a_usual_job_costs_five_commands, orphans_fail};
+        lies_are_refused, a_usual_job_costs_four_commands, settled_jobs_are_swept, what_ran_for_a_day_keeps_its_retention,
+        what_is_old_when_it_ends_is_given_a_time, orphans_fail};
 TEST_MAIN("queue_redis", tests)

@@ -64,7 +64,10 @@ START_TEST(a_schedule_from_its_making_to_its_end)
 	SAYS(&s, 0, "every 200ms (UTC); missed: skip, overlap: allow", "schedule", "often", "noop", "sleep_ms=1", "--every", "200ms",
 	        "--tags", "x");
 	SAYS(&s, 0, "30 2 * * MON-FRI", "schedule", "nightly", "kline.integrity", "interval=1h", "--cron", "30 2 * * MON-FRI", "--missed",
-	        "once");
+	        "once", "--concurrency", "night=1", "--time-limit", "90s", "--lane", "night");
+	SAYS(&s, 0, "its jobs  priority 5, lane \"night\", max_attempts 3, time_limit_ms 90000, concurrency {\"key\":\"night\",\"max\":1}",
+	        "schedule", "nightly");
+	SAYS(&s, 2, "must be KEY=N", "schedule", "bad", "noop", "--every", "1h", "--concurrency", "night");
 	SAYS(&s, 0, "nightly", "schedules");
 	for (int i = 0; i < 100 && jobs_of(&s, "often") < 5; i++)
 		clock_sleep_ms(100);

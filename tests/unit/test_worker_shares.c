@@ -59,11 +59,11 @@ static void sim_start(struct sim *s, int queue)
 	ck_abort_msg("more was granted than there are slots");
 }
 
-static bool always(const struct dispatcher *d, const struct line *l)
+static enum claim always(const struct dispatcher *d, const struct line *l)
 {
 	UNUSED(d);
 	UNUSED(l);
-	return true;
+	return CLAIM_NOW;
 }
 
 static void sim_plan(struct sim *s)
