@@ -1,7 +1,7 @@
 /* live_changes.c -- the live stream of all changes of state: out of every queue into one ring, in one order, out of it to listeners.
  *
- * Each queue's changes stand in a list of its own. A round reads them one after the other and takes over only what is older than the
- * moment when the first was read: of that nothing more can come from any of them, so the order (time, queue, place) is the same for
+ * The changes of each shard of a queue stand in a list of its own. A round reads them one after the other and takes over only what is older than the
+ * moment when the first was read: of that nothing more can come from any of them, so the order (time, queue, shard, place) is the same for
  * everybody and a place in it, which is the event's id, is enough to go on after it.
  */
 #include <stdio.h>
@@ -15,12 +15,13 @@
 #define RING      65536
 #define OUT_BYTES (64 * 1024)
 #define AT_ONCE   (RING / 4) /* then the listeners have their turn */
+#define SOURCES   1024       /* shards of all queues */
 
 /* A place in the order of all changes. */
 struct place {
 	int64_t at, seq;
 	char queue[JOB_NAME];
-	int index;
+	int shard, index;
 };
 
 struct change {
@@ -31,11 +32,13 @@ struct change {
 
 struct source {
 	char queue[JOB_NAME];
+	int shard;
+	bool late;                   /* its queue was listened to before it was there: something may have been missed */
 	char after[QUEUE_CHANGE_ID]; /* the last entry taken over; "": not read yet */
 };
 
 struct live_changes {
-	struct source sources[LIVE_QUEUES];
+	struct source sources[SOURCES];
 	size_t n_sources;
 	struct change *ring; /* NULL until somebody listens */
 	int64_t next;        /* number of the next change; ring[n % RING] holds change n */
@@ -67,25 +70,29 @@ static int place_cmp(const struct place *a, const struct place *b)
 	if (a->seq != b->seq)
 		return a->seq < b->seq ? -1 : 1;
 	int by_queue = strcmp(a->queue, b->queue);
-	return by_queue ? by_queue : (a->index > b->index) - (a->index < b->index);
+	if (by_queue || a->shard != b->shard)
+		return by_queue ? by_queue : a->shard < b->shard ? -1 : 1;
+	return (a->index > b->index) - (a->index < b->index);
 }
 
-/* "<ms>-<number>-<index>-<queue>" */
+/* "<ms>-<number>-<index>-<shard>-<queue>" */
 static bool place_read(const char *text, struct place *out)
 {
-	int64_t *const numbers[] = {&out->at, &out->seq, NULL};
-	int64_t index;
+	int64_t numbers[4];
 	char part[24];
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		size_t len = strcspn(text, "-");
 
 		if (text[len] != '-' || !str_copy_n(part, sizeof part, text, len) ||
-		        !str_int(part, 0, i < 2 ? INT64_MAX : INT32_MAX, i < 2 ? numbers[i] : &index))
+		        !str_int(part, 0, i < 2 ? INT64_MAX : INT32_MAX, &numbers[i]))
 			return false;
 		text += len + 1;
 	}
-	out->index = (int)index;
+	out->at = numbers[0];
+	out->seq = numbers[1];
+	out->index = (int)numbers[2];
+	out->shard = (int)numbers[3];
 	return job_queue_ok(text) && str_copy(out->queue, sizeof out->queue, text);
 }
 
@@ -145,7 +152,7 @@ static void change_write(struct buf *out, const struct change *ch)
 {
 	struct buf data = {0};
 	struct json_writer w = json_writer_on(&data);
-	char id[100];
+	char id[128];
 
 	jw_object(&w, NULL);
 	jw_int(&w, "at", ch->place.at);
@@ -154,7 +161,8 @@ static void change_write(struct buf *out, const struct change *ch)
 	jw_text(&w, "kind", ch->kind);
 	jw_text(&w, "state", job_state_name(ch->state));
 	jw_end(&w);
-	snprintf(id, sizeof id, "%lld-%lld-%d-%s", (long long)ch->place.at, (long long)ch->place.seq, ch->place.index, ch->place.queue);
+	snprintf(id, sizeof id, "%lld-%lld-%d-%d-%s", (long long)ch->place.at, (long long)ch->place.seq, ch->place.index, ch->place.shard,
+	        ch->place.queue);
 	live_event(out, id, "change", buf_text(&data));
 	buf_close(&data);
 }
@@ -178,13 +186,16 @@ void live_changes_write(struct live_listener *x, struct buf *out)
 
 /* ---- reading the queues --------------------------------------------------------------------------------------------- */
 
-static void source_add(struct live_changes *c, const char *queue)
+static void source_add(struct live_changes *c, const char *queue, int shard, bool late)
 {
 	for (size_t i = 0; i < c->n_sources; i++)
-		if (str_eq(c->sources[i].queue, queue))
+		if (c->sources[i].shard == shard && str_eq(c->sources[i].queue, queue))
 			return;
-	if (c->n_sources < LIVE_QUEUES && str_copy(c->sources[c->n_sources].queue, JOB_NAME, queue))
-		c->sources[c->n_sources++].after[0] = '\0';
+	if (c->n_sources == SOURCES || !str_copy(c->sources[c->n_sources].queue, JOB_NAME, queue))
+		return;
+	c->sources[c->n_sources].shard = shard;
+	c->sources[c->n_sources].late = late;
+	c->sources[c->n_sources++].after[0] = '\0';
 }
 
 /* The queues that exist or that a kind uses, and those that are asked for by name though they do not exist yet. */
@@ -195,13 +206,13 @@ static bool find_sources(struct live *l, struct err *e)
 	const struct kind *k;
 
 	for (int i = 0; i < n; i++)
-		source_add(l->changes, names[i]);
+		source_add(l->changes, names[i], 0, false);
 	for (size_t i = 0; (k = kind_at(i)) != NULL; i++)
-		source_add(l->changes, k->queue);
+		source_add(l->changes, k->queue, 0, false);
 	pthread_mutex_lock(&l->lock);
 	for (const struct live_listener *x = l->first; x; x = x->next)
 		if (x->what == LIVE_CHANGES && *x->filter.queue)
-			source_add(l->changes, x->filter.queue);
+			source_add(l->changes, x->filter.queue, 0, false);
 	pthread_mutex_unlock(&l->lock);
 	return n >= 0;
 }
@@ -215,7 +226,7 @@ static void take(struct live_changes *c, const struct source *s, const struct qu
 		c->taken_cap = cap;
 	}
 	struct change *x = &c->taken[c->n_taken++];
-	*x = (struct change){.place = {.at = q->at, .seq = q->seq, .index = q->index}, .state = q->state};
+	*x = (struct change){.place = {.at = q->at, .seq = q->seq, .shard = s->shard, .index = q->index}, .state = q->state};
 	memcpy(x->place.queue, s->queue, sizeof x->place.queue);
 	memcpy(x->id, q->id, sizeof x->id);
 	memcpy(x->kind, q->kind, sizeof x->kind);
@@ -226,7 +237,7 @@ static int by_place(const void *a, const void *b)
 	return place_cmp(&((const struct change *)a)->place, &((const struct change *)b)->place);
 }
 
-/* What was read of one queue in this round. */
+/* What was read of one shard in this round. */
 struct reading {
 	struct source *source;
 	struct queue_changes got;
@@ -242,12 +253,15 @@ static size_t read_all(struct live *l, struct reading *r, int64_t *until_out, bo
 	*until_out = INT64_MAX;
 	*more_out = false;
 	for (; n < c->n_sources; n++) {
+		struct source *s = &c->sources[n];
 		struct queue_changes *got = &r[n].got;
 
-		r[n].source = &c->sources[n];
-		r[n].first = !c->sources[n].after[0];
-		if (!queue_changes(l->queue, c->sources[n].queue, c->sources[n].after, got, e))
+		r[n].source = s;
+		r[n].first = !s->after[0];
+		if (!queue_changes(l->queue, s->queue, s->shard, s->after, got, e))
 			break;
+		for (int i = 1; i < got->shards; i++)
+			source_add(c, s->queue, i, !r[n].first);
 		if (got->now < *until_out)
 			*until_out = got->now;
 		if (got->more && got->items[got->n - 1].at < *until_out)
@@ -275,7 +289,8 @@ static void take_over(struct live_changes *c, struct reading *r, size_t n, int64
 		qsort(c->taken, c->n_taken, sizeof *c->taken, by_place);
 }
 
-/* With the lock held. A queue that is read for the first time loses nothing: its list was begun by this or before. */
+/* With the lock held. A queue that is read for the first time loses nothing: its list was begun by this or before. A shard that was added
+ * to it while we listened may have. */
 static void publish(struct live *l, const struct reading *r, size_t n)
 {
 	struct live_changes *c = l->changes;
@@ -284,7 +299,7 @@ static void publish(struct live *l, const struct reading *r, size_t n)
 	if (!c->ring)
 		c->ring = mem_array(RING, sizeof *c->ring);
 	for (size_t i = 0; i < n; i++) {
-		if (r[i].got.gap)
+		if (r[i].got.gap || (r[i].first && r[i].source->late))
 			ring_gap(c, r[i].got.since);
 		else if (r[i].first && r[i].got.since > c->lost.at)
 			c->lost = (struct place){.at = r[i].got.since};
@@ -308,7 +323,7 @@ static void place_listeners(struct live *l)
 
 static bool read_once(struct live *l, bool *more_out, struct err *e)
 {
-	struct reading *r = mem_array(LIVE_QUEUES, sizeof *r);
+	struct reading *r = mem_array(SOURCES, sizeof *r);
 	int64_t until;
 	size_t n = read_all(l, r, &until, more_out, e);
 	bool ok = n == l->changes->n_sources;

@@ -27,7 +27,7 @@ struct live_listener {
 	int64_t line;    /* of a log: number of the next; < 0: so many from the end */
 	unsigned looked; /* of a log: in this round */
 	struct live_filter filter;
-	char last_id[100]; /* of changes: to go on after; "": from now on */
+	char last_id[128]; /* of changes: to go on after; "": from now on */
 	int64_t at;        /* of changes: number of the next one; -1: not known yet */
 	int64_t since_ms;  /* of changes: older ones are none of its business */
 };

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "workers/dispatcher.h"
 
+#define SOON_MS    100  /* a call that takes longer keeps no slot free */
 #define PENDING_MS 1000 /* a claimed job that has found no slot for so long goes back */
 
 /* ---- how much */
@@ -47,6 +48,14 @@ static bool line_may_claim(const struct dispatcher *d, const struct line *l)
 	return !l->drained && !l->again && line_is_free(l, d->now_ms);
 }
 
+static enum claim line_claims(const struct dispatcher *d, const struct line *l)
+{
+	if (line_may_claim(d, l))
+		return CLAIM_NOW;
+	bool soon = l->call != CALL_NONE && l->failures == 0 && d->now_ms - l->began_us / 1000 < SOON_MS;
+	return soon && !l->drained ? CLAIM_SOON : CLAIM_NO;
+}
+
 void dispatch_plan(struct dispatcher *d)
 {
 	int held[LINES_MAX];
@@ -54,7 +63,8 @@ void dispatch_plan(struct dispatcher *d)
 	shares_account(d, held);
 	int left = slots_free(d);
 	struct line *l;
-	for (; left > 0 && (l = shares_next(d, line_may_claim)) != NULL; left--)
+	/* What is granted to one that may claim soon is only kept for it: in a later turn it is granted again. */
+	for (; left > 0 && (l = shares_next(d, line_claims)) != NULL; left--)
 		shares_grant(d, l);
 	/* What no hungry queue wants goes along with those that step anyway: there may be news. */
 	for (size_t i = 0; left > 0 && i < d->n_lines; i++) {

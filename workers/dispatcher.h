@@ -55,11 +55,14 @@ void control_drain(struct dispatcher *d);
 void control_hurry(struct dispatcher *d, const char *why);
 void control_take(struct dispatcher *d, struct line *l, enum worker_command told); /* what the answer to a step of l says */
 
+/* May a line claim? Soon: a call of it is under way. */
+enum claim { CLAIM_NO, CLAIM_SOON, CLAIM_NOW };
+
 /* shares.c: order between queues. held: of each line, how many slots hold its jobs */
 void shares_account(struct dispatcher *d, const int *held);
 void shares_grant(struct dispatcher *d, struct line *l); /* one slot */
 int shares_whole(const struct dispatcher *d, const struct line *l);
-struct line *shares_next(struct dispatcher *d, bool (*may_claim)(const struct dispatcher *d, const struct line *l));
+struct line *shares_next(struct dispatcher *d, enum claim (*may)(const struct dispatcher *d, const struct line *l));
 int shares_refills(const struct dispatcher *d, const struct line *l, const int *held);
 
 /* dispatch.c: who may claim how much, and which slot runs what */

@@ -292,6 +292,7 @@ void line_step(struct line *l, int want, int64_t now_ms)
 		l->want = want;
 		l->promised = l->grant;
 		l->riding_last = l->leaving;
+		l->was_hungry = l->hungry;
 		/* Cleared here, not at the reply: a wake-up that comes in between speaks of work that this step has not seen. */
 		l->hungry = l->hungry && want == 0;
 	}
@@ -395,6 +396,7 @@ void line_renew(struct line *l, size_t n, int64_t now_ms)
 	if (!line_connect(l, now_ms))
 		return;
 	FAILPOINT("renew_before_send");
+	l->began_us = clock_mono_us();
 	if (!queue_link_renew_begin(l->link, l->renewals, n, setting_number(l->settings, WORKER_LEASE), &e)) {
 		line_failed(l, &e, now_ms);
 		return;
@@ -438,6 +440,7 @@ void line_fire(struct line *l, int64_t now_ms)
 {
 	struct err e;
 	FAILPOINT("fire_before_send");
+	l->began_us = clock_mono_us();
 	bool sent = line_connect(l, now_ms) && queue_link_fire_begin(l->link, l->due, l->n_due, l->due_now_ms, &e);
 	if (sent)
 		l->call = CALL_FIRE;

@@ -32,8 +32,8 @@ struct line {
 	bool again;             /* the step has to be begun again as it was */
 	struct queue_ack *acks; /* what ended and is not confirmed; the first n_riding are in the step under way */
 	size_t n_acks, acks_cap, n_riding;
-	int want; /* claims asked for in that step */
-	int64_t began_us;
+	int want;         /* claims asked for in that step */
+	int64_t began_us; /* the call under way */
 	struct queue_renewal renewals[QUEUE_BATCH_MAX];
 	struct buf progress; /* their texts */
 
@@ -44,6 +44,7 @@ struct line {
 	bool waiting;          /* a blocking pop is under way */
 	int64_t wait_until_ms; /* begin none before this time */
 	bool hungry;           /* there is, or may be, work to claim */
+	bool was_hungry;       /* when the step under way began; its answer says whether it still is */
 	bool drained;          /* claim nothing more */
 	bool shards_told;      /* that its queue has more shards than QUEUE_SHARDS says */
 	int64_t backlog;       /* how many were ready after the last step */

@@ -3,7 +3,8 @@
  * strict: the first in the order named that is hungry. weighted: of the slots each hungry queue has a share, by its weight. The whole slots
  * of its share it has for sure; the rest goes around, to the queue that has used the least slot time for its weight. So the shares also
  * hold over time where there are fewer slots than queues. Who was not hungry gets no credit for having been away.
- * The shards of a queue share what it has.
+ * The shards of a queue share what it has. A queue whose call is under way keeps its turn: else each of its round trips would let another
+ * have more than its share, for as long as that one's jobs are.
  */
 #include <string.h>
 
@@ -84,12 +85,10 @@ static bool shard_first(const struct line *a, const struct line *b)
 	return x != y ? x < y : a->served < b->served;
 }
 
-/* Does a come before b? */
+/* Two queues, weighted: does that of a come before that of b? */
 static bool comes_first(const struct dispatcher *d, const struct line *a, const struct line *b)
 {
 	const struct line *q = head(d, a), *r = head(d, b);
-	if (q == r)
-		return shard_first(a, b);
 	bool a_sure = q->family_has < shares_whole(d, q), b_sure = r->family_has < shares_whole(d, r);
 	if (a_sure != b_sure)
 		return a_sure;
@@ -104,21 +103,26 @@ static bool comes_first(const struct dispatcher *d, const struct line *a, const 
 	return a->served < b->served;
 }
 
-/* In the order named. */
-static bool stands_before(const struct line *a, const struct line *b)
-{
-	return a->family == b->family ? shard_first(a, b) : a->family < b->family;
-}
-
-struct line *shares_next(struct dispatcher *d, bool (*may_claim)(const struct dispatcher *d, const struct line *l))
+struct line *shares_next(struct dispatcher *d, enum claim (*may)(const struct dispatcher *d, const struct line *l))
 {
 	struct line *best = NULL;
+	enum claim best_may = CLAIM_NO;
 	for (size_t i = 0; i < d->n_lines; i++) {
 		struct line *l = &d->lines[i];
-		if (!l->hungry || !may_claim(d, l))
+		enum claim now = l->hungry || (l->call == CALL_STEP && l->was_hungry) ? may(d, l) : CLAIM_NO;
+		bool first;
+		if (now == CLAIM_NO)
 			continue;
-		if (best == NULL || (d->settings->order == ORDER_STRICT ? stands_before(l, best) : comes_first(d, l, best)))
+		if (best == NULL)
+			first = true;
+		else if (l->family == best->family)
+			first = now != best_may ? now > best_may : shard_first(l, best);
+		else
+			first = d->settings->order == ORDER_STRICT ? l->family < best->family : comes_first(d, l, best);
+		if (first) {
 			best = l;
+			best_may = now;
+		}
 	}
 	return best;
 }

@@ -38,9 +38,9 @@ function changes.write()
 	end
 end
 
--- From now on changes are written; from the answer on none is missing.
+-- From now on changes are written; from the first answer on none is missing. The second, in shard 0: how many shards there are.
 function changes.listen()
-	local h = call('HMGET', T .. ':n', 'ev', 'es')
+	local h = call('HMGET', T .. ':n', 'ev', 'es', 'sh')
 	local on, since = tonumber(h[1] or 0), tonumber(h[2] or 0)
 	if on <= now then
 		since = now
@@ -49,24 +49,25 @@ function changes.listen()
 	if on < now + changes.LISTENS / 2 then
 		call('HSET', T .. ':n', 'ev', string.format('%.0f', now + changes.LISTENS))
 	end
-	return since
+	return since, tonumber(h[3] or 1)
 end
 
 function changes.place_before(ms)
 	return string.format('%.0f-', ms - 1) .. changes.LAST
 end
 
--- after ('' from the first that is whole): {now, since, gap, after, id, changes, ...}. gap: 1: something before `since` was missed, and
+-- after ('' from the first that is whole): {now, since, gap, after, shards, id, changes, ...}. gap: 1: something before `since` was missed, and
 -- reading goes on from there.
 function changes.read(keys, args)
 	enter(keys, args)
-	local since, after, gap = changes.listen(), args[5], 0
+	local since, n = changes.listen()
+	local after, gap = args[5], 0
 	if after == '' or tonumber(string.match(after, '^%d+')) < since - 1 then
 		gap = after == '' and 0 or 1
 		after = changes.place_before(since)
 	end
 	local entries = call('XRANGE', T .. ':ev', '(' .. after, '+', 'COUNT', changes.ENTRIES)
-	local out = { now, since, gap, after }
+	local out = { now, since, gap, after, n }
 	for _, entry in ipairs(entries) do
 		out[#out + 1] = entry[1]
 		out[#out + 1] = entry[2][2]

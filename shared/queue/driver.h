@@ -98,7 +98,7 @@ struct queue_driver {
 	bool (*show_many)(struct queue *q, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
 	bool (*revisions)(struct queue *q, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e);
 	bool (*backlog)(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e);
-	bool (*changes)(struct queue *q, const char *queue, const char *after, struct queue_changes *out, struct err *e);
+	bool (*changes)(struct queue *q, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
 	bool (*look)(struct queue *q, const char *queue, struct queue_look *l, struct err *e);
 	int (*mend)(struct queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e);

@@ -18,12 +18,12 @@ static bool read_entry_id(const char *text, int64_t *at_out, int64_t *seq_out)
 }
 
 /* "<state digit><id><kind>" */
-static bool read_change(const char *queue, const char *text, size_t len, struct queue_change *out)
+static bool read_change(const char *queue, int shard, const char *text, size_t len, struct queue_change *out)
 {
 	if (len < CHANGE_MIN || text[0] < '0' || text[0] > '0' + JOB_DEAD)
 		return false;
 	out->state = (enum job_state)(text[0] - '0');
-	return queue_full_id(out->id, queue, 0, text + 1, QUEUE_TAIL) &&
+	return queue_full_id(out->id, queue, shard, text + 1, QUEUE_TAIL) &&
 	       str_copy_n(out->kind, sizeof(out->kind), text + 1 + QUEUE_TAIL, len - 1 - QUEUE_TAIL) && job_name_ok(out->kind);
 }
 
@@ -40,7 +40,7 @@ static struct queue_change *add_change(struct queue_changes *c, size_t *cap)
 
 /* One entry: its id, and what one call changed, with spaces between. */
 static bool read_entry(
-        const char *queue, const struct redis_reply *id, const struct redis_reply *list, struct queue_changes *out, size_t *cap)
+        const char *queue, int shard, const struct redis_reply *id, const struct redis_reply *list, struct queue_changes *out, size_t *cap)
 {
 	const char *entry = redis_reply_text(id, NULL), *text = redis_reply_text(list, NULL);
 	int64_t at, seq;
@@ -54,43 +54,47 @@ static bool read_entry(
 		x->at = at;
 		x->seq = seq;
 		x->index = index;
-		if (!str_copy(x->entry, sizeof(x->entry), entry) || !read_change(queue, text, len, x))
+		if (!str_copy(x->entry, sizeof(x->entry), entry) || !read_change(queue, shard, text, len, x))
 			return false;
 		text += len + (text[len] == ' ');
 	}
 	return true;
 }
 
-/* {now, since, gap, after, id, changes, ...} */
-static bool read_changes(const char *queue, const struct redis_reply *r, struct queue_changes *out)
+#define FIRST 5 /* of the entries in an answer */
+
+/* {now, since, gap, after, shards, id, changes, ...} */
+static bool read_changes(const char *queue, int shard, const struct redis_reply *r, struct queue_changes *out)
 {
 	size_t n = redis_reply_count(r), cap = 0;
-	int64_t gap;
+	int64_t gap, shards;
 
-	if (n < 4 || n % 2 || !redis_reply_int(redis_reply_at(r, 0), &out->now) || !redis_reply_int(redis_reply_at(r, 1), &out->since) ||
-	        !redis_reply_int(redis_reply_at(r, 2), &gap) ||
+	if (n < FIRST || (n - FIRST) % 2 || !redis_reply_int(redis_reply_at(r, 0), &out->now) ||
+	        !redis_reply_int(redis_reply_at(r, 1), &out->since) || !redis_reply_int(redis_reply_at(r, 2), &gap) ||
+	        !redis_reply_int(redis_reply_at(r, 4), &shards) || shards < 1 || shards > QUEUE_SHARDS_MAX ||
 	        !str_copy(out->after, sizeof(out->after), redis_reply_text(redis_reply_at(r, 3), NULL)))
 		return false;
 	out->gap = gap != 0;
-	for (size_t i = 4; i < n; i += 2)
-		if (!read_entry(queue, redis_reply_at(r, i), redis_reply_at(r, i + 1), out, &cap))
+	out->shards = shard ? 0 : (int)shards;
+	for (size_t i = FIRST; i < n; i += 2)
+		if (!read_entry(queue, shard, redis_reply_at(r, i), redis_reply_at(r, i + 1), out, &cap))
 			return false;
-	out->more = n == 4 + 2 * ENTRIES_AT_ONCE && out->n > 0;
+	out->more = n == FIRST + 2 * ENTRIES_AT_ONCE && out->n > 0;
 	return true;
 }
 
-bool redis_changes(struct queue *base, const char *queue, const char *after, struct queue_changes *out, struct err *e)
+bool redis_changes(struct queue *base, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "changes", queue, 0);
+	redis_fcall(&cmd, &q->head.options, "changes", queue, shard);
 	redis_cmd_adds(&cmd, after);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
-	if (ok && !read_changes(queue, r, out)) {
+	if (ok && !read_changes(queue, shard, r, out)) {
 		queue_changes_close(out);
 		ok = redis_bad_reply(e, "changes");
 	}

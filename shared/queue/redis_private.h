@@ -226,7 +226,8 @@ int redis_purge(struct queue *base, const char *queue, enum job_state state, int
 bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, struct err *e) MUST_CHECK;
 int redis_log(struct queue *base, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
 bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e) MUST_CHECK;
-bool redis_changes(struct queue *base, const char *queue, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
+bool redis_changes(
+        struct queue *base, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
 /* A function that looks at many jobs of one shard; n >= 1. */
 bool redis_call_ids(struct redis_queue *q, const char *function, const char (*ids)[JOB_ID], size_t n, struct redis_reply **out,
         struct err *e) MUST_CHECK;

@@ -62,14 +62,16 @@ static bool entry_ok(const char *after)
 	                          after[ms + 1] && strlen(after) < QUEUE_CHANGE_ID);
 }
 
-bool queue_changes(struct queue *q, const char *queue, const char *after, struct queue_changes *out, struct err *e)
+bool queue_changes(struct queue *q, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e)
 {
 	memset(out, 0, sizeof(*out));
 	if (!job_queue_ok(queue))
 		return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
+	if (shard < 0 || shard >= QUEUE_SHARDS_MAX)
+		return err_set(e, ERR_INVALID, "the shards of a queue are 0 to %d, not %d", QUEUE_SHARDS_MAX - 1, shard);
 	if (!entry_ok(after))
 		return err_set(e, ERR_INVALID, "%.60s is no place among the changes of a queue", after);
-	return q->driver->changes(q, queue, after, out, e);
+	return q->driver->changes(q, queue, shard, after, out, e);
 }
 
 void queue_changes_close(struct queue_changes *c)

@@ -50,12 +50,13 @@ struct queue_changes {
 	char after[QUEUE_CHANGE_ID]; /* what was read on after; another one than asked for after a gap */
 	struct queue_change *items;
 	size_t n;
-	bool more; /* ask again at once */
+	bool more;  /* ask again at once */
+	int shards; /* of the queue, when shard 0 was asked: the others tell of their own jobs; else 0 */
 };
 
-/* Changes of state in a queue after this entry ("": those that are whole, from the oldest on). They are only written down while somebody
- * listens, which this call makes known for 10 s: call it again within 5. A queue keeps those of the last 1000 calls, for 5 minutes. */
-bool queue_changes(struct queue *q, const char *queue, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
+/* Changes of state in a shard of a queue after this entry ("": those that are whole, from the oldest on). They are only written down while somebody
+ * listens, which this call makes known for 10 s: call it again within 5. A shard keeps those of the last 1000 calls, for 5 minutes. */
+bool queue_changes(struct queue *q, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
 void queue_changes_close(struct queue_changes *c);
 /* The queues that exist: how many were filled in; -1. */
 int queue_names(struct queue *q, char (*out)[JOB_NAME], int max, struct err *e) MUST_CHECK;

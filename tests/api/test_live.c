@@ -335,7 +335,7 @@ END_TEST
 START_TEST(all_changes_are_followed_and_resumed)
 {
 	static const char *const hostile[] = {
-	        "x", "1-2", "1-2-3", "1-2-3-NOT A QUEUE", "99999999999999999999-0-0-default", "---", "-1-0-0-default"};
+	        "x", "1-2", "1-2-3", "1-2-3-0-NOT A QUEUE", "99999999999999999999-0-0-0-default", "---", "-1-0-0-0-default"};
 	struct api_test t;
 	struct ear all, running, again;
 	char id[JOB_ID], second[JOB_ID], seen[200], part[200];
@@ -368,7 +368,7 @@ START_TEST(all_changes_are_followed_and_resumed)
 	ck_assert_uint_eq(times(&again, "event: change"), 3);
 	ck_assert_uint_eq(times(&again, "event: missed"), 0);
 	ear_close(&again);
-	ear_open(&again, &t, "/api/jobs/events", "1000-0-0-default"); /* long ago */
+	ear_open(&again, &t, "/api/jobs/events", "1000-0-0-0-default"); /* long ago */
 	ck_hears(&again, "event: missed");
 	ear_close(&again);
 	for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
@@ -381,6 +381,52 @@ START_TEST(all_changes_are_followed_and_resumed)
 	ck_status(&t, api_get(&t, "/api/jobs/events?kind=%ff"), 422);
 	job_close(&j);
 	queue_link_close(&l);
+	api_stop(&t);
+}
+END_TEST
+
+/* Jobs in all of so many shards, each of which is heard. */
+static void submit_and_hear(struct api_test *t, struct ear *x, int shards)
+{
+	bool used[8] = {false};
+
+	for (int i = 0; i < 2 * shards; i++) {
+		char queue[JOB_NAME], id[JOB_ID], part[200];
+		int shard;
+
+		api_submit(t, "{\"kind\":\"noop\"}", id);
+		ck_assert(job_id_parse(id, queue, &shard) && shard < shards);
+		used[shard] = true;
+		snprintf(part, sizeof part, "\"id\":\"%s\",\"queue\":\"default\",\"kind\":\"noop\",\"state\":\"ready\"}", id);
+		ck_hears(x, part);
+	}
+	for (int i = 0; i < shards; i++)
+		ck_assert_msg(used[i], "shard %d of %d got nothing", i, shards);
+}
+
+/* Those of all shards. When some are added while somebody listens, he is told that something may have been missed. */
+START_TEST(changes_of_all_shards_are_followed)
+{
+	static const char *const json[] = {"Content-Type: application/json", NULL};
+	struct api_test t;
+	struct ear x, later;
+	char id[JOB_ID];
+
+	api_start(&t, NULL);
+	api_submit(&t, "{\"kind\":\"noop\"}", id);
+	ck_status(&t, api_call_port(&t, t.ports[0], "PATCH", "/api/queues/default", json, "{\"shards\":3}"), 200);
+	ear_open(&x, &t, "/api/jobs/events", NULL);
+	ck_hears(&x, ": listening\n");
+	submit_and_hear(&t, &x, 3);
+	ck_assert_uint_eq(times(&x, "event: missed"), 0);
+	ck_status(&t, api_call_port(&t, t.ports[0], "PATCH", "/api/queues/default", json, "{\"shards\":5}"), 200);
+	ck_hears(&x, "event: missed");
+	ear_close(&x);
+	ear_open(&later, &t, "/api/jobs/events", NULL);
+	ck_hears(&later, ": listening\n");
+	submit_and_hear(&t, &later, 5);
+	ck_assert_uint_eq(times(&later, "event: missed"), 0);
+	ear_close(&later);
 	api_stop(&t);
 }
 END_TEST
@@ -479,5 +525,6 @@ START_TEST(streams_outlive_the_queue)
 END_TEST
 
 static const TTest *const tests[] = {a_job_is_followed_to_its_end, many_followers_cost_as_one, a_log_is_followed_and_resumed,
-        all_changes_are_followed_and_resumed, a_slow_client_is_told_and_let_go, streams_outlive_the_queue};
+        all_changes_are_followed_and_resumed, changes_of_all_shards_are_followed, a_slow_client_is_told_and_let_go,
+        streams_outlive_the_queue};
 TEST_MAIN("live", tests)

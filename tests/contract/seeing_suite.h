@@ -362,7 +362,7 @@ static struct queue_changes changes_after(struct queue *q, const char *after)
 	struct err e = {0};
 	struct queue_changes c;
 
-	ck_ok(queue_changes(q, Q, after, &c, &e), &e);
+	ck_ok(queue_changes(q, Q, 0, after, &c, &e), &e);
 	return c;
 }
 
@@ -414,9 +414,9 @@ START_TEST(changes_are_told_to_who_listens)
 	changes_are(q, place, "", false);
 	changes_are(q, from_the_start, "ready scheduled waiting running retrying ready running succeeded ready cancelled cancelled ready",
 	        false);
-	ck_assert(!queue_changes(q, Q, "1-2-3", &(struct queue_changes){0}, &e));
-	ck_assert(!queue_changes(q, Q, "(1-2", &(struct queue_changes){0}, &e));
-	ck_assert(!queue_changes(q, "NO", "", &(struct queue_changes){0}, &e));
+	ck_assert(!queue_changes(q, Q, 0, "1-2-3", &(struct queue_changes){0}, &e));
+	ck_assert(!queue_changes(q, Q, 0, "(1-2", &(struct queue_changes){0}, &e));
+	ck_assert(!queue_changes(q, "NO", 0, "", &(struct queue_changes){0}, &e));
 	close_both(&q, &l);
 }
 END_TEST

@@ -400,6 +400,47 @@ START_TEST(a_key_outlives_the_shard_of_its_job)
 }
 END_TEST
 
+/* ---- changes --------------------------------------------------------------------------------------------------------------- */
+
+static struct queue_changes changes_of(struct queue *q, int shard, const char *after)
+{
+	struct err e = {0};
+	struct queue_changes c;
+
+	ck_ok(queue_changes(q, Q, shard, after, &c, &e), &e);
+	return c;
+}
+
+/* Each shard tells of its own jobs, and the first how many shards there are. */
+START_TEST(changes_in_all_shards)
+{
+	struct queue *q = open_sharded(0);
+	struct queue_changes c = changes_of(q, 0, "");
+	char ids[SPREAD][JOB_ID], place[SPREAD][QUEUE_CHANGE_ID];
+	struct err e = {0};
+
+	ck_assert_int_eq(c.shards, 1);
+	queue_changes_close(&c);
+	shards_of(q, SPREAD);
+	for (int i = 0; i < SPREAD; i++) {
+		c = changes_of(q, i, "");
+		ck_assert_int_eq(c.shards, i ? 0 : SPREAD);
+		memcpy(place[i], c.after, QUEUE_CHANGE_ID);
+		queue_changes_close(&c);
+	}
+	submit_one_each(q, ids);
+	for (int i = 0; i < SPREAD; i++) {
+		c = changes_of(q, i, place[i]);
+		ck_assert(c.n == 1 && !c.gap && c.items[0].state == JOB_READY);
+		ck_assert_str_eq(c.items[0].id, ids[i]);
+		queue_changes_close(&c);
+	}
+	ck_assert(!queue_changes(q, Q, QUEUE_SHARDS_MAX, "", &c, &e));
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	queue_close(&q);
+}
+END_TEST
+
 /* ---- what keeps a shard --------------------------------------------------------------------------------------------------- */
 
 /* What is parked, and what the history has not yet, is not in the numbers of waiting jobs. */
@@ -441,10 +482,10 @@ START_TEST(a_shard_that_holds_anything_is_kept)
 }
 END_TEST
 
-#define SPREAD_SUITE                                                                                                              \
-	jobs_of_any_shard_have_a_log, workers_serve_all_shards, routes_of_all_shards, the_backlog_of_all_shards,                  \
-	        a_shard_that_holds_anything_is_kept, flows_stand_in_shards_of_their_own, a_job_of_a_flow_goes_where_its_keys_say, \
-	        any_graph_over_shards, any_trouble_over_shards, a_flow_is_made_once_whatever_the_shards,                          \
-	        a_key_outlives_the_shard_of_its_job, a_key_holds_while_shards_are_added
+#define SPREAD_SUITE                                                                                             \
+	jobs_of_any_shard_have_a_log, workers_serve_all_shards, routes_of_all_shards, the_backlog_of_all_shards, \
+	        a_shard_that_holds_anything_is_kept, changes_in_all_shards, flows_stand_in_shards_of_their_own,  \
+	        a_job_of_a_flow_goes_where_its_keys_say, any_graph_over_shards, any_trouble_over_shards,         \
+	        a_flow_is_made_once_whatever_the_shards, a_key_outlives_the_shard_of_its_job, a_key_holds_while_shards_are_added
 
 #endif

@@ -652,7 +652,7 @@ START_TEST(a_usual_job_costs_four_commands)
 	/* HMGET and HSET to claim it, HGET and HSET to end it. Once a second the house is kept: that is the slack. */
 	ck_assert_int_ge(many - few, 4 * 200 - 40);
 	ck_assert_int_le(many - few, 4 * 200 + 40);
-	ck_ok(queue_changes(q, Q, "", &c, &e), &e);
+	ck_ok(queue_changes(q, Q, 0, "", &c, &e), &e);
 	queue_changes_close(&c);
 	few = commands_to_drain(q, l, 50);
 	many = commands_to_drain(q, l, 250);
