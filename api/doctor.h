@@ -29,5 +29,7 @@ struct doctor_tools {
 	const volatile bool *stop;
 };
 struct json *doctor_report(const struct doctor_tools *tools, const struct doctor_wish *wish, struct err *e) MUST_CHECK;
+/* The names of all queues, however many there are; mem_free them. *n_out -1: failed. */
+char (*doctor_queues(struct queue *q, int *n_out, struct err *e))[JOB_NAME];
 
 #endif

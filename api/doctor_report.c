@@ -5,10 +5,12 @@
 #include "api/doctor.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "queue/doctor.h"
+#include "queue/seeing.h"
 #include "store/history.h"
 
-#define QUEUES_MAX  64
+#define QUEUES_ROOM 64               /* at first, for the names of queues */
 #define PAUSE_MS    300              /* between two looks */
 #define SERIES_MAX  200              /* of which candles are decoded */
 #define HISTORY_MAX 100              /* of the last ends that are compared with the queue */
@@ -129,17 +131,32 @@ static bool visit_queue(struct visit *v, const char *queue, struct err *e)
 	return ok;
 }
 
+char (*doctor_queues(struct queue *q, int *n_out, struct err *e))[JOB_NAME]
+{
+	char(*names)[JOB_NAME] = NULL;
+	int room = QUEUES_ROOM / 2;
+
+	do {
+		mem_free(&names);
+		room *= 2;
+		names = mem_array((size_t)room, sizeof(*names));
+		*n_out = queue_names(q, names, room, e);
+	} while (*n_out == room);
+	return names;
+}
+
 static bool visit_queues(struct visit *v, struct err *e)
 {
-	struct queue_counts counts[QUEUES_MAX];
-	int n;
+	int n = 0;
+	char(*names)[JOB_NAME];
 
 	if (*v->wish->queue)
 		return visit_queue(v, v->wish->queue, e);
-	n = queue_counts(v->tools->queue, counts, QUEUES_MAX, e);
+	names = doctor_queues(v->tools->queue, &n, e);
 	for (int i = 0; i < n; i++)
-		if (!visit_queue(v, counts[i].queue, e))
-			return false;
+		if (!visit_queue(v, names[i], e))
+			n = -1;
+	mem_free(&names);
 	return n >= 0;
 }
 

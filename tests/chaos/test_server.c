@@ -57,8 +57,8 @@ static bool connection_fault(struct chaos *c, struct proxy *p, int64_t turn)
 
 static void through_proxy(struct chaos *c, struct proxy *p)
 {
-	snprintf(c->worker_url, sizeof(c->worker_url), "redis://127.0.0.1:%d/0", proxy_port(p));
-	snprintf(c->client_url, sizeof(c->client_url), "redis://127.0.0.1:%d/0", proxy_port(p));
+	snprintf(c->worker_url, sizeof(c->worker_url), "redis://" TEST_REDIS_USER "@127.0.0.1:%d/0", proxy_port(p));
+	snprintf(c->client_url, sizeof(c->client_url), "redis://" TEST_REDIS_USER "@127.0.0.1:%d/0", proxy_port(p));
 }
 
 START_TEST(R4_connections_break)
@@ -235,7 +235,8 @@ static void fail_overs(struct chaos *c, const char *row, const char *fault, int 
 	struct test_redis replica;
 	test_redis_start_with(&c->redis, "no", (const char *[]){"--repl-diskless-sync-delay", "0", NULL}, NULL);
 	struct proxy *p = proxy_open(c->redis.port);
-	snprintf(c->redis.url, sizeof(c->redis.url), "redis://127.0.0.1:%d/0", proxy_port(p)); /* also what the rig itself asks */
+	snprintf(c->redis.url, sizeof(c->redis.url), "redis://" TEST_REDIS_USER "@127.0.0.1:%d/0",
+	        proxy_port(p)); /* also what the rig itself asks */
 	chaos_open(c, row, fault, "no", size);
 	replica_start(&replica, c->redis.port);
 	workers_start(c, 3);
