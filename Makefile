@@ -103,7 +103,7 @@ $(B)/tests/chaos/shim_%.so: tests/chaos/shim_%.c
 $(filter $(B)/tests/chaos/%,$(TEST_BIN)): $(CHAOS_SHIM:%.c=$(B)/%.so)
 
 tests: $(TEST_BIN)
-benches: $(BENCH_BIN)
+benches: programs $(BENCH_BIN)
 fuzzers: $(FUZZ_BIN)
 list-tests:
 	@echo $(TEST_BIN)

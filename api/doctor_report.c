@@ -5,10 +5,12 @@
 #include "api/doctor.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "queue/doctor.h"
+#include "queue/seeing.h"
 #include "store/history.h"
 
-#define QUEUES_MAX  64
+#define QUEUES_ROOM 64               /* at first, for the names of queues */
 #define PAUSE_MS    300              /* between two looks */
 #define SERIES_MAX  200              /* of which candles are decoded */
 #define HISTORY_MAX 100              /* of the last ends that are compared with the queue */
@@ -19,6 +21,7 @@ struct visit {
 	const struct doctor_wish *wish;
 	struct json *findings, *mended, *unmended, *queues;
 	int64_t jobs, total;
+	volatile int64_t *read;
 };
 
 /* ---- what was found -------------------------------------------------------------------------------------------- */
@@ -62,7 +65,7 @@ static void of_store(struct visit *v, const char *key, const char *sentence)
 
 static bool examine(struct visit *v, const char *queue, struct queue_look *l, struct err *e)
 {
-	struct queue_look_bounds bounds = {.pause_ms = PAUSE_MS, .deadline = v->tools->deadline, .stop = v->tools->stop};
+	struct queue_look_bounds bounds = {.pause_ms = PAUSE_MS, .deadline = v->tools->deadline, .stop = v->tools->stop, .read = v->read};
 
 	return queue_examine(v->tools->queue, queue, &bounds, l, e);
 }
@@ -116,11 +119,14 @@ static void note_queue(struct visit *v, const char *queue, const struct queue_lo
 	v->total += l->total;
 }
 
-static bool visit_queue(struct visit *v, const char *queue, struct err *e)
+/* nth: of `of` queues. */
+static bool visit_queue(struct visit *v, const char *queue, int nth, int of, struct err *e)
 {
 	struct queue_look l = {0};
-	bool ok = examine(v, queue, &l, e);
+	bool ok;
 
+	v->read = doctor_is_at(v->tools->doctor, queue, nth, of);
+	ok = examine(v, queue, &l, e);
 	if (ok && v->wish->mend)
 		ok = mend_round(v, queue, false, &l, e) && mend_round(v, queue, true, &l, e);
 	if (ok)
@@ -129,17 +135,32 @@ static bool visit_queue(struct visit *v, const char *queue, struct err *e)
 	return ok;
 }
 
+char (*doctor_queues(struct queue *q, int *n_out, struct err *e))[JOB_NAME]
+{
+	char(*names)[JOB_NAME] = NULL;
+	int room = QUEUES_ROOM / 2;
+
+	do {
+		mem_free(&names);
+		room *= 2;
+		names = mem_array((size_t)room, sizeof(*names));
+		*n_out = queue_names(q, names, room, e);
+	} while (*n_out == room);
+	return names;
+}
+
 static bool visit_queues(struct visit *v, struct err *e)
 {
-	struct queue_counts counts[QUEUES_MAX];
-	int n;
+	int n = 0;
+	char(*names)[JOB_NAME];
 
 	if (*v->wish->queue)
-		return visit_queue(v, v->wish->queue, e);
-	n = queue_counts(v->tools->queue, counts, QUEUES_MAX, e);
+		return visit_queue(v, v->wish->queue, 1, 1, e);
+	names = doctor_queues(v->tools->queue, &n, e);
 	for (int i = 0; i < n; i++)
-		if (!visit_queue(v, counts[i].queue, e))
-			return false;
+		if (!visit_queue(v, names[i], i + 1, n, e))
+			n = -1;
+	mem_free(&names);
 	return n >= 0;
 }
 
@@ -200,6 +221,7 @@ static bool visit_store(struct visit *v, struct json *out, struct err *e)
 	struct arena *a;
 	bool ok;
 
+	doctor_is_at(v->tools->doctor, "", 0, 0);
 	if (!s && e->code == ERR_CORRUPT) {
 		of_store(v, "", e->text);
 		return true;

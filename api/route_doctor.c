@@ -1,12 +1,11 @@
-/* route_doctor.c -- GET and POST /api/doctor: what is asked for; the look itself is made by doctor.c. */
+/* route_doctor.c -- GET and POST /api/doctor: what is asked for, and how far it is; the look itself is made by doctor.c. */
 #include "api/context.h"
 #include "api/doctor.h"
 #include "api/input.h"
 #include "api/reply.h"
 #include "api/routes.h"
+#include "base/mem.h"
 #include "base/str.h"
-
-#define QUEUES_MAX 64
 
 static const struct param members[] = {
         {"queue", PARAM_TEXT, .min = 1, .max = JOB_NAME - 1, .help = "only this queue, and not the store"},
@@ -14,24 +13,26 @@ static const struct param members[] = {
         {"force", PARAM_FLAG, .fallback = "false", .help = "set counters also while their queue is not paused"},
 };
 
-/* False: answered. */
+/* False: answered. name NULL: all. */
 static bool choose_queue(struct call *c, const char *name, struct doctor_wish *wish)
 {
-	struct queue_counts counts[QUEUES_MAX];
 	struct err e = {0};
 	struct queue *q = name ? call_queue(c) : NULL;
-	int n = q ? queue_counts(q, counts, QUEUES_MAX, &e) : 0;
+	char(*names)[JOB_NAME];
+	int n = 0;
+	bool found = false;
 
-	if (!name || (!q && name))
+	if (!q)
 		return !name;
-	for (int i = 0; i < n; i++)
-		if (str_eq(counts[i].queue, name))
-			return str_copy(wish->queue, sizeof wish->queue, name);
+	names = doctor_queues(q, &n, &e);
+	for (int i = 0; i < n && !found; i++)
+		found = str_eq(names[i], name) && str_copy(wish->queue, sizeof wish->queue, name);
+	mem_free(&names);
 	if (n < 0)
 		reply_err(c, &e, NULL);
-	else
+	else if (!found)
 		reply_detail(c, 404, "there is no queue '%s'", reply_excerpt(c, name));
-	return false;
+	return found;
 }
 
 void route_doctor_look(struct call *c)
@@ -41,6 +42,23 @@ void route_doctor_look(struct call *c)
 
 	if (choose_queue(c, name && *name ? name : NULL, &wish))
 		doctor_ask(c, &wish);
+}
+
+void route_doctor_progress(struct call *c)
+{
+	struct doctor_progress p = doctor_progress(c->api->doctor);
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+
+	jw_object(&w, NULL);
+	jw_bool(&w, "looking", p.looking);
+	jw_text(&w, "queue", p.looking && *p.queue ? p.queue : NULL);
+	jw_bool(&w, "store", p.looking && p.store);
+	jw_int(&w, "nth", p.nth);
+	jw_int(&w, "of", p.of);
+	jw_int(&w, "read", p.read);
+	jw_end(&w);
+	reply_json(c, 200, &body);
 }
 
 void route_doctor_mend(struct call *c)

@@ -4,6 +4,7 @@
 
 #include "api/context.h"
 #include "api/flow_input.h"
+#include "api/flow_split.h"
 #include "api/input.h"
 #include "api/reply.h"
 #include "api/routes.h"
@@ -228,7 +229,7 @@ static const char *fingerprint(struct call *c, const struct json *body)
 static bool read_flow(struct call *c, const struct json *body, struct queue_flow *f, struct err *e)
 {
 	const struct kind *k = kind_of(ROOT_KIND);
-	struct json *in = read_envelope(body, e), *jobs = in ? flow_spread(body, e) : NULL;
+	struct json *in = read_envelope(body, e), *spread = in ? flow_spread(body, e) : NULL, *jobs = spread ? flow_split(spread, e) : NULL;
 	bool ok = jobs && flow_read(jobs, c->arena, f, e);
 
 	if (ok && !k)
@@ -238,6 +239,7 @@ static bool read_flow(struct call *c, const struct json *body, struct queue_flow
 	for (size_t i = 0; ok && i < f->n_jobs; i++)
 		f->jobs[i].job.trace = f->root.trace;
 	json_close(&jobs);
+	json_close(&spread);
 	json_close(&in);
 	return ok;
 }

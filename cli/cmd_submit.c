@@ -12,6 +12,7 @@ static const struct cli_flag flags[] = {
         {"delay", "SPAN", "start no sooner than so long from now: 500ms, 90s, 15m"},
         {"run-at", "TIME", "start no sooner than this time (UTC), e.g. 2026-02-01T09:30:00Z"},
 #include "cli/job_flags.def"
+        {"split", "PARAM", "one job for each item of this list, side by side as a flow, e.g. --split symbols"},
         {"key", "TEXT", "idempotency key: the same key is the same job"},
 };
 
@@ -68,6 +69,37 @@ static struct json *read_body(struct cli *c, const struct json *kind, struct err
 	return body;
 }
 
+/* As a flow of one job that is split. Its name is that of its kind, without the point, which no name may have. */
+static struct json *split_body(struct json *job, const char *by)
+{
+	struct json *flow = json_new_object(), *group = json_new_array();
+	const char *kind = json_get_text(job, "kind", "");
+	char *name = mem_strdup(kind);
+	for (char *point; (point = strchr(name, '.')) != NULL;)
+		*point = '-';
+	json_put_text(flow, "name", kind);
+	json_put_text(job, "name", name);
+	mem_free(&name);
+	json_put_text(job, "split", by);
+	json_push(group, job);
+	json_put(flow, "group", group);
+	return flow;
+}
+
+/* Hand it in; the id of the job, or of the flow that it became. */
+static bool hand_in(struct cli *c, struct json *body, char id_out[48], struct err *e)
+{
+	const char *key = args_get(c, "key", NULL), *by = args_get(c, "split", NULL);
+	if (!by)
+		return api_submit(c, body, key, id_out, e);
+	struct json *flow = split_body(json_copy(body), by);
+	struct json *made = api_call_with_key(c, "POST", "/api/flows", flow, key, NULL, e);
+	bool ok = made && str_copy(id_out, 48, json_get_text(made, "id", ""));
+	json_close(&made);
+	json_close(&flow);
+	return ok;
+}
+
 static int follow(struct cli *c, const char *id, const char *label, struct err *e)
 {
 	struct watch_item item = {0};
@@ -117,7 +149,7 @@ static int run(struct cli *c)
 	} else if (!(body = read_body(c, kind, &e))) {
 		fprintf(stderr, "barque submit: %s; see 'barque submit %s --help'\n", e.text, c->words[0]);
 		status = CLI_USAGE;
-	} else if (!api_submit(c, body, args_get(c, "key", NULL), id, &e)) {
+	} else if (!hand_in(c, body, id, &e)) {
 		status = cli_fail(&e);
 	} else {
 		status = submitted(c, id, &e);
@@ -135,6 +167,7 @@ const struct command command_submit = {
                     "  barque submit kline.integrity interval=1h --wait\n"
                     "  barque submit noop sleep_ms=2000 --priority 1 --key once\n"
                     "  barque submit kline.integrity interval=1d --lane desk-7 --concurrency desk-7=2 --rate desk-7=100/60000/5\n"
+                    "  barque submit kline.download symbols=BTCUSDT,ETHUSDT,SOLUSDT interval=1m days_back=30 --split symbols\n"
                     "  barque submit kline.download --help      the parameters of a kind\n",
         .flags = flags,
         .n_flags = ARRAY_LEN(flags),

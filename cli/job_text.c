@@ -51,7 +51,8 @@ static void print_member(const struct json *job, const char *key, FILE *out)
 void job_details(const struct json *job, FILE *out)
 {
 	static const char *const members[] = {"id", "kind", "state", "queue", "priority", "params", "progress", "attempt", "max_attempts",
-	        "crashes", "created_at", "run_at", "started_at", "finished_at", "worker", "error", "parent", "trace", "tags", "archived"};
+	        "crashes", "created_at", "run_at", "started_at", "finished_at", "worker", "error", "parent", "trace", "tags",
+	        "time_limit_ms", "hard_limit_ms", "concurrency", "rate", "waiting_on", "archived"};
 	for (size_t i = 0; i < ARRAY_LEN(members); i++)
 		print_member(job, members[i], out);
 	const struct json *result = json_get(job, "result");

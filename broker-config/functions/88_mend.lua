@@ -14,18 +14,6 @@ function mend.lifetime(key, s, ended)
 	return ttl
 end
 
--- ids: of each {field s, lane, ghosts, kind, ms to live, fields l and r, length of the parameters}; without s: there is no such record
-function mend.look_records(keys, args)
-	enter(keys, args)
-	local out = {}
-	for i = 5, #args do
-		local key = J .. args[i]
-		local h = call('HMGET', key, 's', 'y', 'o', 'k', 'l', 'r', 'e')
-		out[#out + 1] = { h[1], h[2], h[3], h[4], mend.lifetime(key, h[1], h[7]), h[5], h[6], call('HSTRLEN', key, 'p') }
-	end
-	return out
-end
-
 -- "<route>:<lane>": {does its ring know it, its ids}
 function mend.look_lane(keys, args)
 	enter(keys, args)
@@ -392,7 +380,6 @@ function mend.act(keys, args)
 	return result
 end
 
-register('look_records', mend.look_records, 'no-writes')
 register('look_lane', mend.look_lane, 'no-writes')
 register('look_keys', mend.look_keys, 'no-writes')
 register('look_worker', mend.look_worker, 'no-writes')

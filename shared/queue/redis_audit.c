@@ -11,6 +11,8 @@
 #include "queue/redis_private.h"
 
 #define HISTORY_LOOKS 50
+#define ASKS_MAX      768 /* questions that go out at once; each is bounded itself */
+#define ASK_ROOM      8   /* of one key */
 
 /* One thing known of one id. A record, or a place that holds it. */
 struct trace {
@@ -41,6 +43,17 @@ struct texts {
 	size_t n, cap;
 };
 
+struct audit;
+
+/* What is asked of one key, or of a batch of them, and who takes the answers. */
+struct ask {
+	bool (*take)(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e);
+	char *name; /* of the key, as T: is followed by it */
+	struct texts names;
+	char what;
+	size_t first, n; /* its commands */
+};
+
 struct audit {
 	struct redis_queue *q;
 	const char *queue;
@@ -53,8 +66,11 @@ struct audit {
 	size_t n, cap;
 	struct audit_limits limits;
 	struct texts places, schedules;
-	struct texts records, keys; /* a batch of those that are still to be asked for */
-	uint64_t *seen;             /* hashes of keys that were read, a table of 2^n */
+	struct texts keys; /* that are still to be asked for, together */
+	struct ask asks[ASKS_MAX + ASK_ROOM];
+	struct redis_cmd cmds[ASKS_MAX + ASK_ROOM];
+	size_t n_asks, n_cmds;
+	uint64_t *seen; /* hashes of keys that were read, a table of 2^n */
 	size_t n_seen, seen_cap;
 	struct route_count *routes;
 	size_t n_routes, routes_cap;
@@ -162,6 +178,61 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 	return ok;
 }
 
+/* ---- asking much at once ----------------------------------------------------------------------------------------------- */
+
+static struct ask *ask_begin(struct audit *a, bool (*take)(struct audit *, const struct ask *, struct redis_reply *const *, struct err *),
+        const char *name, char what)
+{
+	struct ask *k = &a->asks[a->n_asks++];
+
+	*k = (struct ask){.take = take, .name = mem_strdup(name), .what = what, .first = a->n_cmds};
+	return k;
+}
+
+/* One more command of the last ask. */
+static struct redis_cmd *ask_more(struct audit *a)
+{
+	struct redis_cmd *cmd = &a->cmds[a->n_cmds++];
+
+	*cmd = (struct redis_cmd){.slot = a->slot + 1};
+	a->asks[a->n_asks - 1].n++;
+	return cmd;
+}
+
+static void ask_words(struct audit *a, const char *const *words)
+{
+	struct redis_cmd *cmd = ask_more(a);
+
+	for (; *words; words++)
+		redis_cmd_adds(cmd, *words);
+}
+
+static void asks_clear(struct audit *a)
+{
+	while (a->n_asks > 0) {
+		struct ask *k = &a->asks[--a->n_asks];
+
+		mem_free(&k->name);
+		texts_close(&k->names);
+	}
+	while (a->n_cmds > 0)
+		redis_cmd_close(&a->cmds[--a->n_cmds]);
+}
+
+static bool asks_flush(struct audit *a, struct err *e)
+{
+	struct redis_reply *r[ASKS_MAX + ASK_ROOM];
+	size_t n = a->n_cmds;
+	bool ok = n == 0 || redis_call_many(a->q, a->cmds, n, r, e), answered = n > 0 && ok;
+
+	for (size_t i = 0; ok && i < a->n_asks; i++)
+		ok = a->asks[i].take(a, &a->asks[i], r + a->asks[i].first, e);
+	for (size_t i = 0; answered && i < n; i++)
+		redis_reply_close(&r[i]);
+	asks_clear(a);
+	return ok;
+}
+
 /* ---- what waits for the history -------------------------------------------------------------------------------------- */
 
 /* Each text is the time of 13 digits and ids. */
@@ -245,68 +316,64 @@ static void read_record(struct trace *t, const struct redis_reply *fields, bool 
 		t->state = '?';
 }
 
-static void add_record(struct audit *a, const struct redis_reply *fields, const char *tail)
+/* A usual job that succeeded has no time to live in Redis: what sweeps them (60_step.lua) knows its state by this beginning. */
+static bool is_swept(const char *s)
 {
-	const char *s = redis_reply_text(redis_reply_at(fields, 0), NULL);
+	return s[0] == '0' + JOB_SUCCEEDED && str_starts(s + 1, ".3.");
+}
+
+/* s, y, o, k, l, r; how long it lives; the length of its parameters */
+static bool take_record(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
+{
+	const char *s = redis_reply_text(redis_reply_at(r[0], 0), NULL), *tail = k->name + 2;
 	int64_t left = -2, bytes = 0;
 	struct trace *t;
 
+	UNUSED(e);
 	/* A record that vanished since its key was found is none; one that a scan gave twice is judged as it was first. */
-	if (!s || !redis_reply_int(redis_reply_at(fields, 4), &left) || !redis_reply_int(redis_reply_at(fields, 7), &bytes) ||
-	        seen_before(a, tail))
-		return;
+	if (!s || !redis_reply_int(r[1], &left) || left == -2 || !redis_reply_int(r[2], &bytes) || seen_before(a, tail))
+		return true;
 	t = add_trace(a, tail, strlen(tail), '!');
 	if (!t)
-		return;
-	read_record(t, fields, left >= 0);
-	audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(fields, 5), NULL),
-	        redis_reply_text(redis_reply_at(fields, 6), NULL), bytes, t->at);
-}
-
-/* Ask for the records that were gathered. */
-static bool flush_records(struct audit *a, struct err *e)
-{
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
-	bool ok;
-
-	if (!a->records.n)
 		return true;
-	redis_fcall(&cmd, &a->q->head.options, "look_records", a->queue, a->shard);
-	for (size_t i = 0; i < a->records.n; i++)
-		redis_cmd_adds(&cmd, a->records.at[i]);
-	ok = redis_call(a->q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	if (ok && redis_reply_count(r) != a->records.n)
-		ok = redis_bad_reply(e, "look_records");
-	for (size_t i = 0; ok && i < a->records.n; i++)
-		add_record(a, redis_reply_at(r, i), a->records.at[i]);
-	redis_reply_close(&r);
-	texts_clear(&a->records);
-	return ok;
+	read_record(t, r[0], left >= 0 || is_swept(s));
+	audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(r[0], 4), NULL), redis_reply_text(redis_reply_at(r[0], 5), NULL),
+	        bytes, t->at);
+	return true;
 }
 
-static bool gather_record(struct audit *a, const char *tail, struct err *e)
+static bool gather_record(struct audit *a, const char *key, const char *name)
 {
-	texts_add(&a->records, tail);
-	return a->records.n < QUEUE_BATCH_MAX || flush_records(a, e);
+	ask_begin(a, take_record, name, '!');
+	ask_words(a, (const char *const[]){"HMGET", key, "s", "y", "o", "k", "l", "r", NULL});
+	ask_words(a, (const char *const[]){"PTTL", key, NULL});
+	ask_words(a, (const char *const[]){"HSTRLEN", key, "p", NULL});
+	return true;
 }
 
-static bool flush_keys(struct audit *a, struct err *e)
+static bool take_keys(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
-	bool ok = !a->keys.n || redis_look_keys(a->q, a->queue, a->shard, a->keys.at, a->keys.n, a->look, e);
+	return redis_look_keys_read(r[0], a->queue, a->shard, k->names.at, k->names.n, a->look, e);
+}
 
-	texts_clear(&a->keys);
-	return ok;
+static void ask_keys(struct audit *a)
+{
+	if (!a->keys.n)
+		return;
+	ask_begin(a, take_keys, "", 'k')->names = a->keys;
+	redis_look_keys_ask(ask_more(a), a->q, a->queue, a->shard, a->keys.at, a->keys.n);
+	a->keys = (struct texts){0};
 }
 
 /* name: "u:<key>" or "i:<key>" */
-static bool gather_held(struct audit *a, const char *name, struct err *e)
+static bool gather_held(struct audit *a, const char *name)
 {
 	if (!a->look->deep)
 		return true;
 	texts_add(&a->keys, name);
-	return a->keys.n < QUEUE_BATCH_MAX || flush_keys(a, e);
+	if (a->keys.n == QUEUE_BATCH_MAX)
+		ask_keys(a);
+	return true;
 }
 
 /* ids: an answer with all of a place, whose key is `name` after T: */
@@ -325,26 +392,37 @@ static bool add_ids(struct audit *a, const struct redis_reply *ids, const char *
 	return true;
 }
 
-static bool gather_ids(struct audit *a, const char *key, char what, struct err *e)
+static bool take_ids(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
-	struct redis_reply *r = NULL;
-	bool ok = command(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL}, &r, e) && add_ids(a, r, key + a->tag_len + 1, what, e);
-
-	redis_reply_close(&r);
-	return ok;
+	return add_ids(a, r[0], k->name, k->what, e);
 }
 
-static bool gather_log(struct audit *a, const char *key, const char *tail, struct err *e)
+static bool gather_ids(struct audit *a, const char *key, const char *name, char what)
 {
-	struct redis_reply *ttl = NULL;
-	int64_t left = -2;
-	bool ok = command(a, (const char *const[]){"PTTL", key, NULL}, &ttl, e) && redis_reply_int(ttl, &left);
-	struct trace *t = ok && left != -2 ? add_trace(a, tail, strlen(tail), 'L') : NULL;
+	ask_begin(a, take_ids, name, what);
+	ask_words(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL});
+	return true;
+}
 
+static bool take_log(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
+{
+	const char *tail = k->name + 2;
+	int64_t left = -2;
+	struct trace *t;
+
+	if (!redis_reply_int(r[0], &left))
+		return redis_bad_reply(e, "PTTL");
+	t = left != -2 ? add_trace(a, tail, strlen(tail), 'L') : NULL;
 	if (t)
 		t->ends = left >= 0;
-	redis_reply_close(&ttl);
-	return ok;
+	return true;
+}
+
+static bool gather_log(struct audit *a, const char *key, const char *name)
+{
+	ask_begin(a, take_log, name, 'L');
+	ask_words(a, (const char *const[]){"PTTL", key, NULL});
+	return true;
 }
 
 static bool lane_known(struct audit *a, const char *name, const struct redis_reply *r)
@@ -360,23 +438,17 @@ static bool lane_known(struct audit *a, const char *name, const struct redis_rep
 	return true;
 }
 
-/* name: "<route>:<lane>". Its ids and whether it has its turn are of one moment. */
-static bool gather_lane(struct audit *a, const char *name, struct err *e)
+/* name: "r:<route>:<lane>". Its ids and whether it has its turn are of one moment. */
+static bool take_lane(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
 	char route[JOB_ROUTE];
+	const char *name = k->name + 2;
 	size_t len = strcspn(name, ":"), before = a->n;
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
 	bool quarantined = false, ok;
 
 	if (!str_copy_n(route, sizeof(route), name, len) || !job_route_parse(route, len, NULL, NULL, &quarantined) || !name[len])
 		return redis_bad_reply(e, "SCAN");
-	redis_fcall(&cmd, &a->q->head.options, "look_lane", a->queue, a->shard);
-	redis_cmd_adds(&cmd, name);
-	ok = redis_call(a->q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	ok = ok && (lane_known(a, name, r) || redis_bad_reply(e, "look_lane")) && add_ids(a, redis_reply_at(r, 1), name - 2, 'r', e);
-	redis_reply_close(&r);
+	ok = (lane_known(a, name, r[0]) || redis_bad_reply(e, "look_lane")) && add_ids(a, redis_reply_at(r[0], 1), k->name, 'r', e);
 	for (size_t i = before; ok && i < a->n; i++) {
 		a->traces[i].lane = lane_mark(name + len + 1, quarantined);
 		memcpy(a->traces[i].route, route, sizeof(route));
@@ -384,11 +456,23 @@ static bool gather_lane(struct audit *a, const char *name, struct err *e)
 	return ok;
 }
 
-/* Those parked in a place, whose name follows in the key. */
-static bool gather_parked(struct audit *a, const char *key, const char *place, struct err *e)
+static bool gather_lane(struct audit *a, const char *name)
 {
+	struct redis_cmd *cmd;
+
+	ask_begin(a, take_lane, name, 'r');
+	cmd = ask_more(a);
+	redis_fcall(cmd, &a->q->head.options, "look_lane", a->queue, a->shard);
+	redis_cmd_adds(cmd, name + 2);
+	return true;
+}
+
+/* name: "q:<place>": those parked there. */
+static bool take_parked(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
+{
+	const char *place = k->name + 2;
 	size_t before = a->n;
-	bool ok = gather_ids(a, key, 'q', e);
+	bool ok = add_ids(a, r[0], k->name, 'q', e);
 
 	for (size_t i = before; i < a->n; i++)
 		a->traces[i].at[0] = audit_place_hash(place);
@@ -396,78 +480,115 @@ static bool gather_parked(struct audit *a, const char *key, const char *place, s
 	return ok;
 }
 
-static bool gather_limits(struct audit *a, const char *key, const char *name, struct err *e)
+static bool gather_parked(struct audit *a, const char *key, const char *name)
 {
-	struct redis_reply *r = NULL;
-	bool ok = true;
-
-	if (str_eq(name, ":cc") && (ok = command(a, (const char *const[]){"HGETALL", key, NULL}, &r, e)))
-		audit_limits_counted(&a->limits, r);
-	if (str_eq(name, ":qd") && (ok = command(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL}, &r, e)))
-		audit_limits_listed(&a->limits, r);
-	if (str_eq(name, ":wt") && (ok = command(a, (const char *const[]){"HLEN", key, NULL}, &r, e)))
-		ok = redis_reply_int(r, &a->limits.weights) || redis_bad_reply(e, "HLEN");
-	redis_reply_close(&r);
-	return ok;
+	ask_begin(a, take_parked, name, 'q');
+	ask_words(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL});
+	return true;
 }
 
-static bool gather_leases(struct audit *a, const char *key, const char *worker, struct err *e)
+static bool take_limits(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
-	return gather_ids(a, key, 'l', e) && (!a->look->deep || redis_look_worker(a->q, a->queue, a->shard, worker, a->look, e));
+	if (k->what == 'c')
+		audit_limits_counted(&a->limits, r[0]);
+	if (k->what == 'q')
+		audit_limits_listed(&a->limits, r[0]);
+	return k->what != 'w' || redis_reply_int(r[0], &a->limits.weights) || redis_bad_reply(e, "HLEN");
+}
+
+static bool gather_limits(struct audit *a, const char *key, const char *name)
+{
+	if (!str_eq(name, "cc") && !str_eq(name, "qd") && !str_eq(name, "wt"))
+		return true;
+	ask_begin(a, take_limits, name, name[0]);
+	if (name[0] == 'c')
+		ask_words(a, (const char *const[]){"HGETALL", key, NULL});
+	else if (name[0] == 'q')
+		ask_words(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL});
+	else
+		ask_words(a, (const char *const[]){"HLEN", key, NULL});
+	return true;
+}
+
+/* name: "l:<worker>" */
+static bool take_leases(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
+{
+	return add_ids(a, r[0], k->name, 'l', e) && (k->n < 2 || redis_look_worker_read(r[1], a->shard, k->name + 2, a->look, e));
+}
+
+static bool gather_leases(struct audit *a, const char *key, const char *name)
+{
+	ask_begin(a, take_leases, name, 'l');
+	ask_words(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL});
+	if (a->look->deep)
+		redis_look_worker_ask(ask_more(a), a->q, a->queue, a->shard, name + 2);
+	return true;
 }
 
 /* What a job waits for: are there as many as it counts? */
-static bool gather_deps(struct audit *a, const char *key, const char *tail, struct err *e)
+static bool take_deps(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
-	struct redis_reply *r = NULL;
 	int64_t left = 0, said = -1;
-	bool ok = command(a, (const char *const[]){"HGETALL", key, NULL}, &r, e);
-	struct trace *t = ok && redis_reply_count(r) ? add_trace(a, tail, strlen(tail), 'D') : NULL;
+	struct trace *t = redis_reply_count(r[0]) ? add_trace(a, k->name + 2, strlen(k->name + 2), 'D') : NULL;
 
-	for (size_t i = 0; t && i + 1 < redis_reply_count(r); i += 2) {
-		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
+	UNUSED(e);
+	for (size_t i = 0; t && i + 1 < redis_reply_count(r[0]); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r[0], i), NULL);
 
 		left += name && (name[0] == '?' || name[0] == '!');
-		if (str_eq(name, "#") && !redis_reply_int(redis_reply_at(r, i + 1), &said))
+		if (str_eq(name, "#") && !redis_reply_int(redis_reply_at(r[0], i + 1), &said))
 			said = -1;
 	}
 	if (t) {
 		t->waits = left > 0;
 		t->state = left == said ? 0 : '?';
 	}
-	redis_reply_close(&r);
-	return ok;
+	return true;
 }
 
-static bool gather_key(struct audit *a, const char *key, struct err *e)
+static bool gather_deps(struct audit *a, const char *key, const char *name)
 {
-	const char *name = key + a->tag_len;
+	ask_begin(a, take_deps, name, 'D');
+	ask_words(a, (const char *const[]){"HGETALL", key, NULL});
+	return true;
+}
 
-	if (str_starts(name, ":j:"))
-		return gather_record(a, name + 3, e);
-	if (str_starts(name, ":u:") || str_starts(name, ":i:"))
-		return gather_held(a, name + 1, e);
+/* name: what follows T: in the key */
+static bool gather_key(struct audit *a, const char *key, const char *name, struct err *e)
+{
+	if (str_starts(name, "j:"))
+		return gather_record(a, key, name);
+	if (str_starts(name, "u:") || str_starts(name, "i:"))
+		return gather_held(a, name);
 	if (seen_before(a, name))
 		return true;
-	if (str_eq(name, ":n"))
+	if (str_eq(name, "n"))
 		return gather_unwritten(a, key, e);
-	if (str_starts(name, ":L:"))
-		return gather_log(a, key, name + 3, e);
-	if (str_starts(name, ":D:"))
-		return gather_deps(a, key, name + 3, e);
-	if (str_starts(name, ":r:"))
-		return gather_lane(a, name + 3, e);
-	if (str_starts(name, ":cj:"))
-		texts_add(&a->schedules, name + 4);
-	if (str_starts(name, ":l:"))
-		return gather_leases(a, key, name + 3, e);
-	if (str_starts(name, ":q:"))
-		return gather_parked(a, key, name + 3, e);
-	if (str_eq(name, ":d") || str_eq(name, ":h"))
-		return gather_ids(a, key, name[1], e);
-	if (a->look->deep && (str_eq(name, ":x") || str_eq(name, ":f") || str_eq(name, ":k")))
-		return gather_ids(a, key, name[1], e);
-	return gather_limits(a, key, name, e);
+	if (str_starts(name, "L:"))
+		return gather_log(a, key, name);
+	if (str_starts(name, "D:"))
+		return gather_deps(a, key, name);
+	if (str_starts(name, "r:"))
+		return gather_lane(a, name);
+	if (str_starts(name, "cj:"))
+		texts_add(&a->schedules, name + 3);
+	if (str_starts(name, "l:"))
+		return gather_leases(a, key, name);
+	if (str_starts(name, "q:"))
+		return gather_parked(a, key, name);
+	if (str_eq(name, "d") || str_eq(name, "h"))
+		return gather_ids(a, key, name, name[0]);
+	if (a->look->deep && (str_eq(name, "x") || str_eq(name, "f") || str_eq(name, "k")))
+		return gather_ids(a, key, name, name[0]);
+	return gather_limits(a, key, name);
+}
+
+/* Asks when enough has been gathered. */
+static bool gather_next(struct audit *a, const char *key, struct err *e)
+{
+	if (a->look->bounds.read)
+		++*a->look->bounds.read;
+	return gather_key(a, key, key + a->tag_len + 1, e) && (a->n_cmds < ASKS_MAX || asks_flush(a, e));
 }
 
 static bool within_bounds(const struct audit *a, struct err *e)
@@ -495,13 +616,15 @@ static bool gather(struct audit *a, struct err *e)
 		ok = command(a, (const char *const[]){"SCAN", cursor, "MATCH", pattern.data, "COUNT", "1000", NULL}, &r, e);
 		keys = redis_reply_at(r, 1);
 		for (size_t i = 0; ok && i < redis_reply_count(keys); i++)
-			ok = within_bounds(a, e) && gather_key(a, redis_reply_text(redis_reply_at(keys, i), NULL), e);
+			ok = within_bounds(a, e) && gather_next(a, redis_reply_text(redis_reply_at(keys, i), NULL), e);
 		if (ok && !str_copy(cursor, sizeof(cursor), redis_reply_text(redis_reply_at(r, 0), NULL)))
 			ok = redis_bad_reply(e, "SCAN");
 		redis_reply_close(&r);
 	} while (ok && !str_eq(cursor, "0"));
 	buf_close(&pattern);
-	return ok && flush_records(a, e) && flush_keys(a, e);
+	if (ok)
+		ask_keys(a);
+	return ok && asks_flush(a, e);
 }
 
 /* ---- judging ----------------------------------------------------------------------------------------------------------- */
@@ -845,19 +968,22 @@ static bool look_at_all(struct audit *a, struct err *e)
 
 static bool look_at_shard(struct redis_queue *q, const char *queue, int shard, struct queue_look *l, struct err *e)
 {
-	struct audit a = {.q = q, .queue = queue, .shard = shard, .slot = -1, .look = l};
-	bool ok = look_at_all(&a, e);
+	struct audit *a = mem_new(sizeof(*a));
+	bool ok;
 
-	for (size_t i = 0; i < ARRAY_LEN(a.by_state); i++)
-		l->by_state[i] += a.by_state[i];
-	mem_free(&a.traces);
-	mem_free(&a.routes);
-	mem_free(&a.seen);
-	audit_limits_close(&a.limits);
-	texts_close(&a.places);
-	texts_close(&a.schedules);
-	texts_close(&a.records);
-	texts_close(&a.keys);
+	*a = (struct audit){.q = q, .queue = queue, .shard = shard, .slot = -1, .look = l};
+	ok = look_at_all(a, e);
+	for (size_t i = 0; i < ARRAY_LEN(a->by_state); i++)
+		l->by_state[i] += a->by_state[i];
+	mem_free(&a->traces);
+	mem_free(&a->routes);
+	mem_free(&a->seen);
+	audit_limits_close(&a->limits);
+	texts_close(&a->places);
+	texts_close(&a->schedules);
+	texts_close(&a->keys);
+	asks_clear(a);
+	mem_free(&a);
 	return ok;
 }
 

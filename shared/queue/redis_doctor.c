@@ -22,48 +22,43 @@ static bool read_key(const struct redis_reply *r, const char *queue, int shard, 
 	return true;
 }
 
-bool redis_look_keys(struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l, struct err *e)
+void redis_look_keys_ask(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n)
 {
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
-	bool ok;
-
-	redis_fcall(&cmd, &q->head.options, "look_keys", queue, shard);
+	redis_fcall(cmd, &q->head.options, "look_keys", queue, shard);
 	for (size_t i = 0; i < n; i++)
-		redis_cmd_adds(&cmd, names[i]);
-	ok = redis_call(q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	if (ok && redis_reply_count(r) != n)
-		ok = redis_bad_reply(e, "look_keys");
+		redis_cmd_adds(cmd, names[i]);
+}
+
+bool redis_look_keys_read(
+        const struct redis_reply *r, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l, struct err *e)
+{
+	bool ok = redis_reply_count(r) == n;
+
 	for (size_t i = 0; ok && i < n; i++)
-		ok = read_key(redis_reply_at(r, i), queue, shard, names[i], l) || redis_bad_reply(e, "look_keys");
-	redis_reply_close(&r);
-	return ok;
+		ok = read_key(redis_reply_at(r, i), queue, shard, names[i], l);
+	return ok || redis_bad_reply(e, "look_keys");
 }
 
 /* ---- leases ----------------------------------------------------------------------------------------------------------- */
 
-bool redis_look_worker(struct redis_queue *q, const char *queue, int shard, const char *worker, struct queue_look *l, struct err *e)
+void redis_look_worker_ask(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, const char *worker)
+{
+	redis_fcall(cmd, &q->head.options, "look_worker", queue, shard);
+	redis_cmd_adds(cmd, worker);
+}
+
+bool redis_look_worker_read(const struct redis_reply *r, int shard, const char *worker, struct queue_look *l, struct err *e)
 {
 	struct queue_finding f = {.fault = FAULT_LEASE, .shard = shard};
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
 	int64_t gone = 0, leases = 0;
-	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "look_worker", queue, shard);
-	redis_cmd_adds(&cmd, worker);
-	ok = redis_call(q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	if (ok && (!redis_reply_int(redis_reply_at(r, 0), &gone) || !redis_reply_int(redis_reply_at(r, 3), &leases)))
-		ok = redis_bad_reply(e, "look_worker");
-	redis_reply_close(&r);
-	if (ok && gone) {
-		snprintf(f.key, sizeof(f.key), "%s", worker);
+	if (!redis_reply_int(redis_reply_at(r, 0), &gone) || !redis_reply_int(redis_reply_at(r, 3), &leases))
+		return redis_bad_reply(e, "look_worker");
+	snprintf(f.key, sizeof(f.key), "%s", worker);
+	if (gone)
 		queue_look_add(l, &f, "worker %.100s was not heard for more than a minute and still holds %lld leases, all long over",
 		        worker, (long long)leases);
-	}
-	return ok;
+	return true;
 }
 
 /* ---- mending ---------------------------------------------------------------------------------------------------------- */

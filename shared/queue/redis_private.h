@@ -174,7 +174,8 @@ bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, 
 /* Both over the same connection, the second's answer; not repeated. */
 bool redis_call_two(struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out,
         struct err *e) MUST_CHECK;
-/* Commands that only read, with keys of one shard, in one round trip; out[n]: an answer to each (redis_reply_close them), none an error. */
+/* Questions about one shard, all at once; what is not answered is asked again one by one. out[n]: an answer to each (redis_reply_close them),
+ * none an error; or, when it failed, no answers. */
 bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
@@ -241,11 +242,12 @@ bool redis_look(struct queue *base, const char *queue, struct queue_look *l, str
 
 /* ---- redis_doctor.c: what only the doctor asks, and its mends -------------------------------------------------- */
 
-/* name: of a key as T: is followed by it: "u:<key>", "i:<key>". */
-bool redis_look_keys(
-        struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
-bool redis_look_worker(
-        struct redis_queue *q, const char *queue, int shard, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
+/* names: of keys as T: is followed by them: "u:<key>", "i:<key>"; at most QUEUE_BATCH_MAX. */
+void redis_look_keys_ask(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n);
+bool redis_look_keys_read(const struct redis_reply *r, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l,
+        struct err *e) MUST_CHECK;
+void redis_look_worker_ask(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, const char *worker);
+bool redis_look_worker_read(const struct redis_reply *r, int shard, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
 int redis_mend(
         struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
 

@@ -133,54 +133,6 @@ bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, 
 	return false;
 }
 
-static void close_all(struct redis_reply **out, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		redis_reply_close(&out[i]);
-}
-
-/* Answers come in the order of their questions. An error ends it, and hangs up, since answers are still on their way. */
-static enum attempt attempt_many(
-        struct redis_queue *q, const struct redis_cmd *cmds, size_t n, int64_t deadline_ms, struct redis_reply **out, struct err *e)
-{
-	struct redis_conn *c = redis_conn_for(q, &cmds[0], deadline_ms, e);
-	enum attempt got = ATTEMPT_LOST;
-	size_t done = 0;
-
-	if (!c || !redis_conn_start(c, e))
-		return ATTEMPT_LOST;
-	for (size_t i = 0; i < n; i++)
-		redis_conn_send(c, &cmds[i]);
-	while (done < n && redis_conn_await(c, deadline_ms, &out[done], e) == 1 && !redis_reply_error(out[done]))
-		done++;
-	if (done == n)
-		return ATTEMPT_OK;
-	if (out[done]) {
-		got = redis_follow(q, &cmds[done], c, out[done]) ? ATTEMPT_MOVED : ATTEMPT_REFUSED;
-		redis_reply_fail(out[done], e);
-		redis_conn_drop(c);
-	}
-	close_all(out, done + 1);
-	return got;
-}
-
-bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e)
-{
-	int64_t deadline_ms = clock_mono_ms() + q->head.options.timeout_ms;
-
-	memset(out, 0, n * sizeof(*out));
-	for (int tries = 0;; tries++) {
-		enum attempt got = attempt_many(q, cmds, n, deadline_ms, out, e);
-		if (got == ATTEMPT_OK)
-			return true;
-		if (!try_again(q, got, tries, deadline_ms, true, e))
-			break;
-	}
-	if (e->code == ERR_UNSURE)
-		e->code = ERR_UNAVAILABLE; /* nothing was changed */
-	return false;
-}
-
 bool redis_call_two(
         struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out, struct err *e)
 {
@@ -201,6 +153,40 @@ bool redis_call_two(
 		ok = redis_reply_fail(*out, e);
 	if (!ok)
 		redis_reply_close(out);
+	return ok;
+}
+
+/* What was answered before the connection failed is good; the rest has no answer yet. */
+static void ask_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, int64_t deadline_ms)
+{
+	struct err e;
+	struct redis_conn *c = redis_conn_for(q, &cmds[0], deadline_ms, &e);
+
+	if (!c || !redis_conn_start(c, &e))
+		return;
+	for (size_t i = 0; i < n; i++)
+		redis_conn_send(c, &cmds[i]);
+	for (size_t i = 0; i < n; i++)
+		if (redis_conn_await(c, deadline_ms, &out[i], &e) != 1)
+			return;
+}
+
+bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = NULL;
+	if (n > 1)
+		ask_many(q, cmds, n, out, clock_mono_ms() + q->head.options.timeout_ms);
+	for (size_t i = 0; ok && i < n; i++) {
+		if (out[i] && !redis_reply_error(out[i]))
+			continue;
+		redis_reply_close(&out[i]);
+		ok = redis_call(q, &cmds[i], true, &out[i], e);
+	}
+	for (size_t i = 0; !ok && i < n; i++)
+		redis_reply_close(&out[i]);
 	return ok;
 }
 

@@ -54,6 +54,32 @@ START_TEST(the_doctor_finds_and_mends)
 }
 END_TEST
 
+START_TEST(all_queues_are_looked_at)
+{
+	enum { MANY = 150, BROKEN_EACH = 49, BROKEN = 4 }; /* each broken one is looked at again, after a pause */
+	struct api_test t;
+	char id[JOB_ID], command[64];
+
+	api_start(&t, NULL);
+	api_submit(&t, NOOP, id);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(command, sizeof command, "SADD bq:queues q%03d", i);
+		say(&t, command);
+		snprintf(command, sizeof command, "HSET {bq:q%03d:0}:n run %d", i, i % BROKEN_EACH == 0);
+		say(&t, command);
+	}
+	ck_status(&t, api_get(&t, "/api/doctor"), 200);
+	ck_assert_uint_eq(json_count(json_get(t.json, "queues")), MANY + 1);
+	ck_assert_int_eq(json_get_int(t.json, "total", 0), BROKEN);
+	for (int i = 0; i < MANY; i += BROKEN_EACH) {
+		snprintf(command, sizeof command, "/api/doctor?queue=q%03d", i);
+		ck_status(&t, api_get(&t, command), 200);
+		ck_assert_int_eq(json_get_int(t.json, "total", 0), 1);
+	}
+	api_stop(&t);
+}
+END_TEST
+
 START_TEST(counters_wait_for_a_pause)
 {
 	struct api_test t;
@@ -149,6 +175,15 @@ START_TEST(one_look_at_a_time)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_again_and_again, &t), 0);
 	for (int i = 0; i < 20; i++)
 		ck_status(&t, api_get(&t, "/api/queues"), 200);
+	bool looking = false;
+	for (int i = 0; i < 200 && !looking; i++) {
+		ck_status(&t, api_get(&t, "/api/doctor/progress"), 200);
+		looking = json_get_bool(t.json, "looking", false) && str_eq(json_get_text(t.json, "queue", ""), "default") &&
+		          json_get_int(t.json, "read", 0) > 0;
+	}
+	ck_assert(looking);
+	ck_assert_int_eq(json_get_int(t.json, "nth", 0), 1);
+	ck_assert_int_eq(json_get_int(t.json, "of", 0), 1);
 	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
 		void *n;
 
@@ -156,10 +191,12 @@ START_TEST(one_look_at_a_time)
 		refused += (intptr_t)n;
 	}
 	ck_assert_int_gt(refused, 0);
+	ck_status(&t, api_get(&t, "/api/doctor/progress"), 200);
+	ck_assert(!json_get_bool(t.json, "looking", true));
 	api_stop(&t);
 }
 END_TEST
 
-static const TTest *const tests[] = {
-        the_doctor_finds_and_mends, counters_wait_for_a_pause, wrong_questions_are_refused, the_history_is_compared, one_look_at_a_time};
+static const TTest *const tests[] = {the_doctor_finds_and_mends, all_queues_are_looked_at, counters_wait_for_a_pause,
+        wrong_questions_are_refused, the_history_is_compared, one_look_at_a_time};
 TEST_MAIN("api_doctor", tests)

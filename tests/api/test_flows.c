@@ -320,6 +320,57 @@ START_TEST(a_flow_is_waited_for)
 }
 END_TEST
 
+/* One job for each item; who waits for it waits for all of them. */
+START_TEST(a_job_is_split)
+{
+	static const struct {
+		const char *body, *sentence;
+	} wrong[] = {
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"split\":\"payload\",\"params\":{\"payload\":\"x\"}}]}",
+	                "must name a list"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"nope\",\"split\":\"symbols\"}]}", "there is no kind 'nope'"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.download\",\"split\":\"symbols\"}]}", "must name its symbols"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.download\",\"split\":7,\"params\":{\"symbols\":[\"A\"]}}]}",
+	                "must name a list"},
+	        {"{\"jobs\":[{\"kind\":\"kline.download\",\"split\":\"symbols\",\"params\":{\"symbols\":[\"A\"]}}]}", "needs a name"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.download\",\"split\":\"symbols\",\"params\":{\"symbols\":[\"A\",7]}}]}",
+	                "job 2 ('a-2')"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.download\",\"split\":\"symbols\",\"params\":{\"symbols\":[\"A\",\"A\"]}}]}",
+	                "a-A"},
+	};
+	struct api_test t;
+	char id[JOB_ID];
+
+	api_start(&t, NULL);
+	flow_submit(&t,
+	        "{\"chain\":[{\"name\":\"first\",\"kind\":\"noop\"},{\"name\":\"get\",\"kind\":\"kline.download\",\"split\":\"symbols\",\"priority\":2,"
+	        "\"params\":{\"symbols\":[\"AAAUSDT\",\"BBBUSDT\"],\"interval\":\"1h\"}},{\"name\":\"check\",\"kind\":\"noop\"}]}",
+	        id);
+	ck_assert_uint_eq(json_count(json_get(t.json, "jobs")), 4);
+	after_is(&t, "get-AAAUSDT", "first");
+	after_is(&t, "get-BBBUSDT", "first");
+	after_is(&t, "check", "get-AAAUSDT get-BBBUSDT");
+	node_get(&t, id, "get-BBBUSDT");
+	ck_contains(api_body(&t), "\"symbols\":[\"BBBUSDT\"],\"interval\":\"1h\"");
+	ck_contains(api_body(&t), "\"priority\":2");
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		ck_status(&t, api_call(&t, "POST", "/api/flows", wrong[i].body), 422);
+		ck_assert_msg(strstr(api_member(&t, "detail"), wrong[i].sentence), "%s: %s", wrong[i].body, api_member(&t, "detail"));
+	}
+	/* Not more than a flow may have, however it is said. */
+	struct buf big = {0};
+	buf_adds(&big, "{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.download\",\"split\":\"symbols\",\"params\":{\"symbols\":[\"S0\"");
+	for (int i = 1; i < 1001; i++)
+		buf_addf(&big, ",\"S%d\"", i);
+	buf_adds(&big, "]}}]}");
+	ck_status(&t, api_call(&t, "POST", "/api/flows", buf_text(&big)), 422);
+	ck_contains(api_member(&t, "detail"), "makes too many");
+	buf_close(&big);
+	api_stop(&t);
+}
+END_TEST
+
 static const TTest *const tests[] = {a_flow_from_submission_to_result, short_forms_are_spread_out, nonsense_is_refused_with_a_sentence,
-        the_same_key_is_the_same_flow, a_flow_fails_goes_on_and_is_cancelled, jobs_of_a_flow_have_options, a_flow_is_waited_for};
+        the_same_key_is_the_same_flow, a_flow_fails_goes_on_and_is_cancelled, jobs_of_a_flow_have_options, a_flow_is_waited_for,
+        a_job_is_split};
 TEST_MAIN("flows", tests)

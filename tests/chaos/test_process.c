@@ -355,7 +355,8 @@ static bool works(struct chaos *c, int i)
 static bool libraries_are_two(const struct chaos *c)
 {
 	char answer[4000];
-	return test_redis_say(c->redis.port, "FUNCTION LIST", answer, sizeof(answer)) && strstr(answer, "barque_next") != NULL;
+	return test_redis_say(c->redis.port, "FUNCTION LIST LIBRARYNAME barque_next", answer, sizeof(answer)) &&
+	       strstr(answer, "barque_next") != NULL;
 }
 
 START_TEST(R12_workers_are_replaced_one_by_one)

@@ -93,7 +93,7 @@ START_TEST(what_is_no_cluster_is_told)
 	ck_assert_ptr_null(queue_open(url, NULL, &e));
 	ck_assert_int_eq(e.code, ERR_INVALID);
 	ck_assert_msg(strstr(e.text, "is no cluster"), "%s", e.text);
-	snprintf(url, sizeof(url), "redis+sentinel://127.0.0.1:%d/mymaster", single.port);
+	snprintf(url, sizeof(url), "redis+sentinel://" TEST_REDIS_USER "@127.0.0.1:%d/mymaster", single.port);
 	ck_assert_ptr_null(queue_open(url, NULL, &e));
 	ck_assert_msg(strstr(e.text, "is no sentinel"), "%s", e.text);
 }

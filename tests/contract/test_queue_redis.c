@@ -457,7 +457,8 @@ START_TEST(passwords)
 	struct queue *q;
 
 	command(server->port, "CONFIG SET requirepass open%sesame\r\n");
-	ck_assert_ptr_null(queue_open(server->url, NULL, &e));
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", server->port);
+	ck_assert_ptr_null(queue_open(url, NULL, &e));
 	ck_assert_int_eq(e.code, ERR_DENIED);
 	snprintf(url, sizeof(url), "redis://:wrong@127.0.0.1:%d", server->port);
 	ck_assert_ptr_null(queue_open(url, NULL, &e));

@@ -27,14 +27,15 @@ START_TEST(sentinels_are_asked_in_turn)
 	struct err e = {0};
 	struct queue *q;
 
-	snprintf(url, sizeof(url), "redis+sentinel://127.0.0.1:%d,127.0.0.1:%d/mymaster", test_port(), s->sentinels[1].port);
+	snprintf(url, sizeof(url), "redis+sentinel://" TEST_REDIS_USER "@127.0.0.1:%d,127.0.0.1:%d/mymaster", test_port(),
+	        s->sentinels[1].port);
 	for (int i = 0; i < 3; i++) {
 		q = queue_open(url, NULL, &e);
 		ck_assert_msg(q != NULL, "%s", e.text);
 		ck_ok(queue_ping(q, &e), &e);
 		queue_close(&q);
 	}
-	snprintf(url, sizeof(url), "redis+sentinel://127.0.0.1:%d/nobody", s->sentinels[1].port);
+	snprintf(url, sizeof(url), "redis+sentinel://" TEST_REDIS_USER "@127.0.0.1:%d/nobody", s->sentinels[1].port);
 	ck_assert_ptr_null(queue_open(url, &(struct queue_options){.timeout_ms = 3000}, &e));
 	ck_assert_msg(strstr(e.text, "knows no master named nobody"), "%s", e.text);
 	ck_assert_int_eq(e.code, ERR_UNAVAILABLE);

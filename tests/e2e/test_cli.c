@@ -254,6 +254,9 @@ START_TEST(jobs_share_and_lanes_have_weights)
 	expect(&out, "\"max_crashes\":2,\"backoff_ms\":5,\"backoff_cap_ms\":50,\"result_ttl_ms\":60000,");
 	expect(&out, "\"quarantine_after\":2,\"time_limit_ms\":90000,");
 	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--time-limit", "30h"), 1);
+	expect(&out, "a job of kind noop may take at most");
+	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "--backoff", "soon"), 2);
 	expect(&out, "--backoff is 'soon', but must be a span such as 500ms");
 	mem_free(&out);

@@ -93,6 +93,16 @@ START_TEST(the_documents_flows_run)
 	write_example(file, 1);
 	ck_assert_msg(BARQUE(&s, &out, "flow", file, "--wait") == 0, "%s", out);
 	expect(out, "check  kline.integrity  succeeded");
+	expect(out, "get-ETHUSDT  kline.download  succeeded");
+	mem_free(&out);
+	ck_assert_msg(BARQUE(&s, &out, "submit", "kline.download", "symbols=BTCUSDT,ETHUSDT", "interval=1d", "days_back=3", "--split",
+	                      "symbols", "--wait", "--json") == 0,
+	        "%s", out);
+	expect(out, "\"kline-download-BTCUSDT\":{");
+	expect(out, "\"kline-download-ETHUSDT\":{");
+	mem_free(&out);
+	ck_assert_int_eq(BARQUE(&s, &out, "submit", "kline.download", "--split", "symbols"), 1);
+	expect(out, "must name its symbols");
 	mem_free(&out);
 	test_system_stop(&s);
 }

@@ -15,6 +15,9 @@
 #include "tests/lib/test_private.h"
 
 #define OUR_SETTINGS     "broker-config/redis.conf"
+#define OUR_USERS        "broker-config/users.acl"
+#define NOBODY           "user default off nopass sanitize-payload resetchannels -@all\n"
+#define ANYBODY          "user default on nopass ~* &* +@all\n"
 #define START_TIMEOUT_MS 15000
 
 static int connect_to(int port)
@@ -79,16 +82,33 @@ static void copy_settings(const struct test_redis *r, char *path, size_t size)
 	mem_free(&text);
 }
 
+/* The users of users.acl, and for the tests' own hands somebody without a name who may do everything. */
+static void copy_users(const struct test_redis *r, char *path, size_t size)
+{
+	size_t len;
+	char *text = test_read_file(OUR_USERS, &len);
+	FILE *f;
+
+	ck_assert_msg(str_starts(text, NOBODY), "%s begins with another line than %s", OUR_USERS, NOBODY);
+	snprintf(path, size, "%s/users.acl", r->dir);
+	f = fopen(path, "we");
+	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
+	ck_assert_int_gt(fprintf(f, "%s%s", ANYBODY, text + strlen(NOBODY)), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	mem_free(&text);
+}
+
 static void launch(struct test_redis *r)
 {
-	char settings[300];
+	char settings[300], users[300];
 	const char *aof = str_eq(r->appendfsync, "no") ? "no" : "yes";
 	char port[16], name[32];
 	const char *argv[64] = {test_redis_server(), settings, "--port", port, "--bind", "127.0.0.1", "--dir", r->dir, "--daemonize", "no",
-	        "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync};
-	size_t n = 18;
+	        "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync, "--aclfile", users};
+	size_t n = 20;
 
 	copy_settings(r, settings, sizeof(settings));
+	copy_users(r, users, sizeof(users));
 	snprintf(port, sizeof(port), "%d", r->port);
 	snprintf(name, sizeof(name), "redis-%d", r->port);
 	for (size_t i = 0; r->more[i]; i++)
@@ -109,7 +129,7 @@ void test_redis_start_with(struct test_redis *r, const char *appendfsync, const 
 		ck_assert(i + 1 < ARRAY_LEN(r->env));
 		r->env[i] = env[i];
 	}
-	snprintf(r->url, sizeof(r->url), "redis://127.0.0.1:%d/0", r->port);
+	snprintf(r->url, sizeof(r->url), "redis://" TEST_REDIS_USER "@127.0.0.1:%d/0", r->port);
 	snprintf(r->dir, sizeof(r->dir), "%s/redis-%d", test_dir(), r->port);
 	ck_assert_msg(str_copy(r->appendfsync, sizeof(r->appendfsync), appendfsync), "appendfsync cannot be %s", appendfsync);
 	ck_assert_msg(mkdir(r->dir, 0755) == 0, "%s: %s", r->dir, strerror(errno));

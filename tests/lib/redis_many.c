@@ -130,7 +130,7 @@ void test_cluster_start(struct test_cluster *c, size_t masters, size_t replicas,
 	struct buf url = {0};
 
 	*c = (struct test_cluster){.masters = masters, .n = masters + replicas};
-	buf_adds(&url, "redis+cluster://");
+	buf_adds(&url, "redis+cluster://" TEST_REDIS_USER "@");
 	for (size_t i = 0; i < c->n; i++) {
 		bus[i] = test_port();
 		start_node(&c->nodes[i], bus[i], more);
@@ -198,6 +198,6 @@ void test_sentinels_start(struct test_sentinels *s, const char *appendfsync)
 	for (size_t i = 0; i < ARRAY_LEN(s->sentinels); i++)
 		ck_assert_msg(test_until(WAIT_MS, watches, &s->sentinels[i]), "%s",
 		        test_redis_ask(s->sentinels[i].port, "SENTINEL MASTER mymaster"));
-	snprintf(s->url, sizeof(s->url), "redis+sentinel://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/mymaster", s->sentinels[0].port,
-	        s->sentinels[1].port, s->sentinels[2].port);
+	snprintf(s->url, sizeof(s->url), "redis+sentinel://" TEST_REDIS_USER "@127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/mymaster",
+	        s->sentinels[0].port, s->sentinels[1].port, s->sentinels[2].port);
 }

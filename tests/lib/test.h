@@ -53,6 +53,7 @@ void test_skip_data(const char *name);
 char *test_read_file(const char *path, size_t *len_out); /* mem_free it; .gz files are unpacked by gzip; fails the test */
 
 /* A real redis-server on a free port with broker-config/redis.conf and its data in test_dir(). */
+#define TEST_REDIS_USER "barque:CHANGE-ME-barque" /* of broker-config/users.acl: what is tested has no more rights than that */
 struct test_redis {
 	pid_t pid;
 	int port;

@@ -20,7 +20,11 @@ fresh() {
 	printf '/* b.c -- a file of floor one. */\n#include "base/a.h"\n' >shared/job/b.c
 	printf 'METRIC(x_total, counter, "kind", "x")\n' >shared/base/metrics.def
 	printf '| `barque_x_total` | counter | `kind` | x |\n' >docs/metrics.md
-	for _ in 1 2 3 4 5 6 7 8 9 10 11; do echo '- expr: barque_x_total > 0'; done >deploy/prometheus/alerts.yml
+	{
+		printf 'groups:\n  - name: x\n    rules:\n      - alert: X\n        expr: barque_x_total > 0\n'
+		for _ in 1 2 3 4 5 6 7 8 9 10; do echo '# barque_x_total'; done
+	} >deploy/prometheus/alerts.yml
+	printf 'rule_files: [alerts.yml]\n' >deploy/prometheus/prometheus.yml
 	printf '{"a": [\n' >deploy/grafana/barque.json
 	for _ in 1 2 3 4 5 6 7 8 9 10 11; do echo '"barque_x_total",'; done >>deploy/grafana/barque.json
 	echo '0]}' >>deploy/grafana/barque.json
@@ -38,6 +42,15 @@ fresh() {
 	printf '`x_cross`\n' >docs/strategies.md
 	printf 'COMMAND(show)\n' >cli/commands.def
 	printf 'barque show, see [jobs](docs/jobs.md#x)\n' >README.md
+	mkdir -p broker-config/functions shared/queue tests/deploy
+	printf "local n = call('HGET', 'k', 'f')\nflush('RPUSH')\n" >broker-config/functions/10_base.lua
+	printf '/* redis.c -- a door for the lint. */\n\tredis_cmd_adds(c, "PING");\n\tredis_cmd_adds(c, "FUNCTION");\n\tredis_cmd_adds(c, "LOAD");\n\tredis_cmd_adds(c, "FCALL");\n' >shared/queue/redis.c
+	printf 'user default off -@all\nuser barque on >x ~bq:* -@all +ping +fcall +function|load +hget +rpush\n' >broker-config/users.acl
+	{
+		printf 'rule_files: [../../deploy/prometheus/alerts.yml]\ntests:\n  - interval: 1m\n    input_series:\n'
+		printf "      - {series: barque_x_total, values: '0 1x5'}\n    alert_rule_test:\n"
+		printf '      - {eval_time: 3m, alertname: X, exp_alerts: [{exp_labels: {}}]}\n'
+	} >tests/deploy/alerts_test.yml
 	sh tests/lint/settings.sh --write
 }
 
@@ -71,6 +84,7 @@ fresh
 for rule in $(rules); do
 	# These look at what a tree of a few lines does not have, or at tools that may be missing.
 	case $rule in first_line | cppcheck | format) continue ;; esac
+	[ "$rule" != alerts ] || command -v promtool >/dev/null || continue
 	expect ok "$rule" "the clean tree"
 done
 
@@ -94,6 +108,14 @@ breaks words 'echo "/* TO""DO */" >>shared/base/a.c'
 breaks shell 'printf "#!/bin/sh\nif\n" >bad.sh; chmod +x bad.sh'
 breaks shell 'printf "#!/bin/sh\n" >bad.sh'
 breaks links 'echo "[x](docs/none.md)" >>README.md'
+breaks alerts 'sed -i "s/> 0/> 5/" deploy/prometheus/alerts.yml'
+breaks alerts 'sed -i "s/> 0/> > 0/" deploy/prometheus/alerts.yml'
+breaks alerts 'sed -i "s/eval_time: 3m, alertname: X/eval_time: 3m, alertname: Y/" tests/deploy/alerts_test.yml'
+breaks acl 'sed -i "s/ +hget//" broker-config/users.acl'
+breaks acl 'sed -i "s/ +hget/ +hget +hset/" broker-config/users.acl'
+breaks acl 'sed -i "s/ +hget/ +hget +config|get/" broker-config/users.acl'
+breaks acl 'sed -i "s/ +hget/ +@hash +hget/" broker-config/users.acl'
+breaks acl 'rm broker-config/users.acl'
 breaks routes 'sed -i "s/GET/PUT/" api/routes.def'
 breaks routes 'printf "  /y:\n    post:\n" >>api/openapi.yaml; sed -i "/^components/d" api/openapi.yaml'
 breaks routes 'rm api/openapi.yaml'

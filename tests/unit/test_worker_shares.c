@@ -214,6 +214,43 @@ START_TEST(strict_serves_in_the_order_named)
 }
 END_TEST
 
+/* The first line's call is under way. */
+static enum claim first_is_busy(const struct dispatcher *d, const struct line *l)
+{
+	return l == &d->lines[0] ? CLAIM_SOON : CLAIM_NOW;
+}
+
+/* A step has been sent and not answered: whether it is hungry still is not known, but it was. */
+static void send_step(struct line *l)
+{
+	l->was_hungry = l->hungry;
+	l->hungry = false;
+	l->call = CALL_STEP;
+}
+
+START_TEST(a_queue_whose_call_is_under_way_keeps_its_turn)
+{
+	struct sim s;
+	int held[LINES_MAX] = {2, 1};
+	sim_open(&s, ORDER_STRICT, 4, 2);
+	struct line *first = &s.d->lines[0], *second = &s.d->lines[1];
+	first->hungry = second->hungry = true;
+	send_step(first);
+	shares_account(s.d, held);
+	ck_assert_ptr_eq(shares_next(s.d, first_is_busy), first);
+	s.settings.order = ORDER_WEIGHTED;
+	first->weight = 3;
+	shares_account(s.d, held);
+	ck_assert_ptr_eq(shares_next(s.d, first_is_busy), first); /* two of its three */
+	second->family = 0;                                       /* another shard of the same queue, which can take it at once */
+	ck_assert_ptr_eq(shares_next(s.d, first_is_busy), second);
+	second->family = 1;
+	first->was_hungry = false;
+	ck_assert_ptr_eq(shares_next(s.d, first_is_busy), second);
+	sim_close(&s);
+}
+END_TEST
+
 /* A queue of short jobs fills up its slots by looking ahead only as far as its share goes. */
 START_TEST(looking_ahead_keeps_to_the_share)
 {
@@ -237,5 +274,5 @@ END_TEST
 
 static const TTest *const tests[] = {shares_follow_the_weights_on_any_number_of_slots, shares_hold_when_jobs_differ_in_length,
         what_one_does_not_need_the_others_get, being_away_earns_nothing, a_flood_does_not_keep_another_out,
-        strict_serves_in_the_order_named, looking_ahead_keeps_to_the_share};
+        strict_serves_in_the_order_named, a_queue_whose_call_is_under_way_keeps_its_turn, looking_ahead_keeps_to_the_share};
 TEST_MAIN("worker_shares", tests)
