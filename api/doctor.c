@@ -6,6 +6,7 @@
 #include "api/doctor.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 #include "api/reply.h"
 #include "base/clock.h"
@@ -23,6 +24,7 @@ struct doctor {
 	struct call *call;
 	struct doctor_wish wish;
 	bool asked, busy;
+	struct doctor_progress progress;
 	volatile bool stopping; /* read by the look without the lock */
 };
 
@@ -33,7 +35,8 @@ static struct json *look(struct doctor *d, const struct doctor_wish *wish, struc
 	struct doctor_tools tools = {.queue = queue_open(d->api->queue_url, &d->api->queue_options, e),
 	        .store_url = d->api->store_url,
 	        .deadline = clock_mono_ms() + LOOK_MS,
-	        .stop = &d->stopping};
+	        .stop = &d->stopping,
+	        .doctor = d};
 	struct json *report = tools.queue ? doctor_report(&tools, wish, e) : NULL;
 
 	queue_close(&tools.queue);
@@ -72,11 +75,12 @@ static void *run(void *user)
 			continue;
 		}
 		d->asked = false;
+		d->progress = (struct doctor_progress){.looking = true};
 		pthread_mutex_unlock(&d->lock);
 		report = look(d, &wish, &e);
 		pthread_mutex_lock(&d->lock);
 		answer(d, report, &e);
-		d->busy = false;
+		d->busy = d->progress.looking = false;
 		json_close(&report);
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -122,6 +126,29 @@ void doctor_close(struct doctor **dp)
 	pthread_cond_destroy(&d->wake);
 	pthread_mutex_destroy(&d->lock);
 	mem_free(dp);
+}
+
+/* ---- how far it is ---------------------------------------------------------------------------------------------- */
+
+volatile int64_t *doctor_is_at(struct doctor *d, const char *queue, int nth, int of)
+{
+	pthread_mutex_lock(&d->lock);
+	snprintf(d->progress.queue, sizeof d->progress.queue, "%s", queue);
+	d->progress.store = !*queue;
+	d->progress.nth = nth;
+	d->progress.of = of;
+	pthread_mutex_unlock(&d->lock);
+	return &d->progress.read;
+}
+
+struct doctor_progress doctor_progress(struct doctor *d)
+{
+	struct doctor_progress now;
+
+	pthread_mutex_lock(&d->lock);
+	now = d->progress;
+	pthread_mutex_unlock(&d->lock);
+	return now;
 }
 
 /* ---- asking ----------------------------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@ struct visit {
 	const struct doctor_wish *wish;
 	struct json *findings, *mended, *unmended, *queues;
 	int64_t jobs, total;
+	volatile int64_t *read;
 };
 
 /* ---- what was found -------------------------------------------------------------------------------------------- */
@@ -64,7 +65,7 @@ static void of_store(struct visit *v, const char *key, const char *sentence)
 
 static bool examine(struct visit *v, const char *queue, struct queue_look *l, struct err *e)
 {
-	struct queue_look_bounds bounds = {.pause_ms = PAUSE_MS, .deadline = v->tools->deadline, .stop = v->tools->stop};
+	struct queue_look_bounds bounds = {.pause_ms = PAUSE_MS, .deadline = v->tools->deadline, .stop = v->tools->stop, .read = v->read};
 
 	return queue_examine(v->tools->queue, queue, &bounds, l, e);
 }
@@ -118,11 +119,14 @@ static void note_queue(struct visit *v, const char *queue, const struct queue_lo
 	v->total += l->total;
 }
 
-static bool visit_queue(struct visit *v, const char *queue, struct err *e)
+/* nth: of `of` queues. */
+static bool visit_queue(struct visit *v, const char *queue, int nth, int of, struct err *e)
 {
 	struct queue_look l = {0};
-	bool ok = examine(v, queue, &l, e);
+	bool ok;
 
+	v->read = doctor_is_at(v->tools->doctor, queue, nth, of);
+	ok = examine(v, queue, &l, e);
 	if (ok && v->wish->mend)
 		ok = mend_round(v, queue, false, &l, e) && mend_round(v, queue, true, &l, e);
 	if (ok)
@@ -151,10 +155,10 @@ static bool visit_queues(struct visit *v, struct err *e)
 	char(*names)[JOB_NAME];
 
 	if (*v->wish->queue)
-		return visit_queue(v, v->wish->queue, e);
+		return visit_queue(v, v->wish->queue, 1, 1, e);
 	names = doctor_queues(v->tools->queue, &n, e);
 	for (int i = 0; i < n; i++)
-		if (!visit_queue(v, names[i], e))
+		if (!visit_queue(v, names[i], i + 1, n, e))
 			n = -1;
 	mem_free(&names);
 	return n >= 0;
@@ -217,6 +221,7 @@ static bool visit_store(struct visit *v, struct json *out, struct err *e)
 	struct arena *a;
 	bool ok;
 
+	doctor_is_at(v->tools->doctor, "", 0, 0);
 	if (!s && e->code == ERR_CORRUPT) {
 		of_store(v, "", e->text);
 		return true;

@@ -1,4 +1,4 @@
-/* route_doctor.c -- GET and POST /api/doctor: what is asked for; the look itself is made by doctor.c. */
+/* route_doctor.c -- GET and POST /api/doctor: what is asked for, and how far it is; the look itself is made by doctor.c. */
 #include "api/context.h"
 #include "api/doctor.h"
 #include "api/input.h"
@@ -42,6 +42,23 @@ void route_doctor_look(struct call *c)
 
 	if (choose_queue(c, name && *name ? name : NULL, &wish))
 		doctor_ask(c, &wish);
+}
+
+void route_doctor_progress(struct call *c)
+{
+	struct doctor_progress p = doctor_progress(c->api->doctor);
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+
+	jw_object(&w, NULL);
+	jw_bool(&w, "looking", p.looking);
+	jw_text(&w, "queue", p.looking && *p.queue ? p.queue : NULL);
+	jw_bool(&w, "store", p.looking && p.store);
+	jw_int(&w, "nth", p.nth);
+	jw_int(&w, "of", p.of);
+	jw_int(&w, "read", p.read);
+	jw_end(&w);
+	reply_json(c, 200, &body);
 }
 
 void route_doctor_mend(struct call *c)

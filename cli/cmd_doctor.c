@@ -1,15 +1,58 @@
 /* cmd_doctor.c -- `barque doctor`: does every job stand in one place, do counters, leases and keys fit; mend it when told to. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "base/str.h"
 #include "cli/cli.h"
 
 #define DOCTOR_SOUND    0
 #define DOCTOR_FINDINGS 1
 #define DOCTOR_BLIND    2 /* it could not be looked at */
+#define PROGRESS_MS     500
 
 static const struct cli_flag flags[] = {
         {"mend", NULL, "mend what does not fit, one thing at a time, each looked at again before it is changed"},
         {"force", NULL, "with --mend: set counters also while their queue is not paused"},
 };
+
+/* ---- on a terminal: how far it is. A process of its own asks, since the answer itself comes at the end. */
+
+static void tell_progress(struct cli *c)
+{
+	struct err e = {0};
+	struct json *p = api_call(c, "GET", "/api/doctor/progress", NULL, NULL, &e);
+	const char *queue = json_get_text(p, "queue", NULL);
+	if (queue)
+		fprintf(stderr, "\r\033[Klooking at queue %s, %lld of %lld: %lld records and places so far", queue,
+		        (long long)json_get_int(p, "nth", 0), (long long)json_get_int(p, "of", 0), (long long)json_get_int(p, "read", 0));
+	else if (json_get_bool(p, "store", false))
+		fprintf(stderr, "\r\033[Klooking at the store");
+	json_close(&p);
+}
+
+/* 0: there is no terminal. */
+static pid_t progress_begin(struct cli *c)
+{
+	pid_t parent = getpid(), pid = c->json || !isatty(STDERR_FILENO) ? 0 : fork();
+	if (pid != 0 || c->json || !isatty(STDERR_FILENO))
+		return pid > 0 ? pid : 0;
+	while (getppid() == parent) {
+		clock_sleep_ms(PROGRESS_MS);
+		tell_progress(c);
+	}
+	_exit(0);
+}
+
+static void progress_end(pid_t pid)
+{
+	if (!pid)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	fprintf(stderr, "\r\033[K");
+}
 
 static struct json *ask(struct cli *c, struct err *e)
 {
@@ -110,7 +153,9 @@ static int run(struct cli *c)
 		fprintf(stderr, "barque doctor: --force belongs to --mend\n");
 		return DOCTOR_BLIND;
 	}
+	pid_t progress = progress_begin(c);
 	struct json *report = ask(c, &e);
+	progress_end(progress);
 	if (!report) {
 		cli_fail(&e);
 		return DOCTOR_BLIND;

@@ -51,6 +51,7 @@ struct queue_look_bounds {
 	int64_t pause_ms;          /* before the second look */
 	int64_t deadline;          /* clock_mono_ms; 0: none */
 	const volatile bool *stop; /* when it becomes true the look ends with ERR_CANCELLED; NULL: never */
+	volatile int64_t *read;    /* grows by each record or place that is read, for another thread to see; NULL: nobody looks */
 };
 
 struct queue_look {

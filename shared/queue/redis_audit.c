@@ -586,6 +586,8 @@ static bool gather_key(struct audit *a, const char *key, const char *name, struc
 /* Asks when enough has been gathered. */
 static bool gather_next(struct audit *a, const char *key, struct err *e)
 {
+	if (a->look->bounds.read)
+		++*a->look->bounds.read;
 	return gather_key(a, key, key + a->tag_len + 1, e) && (a->n_cmds < ASKS_MAX || asks_flush(a, e));
 }
 

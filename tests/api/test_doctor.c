@@ -175,6 +175,15 @@ START_TEST(one_look_at_a_time)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_again_and_again, &t), 0);
 	for (int i = 0; i < 20; i++)
 		ck_status(&t, api_get(&t, "/api/queues"), 200);
+	bool looking = false;
+	for (int i = 0; i < 200 && !looking; i++) {
+		ck_status(&t, api_get(&t, "/api/doctor/progress"), 200);
+		looking = json_get_bool(t.json, "looking", false) && str_eq(json_get_text(t.json, "queue", ""), "default") &&
+		          json_get_int(t.json, "read", 0) > 0;
+	}
+	ck_assert(looking);
+	ck_assert_int_eq(json_get_int(t.json, "nth", 0), 1);
+	ck_assert_int_eq(json_get_int(t.json, "of", 0), 1);
 	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
 		void *n;
 
@@ -182,6 +191,8 @@ START_TEST(one_look_at_a_time)
 		refused += (intptr_t)n;
 	}
 	ck_assert_int_gt(refused, 0);
+	ck_status(&t, api_get(&t, "/api/doctor/progress"), 200);
+	ck_assert(!json_get_bool(t.json, "looking", true));
 	api_stop(&t);
 }
 END_TEST

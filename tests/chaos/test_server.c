@@ -276,6 +276,55 @@ START_TEST(R7_fail_over_with_lag)
 }
 END_TEST
 
+/* Sentinels begin no other fail-over of a master within twice their failover-timeout. */
+#define SENTINEL_REST_MS 8500
+
+static bool is_master(void *user)
+{
+	char text[100];
+	return test_redis_say(*(int *)user, "ROLE", text, sizeof(text)) && strstr(text, "master") != NULL;
+}
+
+/* Nobody is told but the sentinels: workers and clients find the new master by themselves. */
+static void sentinels_fail_over(struct chaos *c, struct test_redis *replica)
+{
+	char url[sizeof(c->redis.url)];
+	snprintf(url, sizeof(url), "%s", c->redis.url);
+	chaos_faulted(c);
+	test_redis_kill(&c->redis);
+	ck_assert_msg(test_until(30000, is_master, &replica->port), "the sentinels promoted nobody");
+	c->redis = *replica;
+	snprintf(c->redis.url, sizeof(c->redis.url), "%s", url);
+	replica_start(replica, c->redis.port);
+	chaos_probe(c);
+}
+
+START_TEST(R7_sentinels_fail_over)
+{
+	static struct chaos c;
+	static struct test_sentinels s;
+	test_sentinels_start(&s, "no");
+	test_redis_tell(s.replica.port, "CONFIG SET repl-diskless-sync-delay 0"); /* when it is the master, the next one follows at once */
+	c.redis = s.master;
+	ck_assert(str_copy(c.redis.url, sizeof(c.redis.url), s.url));
+	c.may_lose = true;
+	c.wait_replicas = 1;
+	chaos_open(&c, "R7s", "master killed, real sentinels promote its replica, submissions wait for it", "no",
+	        (struct chaos_size){200, 1, 90, 12});
+	workers_start(&c, 3);
+	chaos_client_start(&c, 60, 100, 100);
+	ck_assert_int_ge(chaos_probe(&c), 0);
+	while (chaos_goes_on(&c)) {
+		clock_sleep_ms(chaos_is_short() ? 1500 : SENTINEL_REST_MS + chaos_pick(&c, 1000));
+		sentinels_fail_over(&c, &s.replica);
+	}
+	chaos_close(&c);
+	test_redis_stop(&s.replica);
+	for (size_t i = 0; i < ARRAY_LEN(s.sentinels); i++)
+		test_kill(s.sentinels[i].pid, SIGTERM);
+}
+END_TEST
+
 /* ---- R9 */
 
 #define HOUR_MS INT64_C(3600000)
@@ -486,6 +535,6 @@ START_TEST(R10_disk_is_full_everysec)
 END_TEST
 
 static const TTest *const tests[] = {R4_connections_break, R5_redis_is_killed, R6_power_cut_always, R6_power_cut_everysec, R7_fail_over,
-        R7_fail_over_with_lag, R7_fail_over_with_lag_and_wait, R9_clocks_jump, R9_a_worker_comes_back_with_its_name_and_an_older_clock,
-        R10_memory_is_full, R10_disk_is_full_always, R10_disk_is_full_everysec};
+        R7_fail_over_with_lag, R7_fail_over_with_lag_and_wait, R7_sentinels_fail_over, R9_clocks_jump,
+        R9_a_worker_comes_back_with_its_name_and_an_older_clock, R10_memory_is_full, R10_disk_is_full_always, R10_disk_is_full_everysec};
 TEST_MAIN("chaos_server", tests)
