@@ -48,24 +48,6 @@ static struct json *strategy_entry(struct cli *c, const char *name, struct err *
 	return found;
 }
 
-static bool read_params(struct cli *c, const struct json *entry, struct json *params, struct err *e)
-{
-	for (size_t i = 1; i < c->n_words; i++) {
-		const char *equals = strchr(c->words[i], '=');
-		if (!equals || equals == c->words[i])
-			return err_set(e, ERR_INVALID, "'%s' is not NAME=VALUE", c->words[i]);
-		char *name = mem_strndup(c->words[i], (size_t)(equals - c->words[i]));
-		bool ok = schema_put(entry, params, name, equals + 1, e);
-		mem_free(&name);
-		if (!ok)
-			return false;
-	}
-	for (size_t i = 0; i < c->n_sets; i++)
-		if (!args_is_known(&command_backtest, c->sets[i].name) && !schema_put(entry, params, c->sets[i].name, c->sets[i].value, e))
-			return false;
-	return true;
-}
-
 /* Without days: the last ones that are over, as many as the demonstration downloads. Says so. */
 static void fill_days(const struct json *entry, struct json *params)
 {
@@ -132,7 +114,7 @@ static int run(struct cli *c)
 		return CLI_DONE;
 	}
 	struct json *params = json_new_object();
-	bool ok = read_params(c, entry, params, &e);
+	bool ok = schema_put_all(c, &command_backtest, 1, entry, params, &e);
 	if (ok)
 		fill_days(entry, params);
 	json_close(&entry);

@@ -178,44 +178,10 @@ static int delete (struct cli *c)
 	return CLI_DONE;
 }
 
-/* NAME=VALUE words and free flags, by the kind's schema. */
-static bool put_params(struct cli *c, const struct json *kind, struct json *params, struct err *e)
-{
-	bool ok = true;
-	for (size_t i = 2; ok && i < c->n_words; i++) {
-		const char *equals = strchr(c->words[i], '=');
-		if (!equals || equals == c->words[i])
-			return err_set(e, ERR_INVALID, "'%s' is not NAME=VALUE", c->words[i]);
-		char *name = mem_strndup(c->words[i], (size_t)(equals - c->words[i]));
-		ok = schema_put(kind, params, name, equals + 1, e);
-		mem_free(&name);
-	}
-	for (size_t i = 0; ok && i < c->n_sets; i++)
-		if (!args_is_known(&command_schedule, c->sets[i].name))
-			ok = schema_put(kind, params, c->sets[i].name, c->sets[i].value, e);
-	return ok;
-}
-
-static struct json *params_of(struct cli *c, const struct json *kind, struct err *e)
-{
-	const char *text = args_get(c, "params", NULL);
-	struct json *params = text ? json_parse(text, strlen(text), e) : json_new_object();
-	if (!params) {
-		err_prefix(e, "--params");
-		return NULL;
-	}
-	if (!json_is(params, JSON_OBJECT))
-		err_set(e, ERR_INVALID, "--params must be a JSON object");
-	else if (put_params(c, kind, params, e))
-		return params;
-	json_close(&params);
-	return NULL;
-}
-
 static struct json *body_of(struct cli *c, const struct json *kind, struct err *e)
 {
 	static const char *const texts[] = {"cron", "every", "start", "missed", "overlap"};
-	struct json *params = params_of(c, kind, e), *body;
+	struct json *params = schema_params(c, &command_schedule, 2, kind, e), *body;
 	if (!params)
 		return NULL;
 	body = json_new_object();

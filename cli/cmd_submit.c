@@ -24,39 +24,9 @@ static void put_text(struct cli *c, const char *flag, const char *member, struct
 		json_put_text(body, member, args_get(c, flag, ""));
 }
 
-static bool put_word(const struct json *kind, struct json *params, const char *word, struct err *e)
-{
-	const char *equals = strchr(word, '=');
-	if (!equals || equals == word)
-		return err_set(e, ERR_INVALID, "'%s' is not NAME=VALUE", word);
-	char *name = mem_strndup(word, (size_t)(equals - word));
-	bool ok = schema_put(kind, params, name, equals + 1, e);
-	mem_free(&name);
-	return ok;
-}
-
-static struct json *read_params(struct cli *c, const struct json *kind, struct err *e)
-{
-	const char *text = args_get(c, "params", NULL);
-	struct json *params = text ? json_parse(text, strlen(text), e) : json_new_object();
-	if (!params) {
-		err_prefix(e, "--params");
-		return NULL;
-	}
-	bool ok = json_is(params, JSON_OBJECT) ? true : err_set(e, ERR_INVALID, "--params must be a JSON object");
-	for (size_t i = 1; ok && i < c->n_words; i++)
-		ok = put_word(kind, params, c->words[i], e);
-	for (size_t i = 0; ok && i < c->n_sets; i++)
-		if (!args_is_known(&command_submit, c->sets[i].name))
-			ok = schema_put(kind, params, c->sets[i].name, c->sets[i].value, e);
-	if (!ok)
-		json_close(&params);
-	return params;
-}
-
 static struct json *read_body(struct cli *c, const struct json *kind, struct err *e)
 {
-	struct json *params = read_params(c, kind, e);
+	struct json *params = schema_params(c, &command_submit, 1, kind, e);
 	if (!params)
 		return NULL;
 	struct json *body = json_new_object();

@@ -83,6 +83,45 @@ bool schema_put(const struct json *kind, struct json *params, const char *name, 
 	return true;
 }
 
+static bool put_word(const struct json *kind, struct json *params, const char *word, struct err *e)
+{
+	const char *equals = strchr(word, '=');
+	if (!equals || equals == word)
+		return err_set(e, ERR_INVALID, "'%s' is not NAME=VALUE", word);
+	char *name = mem_strndup(word, (size_t)(equals - word));
+	bool ok = schema_put(kind, params, name, equals + 1, e);
+	mem_free(&name);
+	return ok;
+}
+
+bool schema_put_all(
+        const struct cli *c, const struct command *command, size_t first_word, const struct json *kind, struct json *params, struct err *e)
+{
+	for (size_t i = first_word; i < c->n_words; i++)
+		if (!put_word(kind, params, c->words[i], e))
+			return false;
+	for (size_t i = 0; i < c->n_sets; i++)
+		if (!args_is_known(command, c->sets[i].name) && !schema_put(kind, params, c->sets[i].name, c->sets[i].value, e))
+			return false;
+	return true;
+}
+
+struct json *schema_params(const struct cli *c, const struct command *command, size_t first_word, const struct json *kind, struct err *e)
+{
+	const char *text = args_get(c, "params", NULL);
+	struct json *params = text ? json_parse(text, strlen(text), e) : json_new_object();
+	if (!params) {
+		err_prefix(e, "--params");
+		return NULL;
+	}
+	if (!json_is(params, JSON_OBJECT))
+		err_set(e, ERR_INVALID, "--params must be a JSON object");
+	else if (schema_put_all(c, command, first_word, kind, params, e))
+		return params;
+	json_close(&params);
+	return NULL;
+}
+
 static bool is_required(const struct json *schema, const char *name)
 {
 	for (const struct json *r = json_first(json_get(schema, "required")); r; r = json_next(r))

@@ -48,67 +48,63 @@ local function replay_job(id, key, job)
 	return true
 end
 
--- {1, state} done, {0, 0} no such job, {-1, state} not in an end state, {-2, state} its unique key is another's now
-local function replay(keys, args)
-	enter(keys, args)
-	local id = args[5]
-	local key = T .. ':j:' .. id
-	local job = read(key)
-	if not job then
-		return { 0, 0 }
+-- An act upon the job of an id: it returns what came of it, 1 when it was done, and the job's state.
+local function on_job(act)
+	return function(keys, args)
+		enter(keys, args)
+		local id = args[5]
+		local key = J .. id
+		local job = read(key)
+		if not job then
+			return { 0, 0 } -- no such job
+		end
+		local result, state = act(id, key, job, args)
+		if result == 1 then
+			flush_lanes()
+			leave()
+		end
+		return { result, tonumber(state) }
 	end
-	if not END_INDEX[job.state] then
-		return { -1, tonumber(job.state) }
-	end
-	if not replay_job(id, key, job) then
-		return { -2, tonumber(job.state) }
-	end
-	flush_lanes()
-	leave()
-	return { 1, tonumber(READY) }
 end
 
-local function release(keys, args)
-	enter(keys, args)
-	local id = args[5]
-	local key = T .. ':j:' .. id
-	local job = read(key)
-	if not job then
-		return { 0, 0 }
+-- -1: not in an end state; -2: its unique key is another's now.
+local function replay(id, key, job)
+	local state = job.state
+	if not END_INDEX[state] then
+		return -1, state
 	end
+	if not replay_job(id, key, job) then
+		return -2, state
+	end
+	return 1, READY
+end
+
+-- -1: it is not held.
+local function release(id, key, job)
 	if job.state ~= WAITING then
-		return { -1, tonumber(job.state) }
+		return -1, job.state
 	end
 	local h = call('HMGET', key, 'k', 'y')
 	line_up(id, key, job, h[1], h[2])
 	timeline.note(key, job, 'released')
 	move(key, job, READY)
 	call('ZREM', T .. ':h', id)
-	flush_lanes()
-	leave()
-	return { 1, tonumber(READY) }
+	return 1, READY
 end
 
--- id, priority, the revision that it must have ('' any): {1, state} done, {0, 0} no such job, {-1, state} it runs or has ended,
--- {-3, state} it has another revision
-local function prioritize(keys, args)
-	enter(keys, args)
-	local id, priority = args[5], args[6]
-	local key = T .. ':j:' .. id
-	local job = read(key)
-	if not job then
-		return { 0, 0 }
-	end
+-- priority, the revision that it must have ('' any). -1: it runs or has ended; -3: it has another revision.
+local function prioritize(id, key, job, args)
+	local priority = args[6]
 	if args[7] ~= '' and args[7] ~= job.rev then
-		return { -3, tonumber(job.state) }
+		return -3, job.state
 	end
 	if job.state == RUNNING or job.state >= SUCCEEDED then
-		return { -1, tonumber(job.state) }
+		return -1, job.state
 	end
 	local h = call('HMGET', key, 'k', 'y')
 	local from, lane = priority_of(h[2]), priority .. string.sub(h[2] or '5', 2)
 	if from == priority then
-		return { 1, tonumber(job.state) }
+		return 1, job.state
 	end
 	if has_flag(job, 'q') then
 		call('ZADD', T .. ':q:' .. limits.place_of(key), 'XX', limits.score(priority), id)
@@ -120,28 +116,21 @@ local function prioritize(keys, args)
 	end
 	timeline.note(key, job, 'priority', from .. ' to ' .. priority)
 	save(key, job, 'y', lane)
-	flush_lanes()
-	leave()
-	return { 1, tonumber(job.state) }
+	return 1, job.state
 end
 
-local function watch(keys, args)
-	enter(keys, args)
-	local key = T .. ':j:' .. args[5]
-	local job = read(key)
-	if not job then
-		return { 0, 0 }
-	end
+-- Its end will be published.
+local function watch(id, key, job)
 	if job.state < SUCCEEDED and not has_flag(job, 'w') then
 		set_flag(job, 'w')
 		save(key, job)
 	end
-	return { 1, tonumber(job.state) }
+	return 1, job.state
 end
 
 register('cancel', cancel, 'allow-oom')
-register('replay', replay, 'allow-oom')
-register('release', release, 'allow-oom')
-register('prioritize', prioritize, 'allow-oom')
-register('watch', watch, 'allow-oom')
+register('replay', on_job(replay), 'allow-oom')
+register('release', on_job(release), 'allow-oom')
+register('prioritize', on_job(prioritize), 'allow-oom')
+register('watch', on_job(watch), 'allow-oom')
 
