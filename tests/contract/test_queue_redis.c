@@ -811,9 +811,42 @@ START_TEST(orphans_fail)
 }
 END_TEST
 
+/* The audit, and so the doctor, looks at flows in every shard. */
+START_TEST(a_flow_that_miscounts_is_seen_in_any_shard)
+{
+	struct queue *q = open_sharded(SPREAD);
+	bool used[SPREAD] = {false};
+	struct queue_audit a;
+	struct err e = {0};
+	char line[200];
+
+	shards_of(q, SPREAD);
+	for (int i = 0; !used[1] || !used[2]; i++) {
+		struct rig_flow *r = flow_new(2);
+		int shard;
+
+		ck_assert_int_lt(i, 200);
+		flow_edge(r, 1, 0);
+		flow_submit_new(q, r);
+		check_sound(q);
+		shard = shard_of_id(flow_id(r, 1));
+		used[shard] = true;
+		for (int by = 1; by >= -1; by -= 2) {
+			snprintf(line, sizeof(line), "HINCRBY {bq:q:%d}:D:%s # %d\r\n", shard, flow_id(r, 1) + strlen(Q "-0"), by);
+			command(server_with("no")->port, line);
+			ck_assert_int_eq(queue_audit(q, Q, &a, &e), by < 0);
+			if (by > 0)
+				ck_assert_msg(str_starts(a.problem, flow_id(r, 1)), "%s", a.problem);
+		}
+		flow_free(&r);
+	}
+	queue_close(&q);
+}
+END_TEST
+
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
         FLOW_TESTS, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again,
         limits_survive_kill_9, a_server_without_the_library, another_text_under_our_version, no_memory_left, passwords, nobody_there,
         lies_are_refused, a_usual_job_costs_four_commands, settled_jobs_are_swept, what_ran_for_a_day_keeps_its_retention,
-        what_is_old_when_it_ends_is_given_a_time, orphans_fail};
+        what_is_old_when_it_ends_is_given_a_time, orphans_fail, a_flow_that_miscounts_is_seen_in_any_shard};
 TEST_MAIN("queue_redis", tests)
