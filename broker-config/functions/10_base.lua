@@ -36,6 +36,7 @@
 --   T:D:<id>          hash    what a job waits for and what that gave, see 78_flow.lua
 --   T:ob, T:om        zset    word for jobs of other shards, and the marker that those pop who carry it
 --   T:cr, T:cj:<name> zset, hash schedules by their next tick, and what each is (55_cron.lua)
+--   T:cl:<name>       string  who makes, moves or deletes a schedule of the queue, in shard 0, 20 s
 --   T:n               hash    counters: f last fence, r ready, r:<route>, run, done, p paused since,
 --                             c:<worker> command, v<class> virtual time,
 --                             q parked, qd when to look at places again, qp the place looked at last, nw how many weights, by bytes of

@@ -76,7 +76,10 @@ local function crash(id, key, job, why)
 		set_flag(job, 'Q')
 	end
 	move(key, job, READY, 'a', counts)
-	put(front, route_of(plan.k, job), plan.lane, id)
+	line_up(id, key, job, plan.k, plan.lane, front)
+	if has_flag(job, 'Q') then
+		keep(key, job) -- its id may have lain in the lane of the quarantine from an earlier time
+	end
 end
 
 local function backoff(plan, errors, chance)

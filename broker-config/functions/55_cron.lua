@@ -5,10 +5,15 @@
 -- passed over because the job before it had not ended, e what is wrong with it. Field ct of T:n says when a step has to look at T:cr; it
 -- is absent when no schedule ticks, so that a queue without schedules pays nothing.
 --
+-- A queue's schedules stand in all its shards, each with the jobs that it makes: where the keys of its jobs say, else by its name. For
+-- a tick is made once only because one call does it all, and a call is within a shard. Who makes, moves or deletes one holds its lock, T:cl:<name>
+-- in shard 0 (cron.lock), and is refused by the clock before that could be another's. While it is moved it stands in two shards, in the new
+-- one asleep: M is its next tick then, and d is 'inf'.
+--
 -- A tick is made by one call that compares the next tick with what the dispatcher was told, submits the jobs, and writes the tick
 -- after: whoever comes second, or comes again after a lost answer, finds another next tick and does nothing.
 
-local cron = { OFFERS = 8, MOST = 1000, AGAIN = 200, FULL = 1000 }
+local cron = { OFFERS = 8, MOST = 1000, AGAIN = 200, FULL = 1000, LOCK = 20000 }
 
 -- Returns when the first is due; nil: none is.
 function cron.first()

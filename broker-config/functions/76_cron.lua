@@ -1,13 +1,32 @@
 -- cron, second part: the calls that change and show schedules, and the one that makes a tick.
 
--- name, the revision that it must have ('' any, '0' none), spec, timing, route, next tick ('inf': it is paused or never ticks).
--- {1, revision} done, {-3, revision} it has another one, {-4, 0} there are too many. A schedule whose timing stays keeps its next tick, so that saying
+-- Is the lock over, for whoever holds it (0: none)?
+function cron.is_late(until_ms)
+	return tonumber(until_ms) > 0 and now > tonumber(until_ms)
+end
+
+-- It ticks next at `due`, or never ('inf').
+function cron.stand(name, route, due)
+	local first = cron.first()
+	call('ZADD', T .. ':cr', due, name)
+	cron.note_first()
+	-- Who waits must learn when it is due earlier than all others.
+	if due ~= 'inf' and (not first or tonumber(due) < first) then
+		call('ZADD', T .. ':m:' .. route, '0', '1')
+	end
+end
+
+-- name, the revision that it must have ('' any, '0' none), spec, timing, route, next tick ('inf': it is paused or never ticks), until when.
+-- {1, revision} done, {-3, revision} it has another one, or is on its way here, {-4, 0} there are too many. A schedule whose timing stays keeps its next tick, so that saying
 -- the same twice loses none; and then nothing changes.
 function cron.put(keys, args)
 	enter(keys, args)
 	local name, rev, spec, timing, route, due = args[5], args[6], args[7], args[8], args[9], args[10]
 	local key = T .. ':cj:' .. name
-	local old = call('HMGET', key, 'v', 'S', 'x', 'd')
+	local old = call('HMGET', key, 'v', 'S', 'x', 'd', 'M')
+	if cron.is_late(args[11]) or old[5] then
+		return { -3, tonumber(old[1] or 0) }
+	end
 	if rev ~= '' and rev ~= (old[1] or '0') then
 		return { -3, tonumber(old[1] or 0) }
 	end
@@ -21,34 +40,81 @@ function cron.put(keys, args)
 		return { 1, tonumber(old[1]) }
 	end
 	local next_rev = (tonumber(old[1] or 0) or 0) + 1
-	local first = cron.first()
 	call('HSET', key, 'v', next_rev, 'S', spec, 'x', timing, 'k', route, 'd', due, 'u', now_text)
 	call('HSETNX', key, 'c', now_text)
 	call('HDEL', key, 'e')
-	call('ZADD', T .. ':cr', due, name)
-	cron.note_first()
-	-- Who waits must learn when it is due earlier than all others.
-	if due ~= 'inf' and (not first or tonumber(due) < first) then
-		call('ZADD', T .. ':m:' .. route, '0', '1')
-	end
+	cron.stand(name, route, due)
 	return { 1, next_rev }
 end
 
--- name, the revision that it must have ('' any): {1, 0} done, {0, 0} there is none, {-3, revision}
+-- name, the revision that it must have ('' any), the next tick at which it must stand, since it was copied to another shard ('': it is
+-- deleted), until when: {1, 0} done, {0, 0} there is none, {-3, revision}
 function cron.drop(keys, args)
 	enter(keys, args)
 	local key = T .. ':cj:' .. args[5]
-	local rev = call('HGET', key, 'v')
-	if not rev then
+	local h = call('HMGET', key, 'v', 'd', 'M')
+	if not h[1] then
 		return { 0, 0 }
 	end
-	if args[6] ~= '' and args[6] ~= rev then
-		return { -3, tonumber(rev) }
+	local moved = args[7] ~= ''
+	if (args[6] ~= '' and args[6] ~= h[1]) or (moved and (args[7] ~= h[2] or h[3])) or cron.is_late(args[8]) then
+		return { -3, tonumber(h[1]) }
 	end
 	call('DEL', key)
 	call('ZREM', T .. ':cr', args[5])
 	cron.note_first()
 	return { 1, 0 }
+end
+
+-- In shard 0: name, who. Until when he may make, move or delete it; 0: another one does. The other half of the lock's time is for clocks of
+-- servers that differ.
+function cron.lock(keys, args)
+	enter(keys, args)
+	if not call('SET', T .. ':cl:' .. args[5], args[6], 'NX', 'PX', cron.LOCK) then
+		return 0
+	end
+	return now + cron.LOCK / 2
+end
+
+function cron.unlock(keys, args)
+	enter(keys, args)
+	local key = T .. ':cl:' .. args[5]
+	return call('GET', key) == args[6] and call('DEL', key) or 0
+end
+
+-- name, until when, fields and values as in the shard that it leaves: it stands here, asleep. 1; 0: too late, or one of this name ticks here.
+function cron.take_in(keys, args)
+	enter(keys, args)
+	local key = T .. ':cj:' .. args[5]
+	local old = call('HMGET', key, 'v', 'M')
+	if cron.is_late(args[6]) or (old[1] and not old[2]) then
+		return 0
+	end
+	call('DEL', key)
+	call('HSET', key, unpack(args, 7))
+	call('HSET', key, 'M', call('HGET', key, 'd') or 'inf', 'd', 'inf')
+	call('ZADD', T .. ':cr', 'inf', args[5])
+	cron.note_first()
+	return 1
+end
+
+-- name, until when, 'wake': it has left the other shard and ticks here; 'forget': it did not come here. 1; 0: too late, or it is not asleep.
+function cron.wake(keys, args)
+	enter(keys, args)
+	local key = T .. ':cj:' .. args[5]
+	local h = call('HMGET', key, 'M', 'k')
+	if not h[1] or cron.is_late(args[6]) then
+		return 0
+	end
+	if args[7] == 'forget' then
+		call('DEL', key)
+		call('ZREM', T .. ':cr', args[5])
+		return 1
+	end
+	call('HSET', key, 'd', h[1])
+	call('HDEL', key, 'M')
+	cron.stand(args[5], h[2] or '', h[1])
+	return 1
 end
 
 -- name: {now, field, value ...}; {now} alone: there is none
@@ -149,6 +215,10 @@ end
 
 register('cron_put', cron.put)
 register('cron_drop', cron.drop, 'allow-oom')
+register('cron_lock', cron.lock, 'allow-oom')
+register('cron_unlock', cron.unlock, 'allow-oom')
+register('cron_take_in', cron.take_in)
+register('cron_wake', cron.wake)
 register('cron_show', cron.show, 'no-writes')
 register('cron_names', cron.names, 'no-writes')
 register('cron_fire', cron.fire)

@@ -115,13 +115,17 @@ struct queue_driver {
 	bool (*mail_wait)(struct queue_mail *m, int64_t max_ms, struct err *e);
 
 	/* Schedules, each in the queue that it names. */
+	/* rev 0: it is made, in the shard where its keys or its name say; else it is changed in its own. */
 	bool (*schedule_put)(struct queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
 	        int64_t *rev_out, struct err *e);
-	/* 1, 0 there is none in this queue, -1; now_ms is filled in either case. */
+	/* Move it to where its keys or its name say, if it stands elsewhere. */
+	bool (*schedule_settle)(struct queue *q, const struct queue_schedule *s, struct err *e);
+	/* 1, 0 there is none in any shard of this queue, -1; now_ms is filled in either case. */
 	int (*schedule_show)(struct queue *q, const char *queue, const char *name, struct queue_schedule *out, struct err *e);
+	/* From all shards. */
 	bool (*schedule_drop)(
 	        struct queue *q, const char *queue, const char *name, int64_t rev, enum act_result *result_out, struct err *e);
-	/* At most 1000 names of a queue, in no order: how many, an array that the caller frees; -1. */
+	/* At most 1000 names of each shard of a queue, in no order, one that is being moved twice: how many, an array that the caller frees; -1. */
 	int (*schedule_names)(struct queue *q, const char *queue, char (**out)[SCHEDULE_NAME], struct err *e);
 	bool (*schedule_fire)(struct queue *q, const struct queue_fire *f, struct queue_fired *out, struct err *e);
 	/* The queues that exist: how many, at most max; -1. */
@@ -174,7 +178,7 @@ bool schedule_ticks(const struct queue_schedule *s, struct ticks *out, struct er
 bool schedule_check(struct queue_schedule *s, struct err *e) MUST_CHECK; /* all but its timing */
 void schedule_job(const struct queue_schedule *s, int64_t tick, char tags[JOB_TAGS], char key[JOB_KEY], struct queue_submission *out);
 /* Plan at most max jobs of what is due; schedule_fire_close it. */
-void schedule_fire(const struct queue_due *due, const char *queue, int64_t now_ms, size_t max, struct queue_fire *out);
+void schedule_fire(const struct queue_due *due, const char *queue, int shard, int64_t now_ms, size_t max, struct queue_fire *out);
 void schedule_fire_close(struct queue_fire *f);
 
 #endif

@@ -169,7 +169,7 @@ bool queue_link_fire_begin(struct queue_link *l, const struct queue_due *due, si
 	for (size_t i = 0; i < n; i++) {
 		size_t share = left - (n - 1 - i); /* one for each of the others */
 
-		schedule_fire(&due[i], l->queue, now_ms, share < TICKS_MAX ? share : TICKS_MAX, &fires[i]);
+		schedule_fire(&due[i], l->queue, l->shard, now_ms, share < TICKS_MAX ? share : TICKS_MAX, &fires[i]);
 		left -= fires[i].n;
 	}
 	ok = l->driver->fire_begin(l, fires, n, e);

@@ -111,20 +111,23 @@ static bool first_tick(const struct queue_schedule *s, int64_t now_ms, int64_t *
 static bool put_refused(const struct queue_schedule *s, enum act_result result, int64_t rev, struct err *e)
 {
 	if (result == ACT_TOO_MANY)
-		return err_set(e, ERR_FULL, "queue %s holds as many schedules as it may, 1000", s->queue);
+		return err_set(e, ERR_FULL, "shard %d of queue %s holds as many schedules as it may, 1000", s->shard, s->queue);
 	if (!rev)
 		return err_set(e, ERR_STALE, "schedule %s does not exist", s->name);
 	return err_set(e, ERR_STALE, "schedule %s has revision %lld", s->name, (long long)rev);
 }
 
-/* old is what was found under its name, if anything; it is of the same queue. */
+/* old is what was found under its name, if anything; it is of the same queue. It must still be so: a new one of this name might be made in
+ * another shard, and an old one is moved from shard to shard. */
 static bool put_over(struct queue *q, struct queue_schedule *s, const struct queue_schedule *old, int64_t rev, struct err *e)
 {
 	enum act_result result = ACT_DONE;
 	int64_t due, new_rev = 0;
 
 	keep_start(s, old);
-	if (!schedule_check(s, e) || !first_tick(s, old->now_ms, &due, e) || !q->driver->schedule_put(q, s, rev, due, &result, &new_rev, e))
+	s->shard = old->shard;
+	if (!schedule_check(s, e) || !first_tick(s, old->now_ms, &due, e) ||
+	        !q->driver->schedule_put(q, s, rev < 0 ? old->rev : rev, due, &result, &new_rev, e))
 		return false;
 	return result == ACT_DONE ? true : put_refused(s, result, new_rev, e);
 }
@@ -141,20 +144,12 @@ static bool read_again(struct queue *q, struct queue_schedule *s, struct err *e)
 	return true;
 }
 
-bool queue_schedule_put(struct queue *q, struct queue_schedule *s, int64_t rev, struct err *e)
+static bool put_once(struct queue *q, struct queue_schedule *s, int64_t rev, struct err *e)
 {
 	struct queue_schedule old;
-	struct ticks t;
-	int got;
+	int got = find(q, s->name, &old, e);
 	bool ok;
 
-	if (!job_queue_ok(s->queue))
-		return err_set(e, ERR_INVALID, "there can be no queue named %.30s", s->queue);
-	if (!schedule_name_ok(s->name))
-		return bad_name(s->name, e);
-	if (!schedule_ticks(s, &t, e))
-		return false;
-	got = find(q, s->name, &old, e);
 	if (got == 0) /* for the server's clock: there may be no queue yet */
 		got = q->driver->schedule_show(q, s->queue, s->name, &old, e);
 	if (got < 0)
@@ -163,8 +158,27 @@ bool queue_schedule_put(struct queue *q, struct queue_schedule *s, int64_t rev, 
 	if (!ok)
 		err_set(e, ERR_CONFLICT, "schedule %s belongs to queue %s: delete it first, or give this one another name", s->name,
 		        old.queue);
-	ok = ok && put_over(q, s, &old, rev, e) && read_again(q, s, e);
+	ok = ok && put_over(q, s, &old, rev, e) && read_again(q, s, e) && q->driver->schedule_settle(q, s, e);
 	queue_schedule_close(&old);
+	return ok;
+}
+
+bool queue_schedule_put(struct queue *q, struct queue_schedule *s, int64_t rev, struct err *e)
+{
+	struct ticks t;
+	bool ok = false;
+
+	if (!job_queue_ok(s->queue))
+		return err_set(e, ERR_INVALID, "there can be no queue named %.30s", s->queue);
+	if (!schedule_name_ok(s->name))
+		return bad_name(s->name, e);
+	if (!schedule_ticks(s, &t, e))
+		return false;
+	for (int i = 0; i < TRIES && !ok; i++) {
+		ok = put_once(q, s, rev, e);
+		if (!ok && (rev >= 0 || (e->code != ERR_STALE && e->code != ERR_UNSURE)))
+			return false;
+	}
 	return ok;
 }
 
@@ -218,7 +232,7 @@ int queue_schedule_run(struct queue *q, const char *name, char id_out[JOB_ID], s
 	f.next = CRON_NEVER;
 	schedule_job(&f.schedule, f.schedule.now_ms, f.tags, f.key, &f.items[0]);
 	digest_random(&chance, sizeof(chance));
-	job_id_make(f.items[0].id, f.schedule.queue, 0, f.schedule.now_ms, chance);
+	job_id_make(f.items[0].id, f.schedule.queue, f.schedule.shard, f.schedule.now_ms, chance);
 	ok = queue_submission_check(&f.items[0], e) && q->driver->schedule_fire(q, &f, &fired, e);
 	if (ok && fired.outcome == FIRED_FULL) {
 		ok = err_set(e, ERR_FULL, "queue %s is full: try again later", f.schedule.queue);

@@ -963,7 +963,7 @@ static bool look_at_all(struct audit *a, struct err *e)
 	}
 	redis_reply_close(&before);
 	redis_reply_close(&after);
-	return ok && (a->shard > 0 || redis_audit_schedules(a->q, a->queue, a->schedules.at, a->schedules.n, a->look, e));
+	return ok && redis_audit_schedules(a->q, a->queue, a->shard, a->schedules.at, a->schedules.n, a->look, e);
 }
 
 static bool look_at_shard(struct redis_queue *q, const char *queue, int shard, struct queue_look *l, struct err *e)

@@ -23,14 +23,14 @@ static bool ask(struct redis_queue *q, const char *verb, const char *key, const 
 }
 
 /* 1 it stands where it says, 0 not, -1 */
-static int judge_one(struct redis_queue *q, const char *queue, const char *name, const char *score, struct err *e)
+static int judge_one(struct redis_queue *q, const char *queue, int shard, const char *name, const char *score, struct err *e)
 {
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
 	double is, says = -1;
 	bool ok;
 
-	redis_key(&key, q->head.options.namespace_, queue, 0, ":cj:");
+	redis_key(&key, q->head.options.namespace_, queue, shard, ":cj:");
 	buf_adds(&key, name);
 	ok = ask(q, "HGET", key.data, (const char *const[]){"d", NULL}, &r, e);
 	buf_close(&key);
@@ -49,7 +49,7 @@ static int judge_one(struct redis_queue *q, const char *queue, const char *name,
 }
 
 /* Is ct there when a schedule ticks, and not too late? */
-static int judge_look(struct redis_queue *q, const char *queue, const char *first, struct err *e)
+static int judge_look(struct redis_queue *q, const char *queue, int shard, const char *first, struct err *e)
 {
 	struct redis_reply *r = NULL, *time = NULL;
 	struct buf key = {0};
@@ -57,7 +57,7 @@ static int judge_look(struct redis_queue *q, const char *queue, const char *firs
 	int64_t now_s = 0;
 	bool ok, sound;
 
-	redis_key(&key, q->head.options.namespace_, queue, 0, ":n");
+	redis_key(&key, q->head.options.namespace_, queue, shard, ":n");
 	ok = ask(q, "HGET", key.data, (const char *const[]){"ct", NULL}, &r, e) &&
 	     ask(q, "TIME", NULL, (const char *const[]){NULL}, &time, e) && redis_reply_int(redis_reply_at(time, 0), &now_s);
 	buf_close(&key);
@@ -71,10 +71,10 @@ static int judge_look(struct redis_queue *q, const char *queue, const char *firs
 }
 
 /* Schedules that have a hash but stand in no order. order: names and ticks. */
-static void judge_hashes(const struct redis_reply *order, char *const *hashes, size_t n, struct queue_look *l)
+static void judge_hashes(int shard, const struct redis_reply *order, char *const *hashes, size_t n, struct queue_look *l)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct queue_finding f = {.fault = FAULT_SCHEDULE};
+		struct queue_finding f = {.fault = FAULT_SCHEDULE, .shard = shard};
 		bool found = false;
 
 		for (size_t k = 0; !found && k < redis_reply_count(order); k += 2)
@@ -85,16 +85,17 @@ static void judge_hashes(const struct redis_reply *order, char *const *hashes, s
 	}
 }
 
-static bool judge_order(struct redis_queue *q, const char *queue, const struct redis_reply *order, struct queue_look *l, struct err *e)
+static bool judge_order(
+        struct redis_queue *q, const char *queue, int shard, const struct redis_reply *order, struct queue_look *l, struct err *e)
 {
 	int sound = 1;
 
 	for (size_t i = 0; sound >= 0 && i + 1 < redis_reply_count(order); i += 2) {
 		const char *name = redis_reply_text(redis_reply_at(order, i), NULL);
 		const char *score = redis_reply_text(redis_reply_at(order, i + 1), NULL);
-		struct queue_finding f = {.fault = FAULT_SCHEDULE};
+		struct queue_finding f = {.fault = FAULT_SCHEDULE, .shard = shard};
 
-		sound = name && score ? judge_one(q, queue, name, score, e) : 0;
+		sound = name && score ? judge_one(q, queue, shard, name, score, e) : 0;
 		snprintf(f.key, sizeof(f.key), "%s", name ? name : "");
 		if (sound == 0)
 			queue_look_add(
@@ -103,24 +104,26 @@ static bool judge_order(struct redis_queue *q, const char *queue, const struct r
 	return sound >= 0;
 }
 
-bool redis_audit_schedules(struct redis_queue *q, const char *queue, char *const *hashes, size_t n, struct queue_look *l, struct err *e)
+bool redis_audit_schedules(
+        struct redis_queue *q, const char *queue, int shard, char *const *hashes, size_t n, struct queue_look *l, struct err *e)
 {
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
 	int sound = -1;
 	bool ok;
 
-	redis_key(&key, q->head.options.namespace_, queue, 0, ":cr");
-	ok = ask(q, "ZRANGE", key.data, (const char *const[]){"0", "-1", "WITHSCORES", NULL}, &r, e) && judge_order(q, queue, r, l, e);
+	redis_key(&key, q->head.options.namespace_, queue, shard, ":cr");
+	ok = ask(q, "ZRANGE", key.data, (const char *const[]){"0", "-1", "WITHSCORES", NULL}, &r, e) &&
+	     judge_order(q, queue, shard, r, l, e);
 	buf_close(&key);
 	if (ok) {
-		judge_hashes(r, hashes, n, l);
-		sound = judge_look(q, queue, redis_reply_text(redis_reply_at(r, 1), NULL), e);
+		judge_hashes(shard, r, hashes, n, l);
+		sound = judge_look(q, queue, shard, redis_reply_text(redis_reply_at(r, 1), NULL), e);
 	}
 	if (sound == 0) {
 		const char *first = redis_reply_text(redis_reply_at(r, 1), NULL);
 
-		queue_look_add(l, &(struct queue_finding){.fault = FAULT_SCHEDULE},
+		queue_look_add(l, &(struct queue_finding){.fault = FAULT_SCHEDULE, .shard = shard},
 		        "steps do not look at the schedule of queue %s that ticks next, at %.30s", queue, first ? first : "none");
 	}
 	redis_reply_close(&r);

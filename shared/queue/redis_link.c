@@ -423,7 +423,7 @@ bool redis_fire_begin(struct queue_link *base, const struct queue_fire *fires, s
 	if (!idle(l, e))
 		return false;
 	redis_cmd_close(&l->call);
-	redis_fire_write(&l->call, &l->head.options, l->head.queue, fires, n);
+	redis_fire_write(&l->call, &l->head.options, l->head.queue, l->head.shard, fires, n);
 	l->n_fires = n;
 	return send_call(l, FIRE, e);
 }
@@ -441,7 +441,7 @@ int redis_fire_end(struct queue_link *base, struct queue_fire_reply *out, struct
 	if (!got)
 		return 0;
 	l->under_way = NOTHING;
-	if (got == 1 && !redis_fire_read(r, l->head.queue, fired, l->n_fires, &out->next_due_ms)) {
+	if (got == 1 && !redis_fire_read(r, l->head.queue, l->head.shard, fired, l->n_fires, &out->next_due_ms)) {
 		redis_bad_reply(e, "cron_fire");
 		got = -1;
 	}

@@ -296,6 +296,8 @@ void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at th
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
 /* Give it an id, hence a shard, if it has none. */
 bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;
+/* The shard of so many where these keys of a job are, or else this name is. */
+int redis_shard_of_keys(const struct queue_submission *s, const char *otherwise, int shards);
 /* The shard for a job of the flow with this root: where its keys say, else one for all of the flow in its queue. -1 failed. */
 int redis_flow_shard(struct queue *base, const struct queue_submission *s, const char *root, struct err *e) MUST_CHECK;
 /* Ask shard 0 whose an idempotency key is: 1 it is ours (or the id is now the one that has it), 0 it is another request's (outcome in out),
@@ -310,17 +312,40 @@ bool redis_cursor_join(char out[64], int shard, int shards, const char *rest, st
 
 bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
         int64_t *rev_out, struct err *e) MUST_CHECK;
+bool redis_schedule_put_in(struct redis_queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, int64_t until,
+        enum act_result *result_out, int64_t *rev_out, struct err *e) MUST_CHECK;
+/* As it is kept in one shard, and a field of that: 'M' only while it is on its way here. */
+bool redis_schedule_raw(
+        struct redis_queue *q, const char *queue, int shard, const char *name, struct redis_reply **out, struct err *e) MUST_CHECK;
+const char *redis_schedule_field(const struct redis_reply *r, const char *field);
+int redis_schedule_show_in(struct redis_queue *q, const char *queue, int shard, const char *name, struct queue_schedule *out,
+        bool *asleep_out, struct err *e) MUST_CHECK;
+/* One look at each shard: 1 it was found, 0 not; then *asleep_out says where it sleeps, or -1. */
+int redis_schedule_look(struct redis_queue *q, const char *queue, int shards, const char *name, struct queue_schedule *out, int *asleep_out,
+        struct err *e) MUST_CHECK;
+/* due: where it must stand since it was copied to another shard; "": it is deleted. */
+bool redis_schedule_drop_in(struct redis_queue *q, const struct queue_schedule *s, int64_t rev, const char *due, int64_t until,
+        enum act_result *result_out, struct err *e) MUST_CHECK;
 int redis_schedule_show(struct queue *base, const char *queue, const char *name, struct queue_schedule *out, struct err *e) MUST_CHECK;
 bool redis_schedule_drop(
         struct queue *base, const char *queue, const char *name, int64_t rev, enum act_result *result_out, struct err *e) MUST_CHECK;
 int redis_schedule_names(struct queue *base, const char *queue, char (**out)[SCHEDULE_NAME], struct err *e) MUST_CHECK;
 bool redis_schedule_fire(struct queue *base, const struct queue_fire *f, struct queue_fired *out, struct err *e) MUST_CHECK;
 /* cron_fire, for a queue or for a link. */
-void redis_fire_write(struct redis_cmd *c, const struct queue_options *o, const char *queue, const struct queue_fire *fires, size_t n);
-bool redis_fire_read(const struct redis_reply *r, const char *queue, struct queue_fired *out, size_t n, int64_t *next_due_out) MUST_CHECK;
+void redis_fire_write(
+        struct redis_cmd *c, const struct queue_options *o, const char *queue, int shard, const struct queue_fire *fires, size_t n);
+bool redis_fire_read(
+        const struct redis_reply *r, const char *queue, int shard, struct queue_fired *out, size_t n, int64_t *next_due_out) MUST_CHECK;
+/* redis_schedule_move.c */
+bool redis_schedule_make(struct redis_queue *q, const struct queue_schedule *s, int64_t due, enum act_result *result_out, int64_t *rev_out,
+        struct err *e) MUST_CHECK;
+bool redis_schedule_settle(struct queue *base, const struct queue_schedule *s, struct err *e) MUST_CHECK;
+bool redis_schedules_settle(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK; /* all of a queue */
+/* If it sleeps, and nobody is moving it. */
+bool redis_schedule_wake(struct redis_queue *q, const char *queue, const char *name, struct err *e) MUST_CHECK;
 /* redis_audit_cron.c: names of all that have a hash. */
 bool redis_audit_schedules(
-        struct redis_queue *q, const char *queue, char *const *hashes, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
+        struct redis_queue *q, const char *queue, int shard, char *const *hashes, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
 /* What a step says is due: {now, name, tick, spec ...}; absent: nothing. */
 bool redis_due_read(const struct redis_reply *r, struct queue_step_reply *out) MUST_CHECK;
 

@@ -479,6 +479,7 @@ const struct queue_driver redis_driver = {
         .mail_drop = redis_mail_drop,
         .mail_wait = redis_mail_wait,
         .schedule_put = redis_schedule_put,
+        .schedule_settle = redis_schedule_settle,
         .schedule_show = redis_schedule_show,
         .schedule_drop = redis_schedule_drop,
         .schedule_names = redis_schedule_names,

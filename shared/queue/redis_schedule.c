@@ -6,6 +6,7 @@
 #include "queue/redis_private.h"
 
 #define NAMES_MAX 1000
+#define LOOKS     3
 
 static void add_rev(struct redis_cmd *c, int64_t rev)
 {
@@ -48,16 +49,15 @@ static bool read_result(const struct redis_reply *r, enum act_result *out, int64
 	}
 }
 
-bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
-        int64_t *rev_out, struct err *e)
+bool redis_schedule_put_in(struct redis_queue *q, const struct queue_schedule *s, int64_t rev, int64_t due, int64_t until,
+        enum act_result *result_out, int64_t *rev_out, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	char *spec = schedule_spec_write(s), *timing = schedule_timing(s), route[JOB_ROUTE];
-	bool ok = redis_register_queue(q, s->queue, e);
+	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "cron_put", s->queue, 0);
+	redis_fcall(&cmd, &q->head.options, "cron_put", s->queue, s->shard);
 	redis_cmd_adds(&cmd, s->name);
 	add_rev(&cmd, rev);
 	redis_cmd_adds(&cmd, spec);
@@ -65,8 +65,9 @@ bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int6
 	job_route(route, s->kind, s->kind_version, false);
 	redis_cmd_adds(&cmd, route);
 	add_time(&cmd, due);
-	/* Twice does no harm, unless a revision is asked for: then the first may be what makes the second fail. */
-	ok = ok && redis_call(q, &cmd, rev < 0, &r, e);
+	redis_cmd_addi(&cmd, until);
+	/* Not twice: the first may be what makes the second fail. */
+	ok = redis_call(q, &cmd, false, &r, e);
 	if (ok)
 		ok = read_result(r, result_out, rev_out) || redis_bad_reply(e, "cron_put");
 	redis_cmd_close(&cmd);
@@ -76,17 +77,30 @@ bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int6
 	return ok;
 }
 
-bool redis_schedule_drop(struct queue *base, const char *queue, const char *name, int64_t rev, enum act_result *result_out, struct err *e)
+bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,
+        int64_t *rev_out, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
+
+	if (!redis_register_queue(q, s->queue, e))
+		return false;
+	return rev ? redis_schedule_put_in(q, s, rev, due, 0, result_out, rev_out, e)
+	           : redis_schedule_make(q, s, due, result_out, rev_out, e);
+}
+
+bool redis_schedule_drop_in(struct redis_queue *q, const struct queue_schedule *s, int64_t rev, const char *due, int64_t until,
+        enum act_result *result_out, struct err *e)
+{
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	int64_t now_rev;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "cron_drop", queue, 0);
-	redis_cmd_adds(&cmd, name);
+	redis_fcall(&cmd, &q->head.options, "cron_drop", s->queue, s->shard);
+	redis_cmd_adds(&cmd, s->name);
 	add_rev(&cmd, rev);
+	redis_cmd_adds(&cmd, due);
+	redis_cmd_addi(&cmd, until);
 	ok = redis_call(q, &cmd, false, &r, e);
 	if (ok)
 		ok = read_result(r, result_out, &now_rev) || redis_bad_reply(e, "cron_drop");
@@ -123,7 +137,7 @@ static bool read_field(struct queue_schedule *s, char field, const char *text)
 	case 'o':
 		return read_number(text, &s->skipped);
 	case 'j':
-		return queue_full_id(s->last_job, s->queue, 0, text, strlen(text));
+		return queue_full_id(s->last_job, s->queue, s->shard, text, strlen(text));
 	case 'e':
 		snprintf(s->problem, sizeof(s->problem), "%s", text);
 		return true;
@@ -145,7 +159,7 @@ static void unreadable(struct queue_schedule *out, const char *name, const char 
 }
 
 /* What cannot be read is said, and is no reason to hide the rest: it must be possible to repair or delete it. */
-static void read_schedule(const struct redis_reply *r, const char *queue, const char *name, struct queue_schedule *out)
+static void read_schedule(const struct redis_reply *r, const char *queue, int shard, const char *name, struct queue_schedule *out)
 {
 	const char *spec = NULL;
 	struct err e;
@@ -158,6 +172,7 @@ static void read_schedule(const struct redis_reply *r, const char *queue, const 
 	}
 	if (!spec || !schedule_spec_read(spec, name, queue, out, &e))
 		unreadable(out, name, queue, spec ? e.text : "there is no text of it");
+	out->shard = shard;
 	for (size_t i = 1; i + 1 < redis_reply_count(r); i += 2) {
 		const char *field = redis_reply_text(redis_reply_at(r, i), NULL);
 		const char *text = redis_reply_text(redis_reply_at(r, i + 1), NULL);
@@ -167,48 +182,111 @@ static void read_schedule(const struct redis_reply *r, const char *queue, const 
 	}
 }
 
-int redis_schedule_show(struct queue *base, const char *queue, const char *name, struct queue_schedule *out, struct err *e)
+bool redis_schedule_raw(struct redis_queue *q, const char *queue, int shard, const char *name, struct redis_reply **out, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
+	bool ok;
+
+	redis_fcall(&cmd, &q->head.options, "cron_show", queue, shard);
+	redis_cmd_adds(&cmd, name);
+	ok = redis_call(q, &cmd, true, out, e);
+	redis_cmd_close(&cmd);
+	return ok;
+}
+
+const char *redis_schedule_field(const struct redis_reply *r, const char *field)
+{
+	for (size_t i = 1; i + 1 < redis_reply_count(r); i += 2)
+		if (str_eq(redis_reply_text(redis_reply_at(r, i), NULL), field))
+			return redis_reply_text(redis_reply_at(r, i + 1), NULL);
+	return NULL;
+}
+
+int redis_schedule_show_in(
+        struct redis_queue *q, const char *queue, int shard, const char *name, struct queue_schedule *out, bool *asleep_out, struct err *e)
+{
 	struct redis_reply *r = NULL;
 	int64_t now = 0;
 	int got = -1;
-	bool ok;
+	bool ok = redis_schedule_raw(q, queue, shard, name, &r, e);
 
 	memset(out, 0, sizeof(*out));
-	redis_fcall(&cmd, &q->head.options, "cron_show", queue, 0);
-	redis_cmd_adds(&cmd, name);
-	ok = redis_call(q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
 	if (ok && !redis_reply_int(redis_reply_at(r, 0), &now))
 		redis_bad_reply(e, "cron_show");
-	else if (ok && redis_reply_count(r) == 1)
-		got = 0;
 	else if (ok)
-		got = 1;
+		got = redis_reply_count(r) > 1;
+	*asleep_out = got == 1 && redis_schedule_field(r, "M");
 	if (got == 1)
-		read_schedule(r, queue, name, out);
+		read_schedule(r, queue, shard, name, out);
 	out->now_ms = now;
 	redis_reply_close(&r);
 	return got;
 }
 
-int redis_schedule_names(struct queue *base, const char *queue, char (**out)[SCHEDULE_NAME], struct err *e)
+static void keep_now_only(struct queue_schedule *s)
+{
+	int64_t now = s->now_ms;
+
+	queue_schedule_close(s);
+	s->now_ms = now;
+}
+
+int redis_schedule_look(
+        struct redis_queue *q, const char *queue, int shards, const char *name, struct queue_schedule *out, int *asleep_out, struct err *e)
+{
+	*asleep_out = -1;
+	for (int i = 0; i < shards; i++) {
+		bool asleep;
+		int got = redis_schedule_show_in(q, queue, i, name, out, &asleep, e);
+
+		if (got < 0 || (got && !asleep))
+			return got;
+		keep_now_only(out);
+		if (asleep)
+			*asleep_out = i;
+	}
+	return 0;
+}
+
+/* One that is moved meanwhile, past us, is found by another look. One that sleeps and ticks nowhere was left by whoever moved it, maybe a moment
+ * ago: then it ticks in a moment. */
+int redis_schedule_show(struct queue *base, const char *queue, const char *name, struct queue_schedule *out, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_shards n;
+	int got = 0, asleep = -1;
+
+	memset(out, 0, sizeof(*out));
+	if (!redis_shards_now(q, queue, &n, e))
+		return -1;
+	for (int i = 0; i < (n.serve > 1 ? LOOKS : 1) && !got; i++) {
+		got = redis_schedule_look(q, queue, n.serve, name, out, &asleep, e);
+		if (!got && asleep >= 0 && !redis_schedule_wake(q, queue, name, e))
+			return -1;
+	}
+	if (!got && asleep >= 0) {
+		bool still;
+
+		got = redis_schedule_show_in(q, queue, asleep, name, out, &still, e);
+	}
+	return got;
+}
+
+static int names_in(struct redis_queue *q, const char *queue, int shard, char (**out)[SCHEDULE_NAME], int before, struct err *e)
+{
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	size_t n, named = 0;
+	size_t n, named = (size_t)before;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "cron_names", queue, 0);
+	redis_fcall(&cmd, &q->head.options, "cron_names", queue, shard);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
 	n = redis_reply_count(r);
 	if (ok && n > NAMES_MAX)
 		ok = redis_bad_reply(e, "cron_names");
-	*out = mem_array(n ? n : 1, sizeof(**out));
+	if (ok)
+		*out = mem_grow(*out, (size_t)before, (size_t)before + n + 1, sizeof(**out));
 	for (size_t i = 0; ok && i < n; i++) {
 		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
 
@@ -216,9 +294,23 @@ int redis_schedule_names(struct queue *base, const char *queue, char (**out)[SCH
 		named += name && schedule_name_ok(name) && str_copy((*out)[named], SCHEDULE_NAME, name);
 	}
 	redis_reply_close(&r);
-	if (!ok)
-		mem_free(out);
 	return ok ? (int)named : -1;
+}
+
+int redis_schedule_names(struct queue *base, const char *queue, char (**out)[SCHEDULE_NAME], struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_shards shards;
+	int n = 0;
+
+	*out = NULL;
+	if (!redis_shards_now(q, queue, &shards, e))
+		return -1;
+	for (int i = 0; n >= 0 && i < shards.serve; i++)
+		n = names_in(q, queue, i, out, n, e);
+	if (n < 0)
+		mem_free(out);
+	return n;
 }
 
 /* ---- making jobs ------------------------------------------------------------------------------------------------------- */
@@ -239,9 +331,10 @@ static void add_fire(struct redis_cmd *c, const struct queue_fire *f)
 		redis_add_item(c, &f->items[i]);
 }
 
-void redis_fire_write(struct redis_cmd *c, const struct queue_options *o, const char *queue, const struct queue_fire *fires, size_t n)
+void redis_fire_write(
+        struct redis_cmd *c, const struct queue_options *o, const char *queue, int shard, const struct queue_fire *fires, size_t n)
 {
-	redis_fcall(c, o, "cron_fire", queue, 0);
+	redis_fcall(c, o, "cron_fire", queue, shard);
 	redis_cmd_addi(c, o->max_length);
 	redis_cmd_addi(c, (int64_t)n);
 	for (size_t i = 0; i < n; i++)
@@ -249,7 +342,7 @@ void redis_fire_write(struct redis_cmd *c, const struct queue_options *o, const 
 }
 
 /* {outcome, jobs made, jobs not made, last id} */
-static bool read_fired(const struct redis_reply *r, const char *queue, struct queue_fired *out)
+static bool read_fired(const struct redis_reply *r, const char *queue, int shard, struct queue_fired *out)
 {
 	size_t len = 0;
 	const char *tail = redis_reply_text(redis_reply_at(r, 3), &len);
@@ -259,15 +352,15 @@ static bool read_fired(const struct redis_reply *r, const char *queue, struct qu
 	if (!redis_reply_int(redis_reply_at(r, 0), &outcome) || !redis_reply_int(redis_reply_at(r, 1), &out->jobs) || !tail)
 		return false;
 	out->outcome = outcome == 1 ? FIRED : outcome == 0 ? FIRED_NOT_OURS : FIRED_FULL;
-	return !len || queue_full_id(out->last_id, queue, 0, tail, len);
+	return !len || queue_full_id(out->last_id, queue, shard, tail, len);
 }
 
-bool redis_fire_read(const struct redis_reply *r, const char *queue, struct queue_fired *out, size_t n, int64_t *next_due_out)
+bool redis_fire_read(const struct redis_reply *r, const char *queue, int shard, struct queue_fired *out, size_t n, int64_t *next_due_out)
 {
 	bool ok = redis_reply_count(r) == n + 1 && redis_reply_int(redis_reply_at(r, 0), next_due_out);
 
 	for (size_t i = 0; ok && i < n; i++)
-		ok = read_fired(redis_reply_at(r, i + 1), queue, &out[i]);
+		ok = read_fired(redis_reply_at(r, i + 1), queue, shard, &out[i]);
 	return ok;
 }
 
@@ -279,12 +372,12 @@ bool redis_schedule_fire(struct queue *base, const struct queue_fire *f, struct 
 	int64_t next_due;
 	bool ok;
 
-	redis_fire_write(&cmd, &q->head.options, f->schedule.queue, f, 1);
+	redis_fire_write(&cmd, &q->head.options, f->schedule.queue, f->schedule.shard, f, 1);
 	ok = redis_call(q, &cmd, false, &r, e) ||
 	     (e->code == ERR_UNSURE && redis_call(q, &cmd, false, &r, e)); /* its ids make that harmless */
 	redis_cmd_close(&cmd);
 	if (ok)
-		ok = redis_fire_read(r, f->schedule.queue, out, 1, &next_due) || redis_bad_reply(e, "cron_fire");
+		ok = redis_fire_read(r, f->schedule.queue, f->schedule.shard, out, 1, &next_due) || redis_bad_reply(e, "cron_fire");
 	redis_reply_close(&r);
 	return ok;
 }

@@ -114,6 +114,8 @@ bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct 
 	if (!wanted)
 		return redis_shards(q, queue, out, e);
 	ok = redis_register_queue(q, queue, e) && raise_to(q, queue, wanted, "set", out, e);
+	redis_forget_shards(q, queue);
+	ok = ok && redis_schedules_settle(q, queue, e);
 	if (ok && out->put < out->serve)
 		ok = drop_empty(q, queue, out, e);
 	redis_forget_shards(q, queue);
@@ -162,6 +164,14 @@ static bool key_hash(const struct queue_submission *s, bool of_flow, uint64_t *o
 			return true;
 		}
 	return false;
+}
+
+int redis_shard_of_keys(const struct queue_submission *s, const char *otherwise, int shards)
+{
+	uint64_t hash = hash_of(otherwise);
+
+	key_hash(s, false, &hash);
+	return jump(hash, shards);
 }
 
 /* All else in turn, a call's jobs together. */

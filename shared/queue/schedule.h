@@ -1,5 +1,8 @@
 /* schedule.h -- periodic jobs: schedules in the queue of their kind, which dispatchers turn into jobs tick by tick.
  *
+ * In a queue with several shards each stands in one of them, with the jobs that it makes: where the keys of these say, else by its name. It is
+ * moved when that changes.
+ *
  * There is no process that beats. A step of a dispatcher brings what is due (struct queue_step_reply), the dispatcher plans the
  * ticks (job/ticks.h), and one call makes their jobs and moves the schedule on, if nobody did before: each tick makes its jobs once, whatever dies.
  * All times are the queue server's.
@@ -34,6 +37,7 @@ struct queue_schedule {
 	struct job_rate rate;
 	bool paused;
 	/* what has become of it; filled in by reading */
+	int shard;                                   /* of its queue, where it stands with the jobs that it makes */
 	int64_t rev, created_at, updated_at, now_ms; /* now_ms: the server's clock when it was read */
 	int64_t next_ms, last_ms;                    /* 0: none */
 	char last_job[JOB_ID];
@@ -43,7 +47,7 @@ struct queue_schedule {
 void queue_schedule_close(struct queue_schedule *s); /* frees what it owns and zeroes it */
 
 /* Make or replace it; rev: the revision that it must have, 0: there must be none, -1: any. Then *s is as it stands. ERR_STALE: another
- * revision; ERR_CONFLICT: the name is taken in another queue; ERR_INVALID: what is wrong with it; ERR_FULL: a queue has 1000. */
+ * revision; ERR_CONFLICT: the name is taken in another queue; ERR_INVALID: what is wrong with it; ERR_FULL: its shard has 1000. */
 bool queue_schedule_put(struct queue *q, struct queue_schedule *s, int64_t rev, struct err *e) MUST_CHECK;
 /* 1 (close *out), 0 there is none, -1 failed. */
 int queue_schedule_show(struct queue *q, const char *name, struct queue_schedule *out, struct err *e) MUST_CHECK;

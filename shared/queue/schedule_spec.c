@@ -236,7 +236,7 @@ void schedule_job(const struct queue_schedule *s, int64_t tick, char tags[JOB_TA
 	        .unique_key = key[0] ? key : NULL,
 	        .unique = s->overlap_skip ? UNIQUE_RETURN : s->unique,
 	        .tags = tags};
-	job_id_make(out->id, s->queue, 0, tick, chance_of(s->name, tick));
+	job_id_make(out->id, s->queue, s->shard, tick, chance_of(s->name, tick));
 }
 
 int queue_schedule_coming(const struct queue_schedule *s, int64_t *out, int max)
@@ -271,7 +271,7 @@ static void plan_jobs(struct queue_fire *f, const struct ticks_plan *p)
 	}
 }
 
-void schedule_fire(const struct queue_due *due, const char *queue, int64_t now_ms, size_t max, struct queue_fire *out)
+void schedule_fire(const struct queue_due *due, const char *queue, int shard, int64_t now_ms, size_t max, struct queue_fire *out)
 {
 	struct ticks t;
 	struct ticks_plan p;
@@ -287,6 +287,7 @@ void schedule_fire(const struct queue_due *due, const char *queue, int64_t now_m
 		out->next = now_ms + AGAIN_MS;
 		return;
 	}
+	out->schedule.shard = shard;
 	most = BYTES_MAX / (strlen(out->schedule.params) + 1) + 1;
 	ticks_plan(&t, out->schedule.missed, due->due_ms, now_ms, most < max ? most : max, &p);
 	plan_jobs(out, &p);

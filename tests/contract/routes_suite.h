@@ -220,9 +220,30 @@ START_TEST(pause_and_purge_reach_every_route)
 }
 END_TEST
 
+/* Its id still lies in the lane of the quarantine from the last time: it must not lie there twice. */
+START_TEST(what_crashes_again_lies_there_once)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_routes("w", (const char *const[]){KIND, KIND "!", NULL});
+	struct queue_submission s = {.priority = 5};
+	struct err e = {0};
+
+	submit_new(q, &s);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(crash_once(q, l, s.id));
+		check_sound(q);
+		ck_assert_int_eq(cancel(q, s.id), JOB_CANCELLED);
+		ck_assert_int_eq(queue_replay(q, s.id, &e), 1);
+	}
+	ck_assert_uint_eq(claim_count(l, 10), 1);
+	check_sound(q);
+	close_both(&q, &l);
+}
+END_TEST
+
 #define ROUTES_SUITE                                                                                                                      \
 	versions_go_to_workers_that_know_them, a_version_wakes_only_who_knows_it, what_crashed_goes_to_the_quarantine,                    \
 	        the_crashes_before_quarantine_are_the_jobs_own, ghosts_outside_and_inside_are_told_apart, listings_look_at_the_kind_only, \
-	        pause_and_purge_reach_every_route
+	        pause_and_purge_reach_every_route, what_crashes_again_lies_there_once
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef TESTS_CONTRACT_SPREAD_SUITE_H
 #define TESTS_CONTRACT_SPREAD_SUITE_H
 
+#include "queue/schedule.h"
 #include "tests/contract/flow_suite.h"
 #include "tests/contract/limits_suite.h"
 #include "tests/contract/seeing_suite.h"
@@ -441,6 +442,204 @@ START_TEST(changes_in_all_shards)
 }
 END_TEST
 
+/* ---- schedules -------------------------------------------------------------------------------------------------------------- */
+
+#define SCHEDULES 24
+
+static struct queue_schedule spread_schedule(int i, int64_t every_ms)
+{
+	struct queue_schedule s = {
+	        .kind = KIND, .queue = Q, .every_ms = every_ms, .priority = 5, .params = mem_strdup("{}"), .missed = MISSED_ALL};
+
+	snprintf(s.name, sizeof(s.name), "s%02d", i);
+	return s;
+}
+
+static void schedule_put(struct queue *q, struct queue_schedule *s)
+{
+	struct err e = {0};
+
+	ck_ok(queue_schedule_put(q, s, -1, &e), &e);
+}
+
+static struct queue_schedule schedule_of(struct queue *q, int i)
+{
+	struct queue_schedule s;
+	struct err e = {0};
+	char name[8];
+
+	snprintf(name, sizeof(name), "s%02d", i);
+	ck_assert_msg(queue_schedule_show(q, name, &s, &e) == 1, "%s", e.text);
+	return s;
+}
+
+/* Make the jobs of what a step says is due, twice over. */
+static void spread_fire(struct queue_link *l)
+{
+	for (int guard = 0;; guard++) {
+		struct queue_step_reply r = step(l, 0);
+		size_t n = r.n_due;
+
+		ck_assert_int_lt(guard, 1000);
+		for (int i = 0; i < 2 && n; i++) {
+			struct queue_fire_reply out;
+			struct err e = {0};
+			int got;
+
+			ck_ok(queue_link_fire_begin(l, r.due, n, r.now_ms, &e), &e);
+			while (!(got = queue_link_fire_end(l, &out, &e)))
+				wait_fd(queue_link_fd(l));
+			ck_assert_msg(got == 1, "%s", e.text);
+		}
+		queue_step_reply_close(&r);
+		if (!n)
+			return;
+	}
+}
+
+static int schedules_listed(struct queue *q)
+{
+	struct queue_schedule all[SCHEDULES + 1];
+	struct err e = {0};
+	int n = queue_schedule_list(q, "", SCHEDULES + 1, all, &e);
+
+	ck_assert_msg(n >= 0, "%s", e.text);
+	for (int i = 0; i < n; i++) {
+		ck_assert(i == 0 || strcmp(all[i - 1].name, all[i].name) < 0);
+		if (i)
+			queue_schedule_close(&all[i - 1]);
+	}
+	if (n)
+		queue_schedule_close(&all[n - 1]);
+	return n;
+}
+
+/* Each in one shard, all in all shards; where it is, there are its jobs. */
+START_TEST(schedules_stand_in_all_shards)
+{
+	struct queue *q = open_sharded(SPREAD);
+	struct queue_link *l[SPREAD];
+	bool used[SPREAD] = {false};
+	struct err e = {0};
+
+	shards_of(q, SPREAD);
+	for (int i = 0; i < SCHEDULES; i++) {
+		struct queue_schedule s = spread_schedule(i, 100);
+
+		schedule_put(q, &s);
+		queue_schedule_close(&s);
+	}
+	ck_assert_int_eq(schedules_listed(q), SCHEDULES);
+	clock_sleep_ms(250);
+	open_shards(l, "w1");
+	for (int i = 0; i < SPREAD; i++)
+		spread_fire(l[i]);
+	for (int i = 0; i < SCHEDULES; i++) {
+		struct queue_schedule s = schedule_of(q, i);
+		char id[JOB_ID];
+
+		ck_assert_int_ge(s.jobs, 2);
+		ck_assert_int_eq(shard_of_id(s.last_job), s.shard);
+		ck_assert_int_eq(state_of(q, s.last_job), JOB_READY);
+		ck_assert_int_eq(queue_schedule_run(q, s.name, id, &e), 1);
+		ck_assert_int_eq(shard_of_id(id), s.shard);
+		ck_assert_int_eq(queue_schedule_pause(q, s.name, true, &e), 1);
+		if (i % 2)
+			ck_assert_int_eq(queue_schedule_delete(q, s.name, -1, &e), 1);
+		used[s.shard] = true;
+		queue_schedule_close(&s);
+	}
+	ck_assert(used[0] && used[1] && used[2]);
+	ck_assert_int_eq(schedules_listed(q), SCHEDULES / 2);
+	check_sound(q);
+	close_shards(l);
+	queue_close(&q);
+}
+END_TEST
+
+/* What its jobs share with others is counted where those are; when it shares something else, it goes there and loses no tick. */
+START_TEST(a_schedule_goes_where_the_keys_of_its_jobs_say)
+{
+	struct queue *q = open_sharded(SPREAD);
+	struct queue_schedule s = spread_schedule(0, 3600 * 1000);
+	int64_t next = 0, rev = 0;
+	bool moved = false;
+
+	shards_of(q, SPREAD);
+	for (int i = 0; i < 12; i++) {
+		struct queue_submission plain = {.priority = 5, .max_concurrent = 1};
+		char key[16];
+
+		snprintf(key, sizeof(key), "disk%d", i);
+		plain.concurrency_key = key;
+		submit_new(q, &plain);
+		moved = moved || (i && s.shard != shard_of_id(plain.id));
+		memcpy(s.concurrency_key, key, sizeof(key));
+		s.max_concurrent = 1;
+		schedule_put(q, &s);
+		queue_schedule_close(&s);
+		s = schedule_of(q, 0);
+		ck_assert_int_eq(s.shard, shard_of_id(plain.id));
+		ck_assert_int_eq(s.rev, rev + 1);
+		ck_assert(!s.paused && (i == 0 || s.next_ms == next));
+		rev = s.rev;
+		next = s.next_ms;
+		ck_assert_int_eq(schedules_listed(q), 1);
+		check_sound(q);
+	}
+	ck_assert(moved);
+	queue_schedule_close(&s);
+	queue_close(&q);
+}
+END_TEST
+
+/* Whatever the number of shards becomes, and though all is fired twice: a job for each tick, and none beside. */
+START_TEST(each_tick_once_while_the_shards_change)
+{
+	static const int numbers[] = {1, 3, 5, 2, 4, 1};
+	struct queue *q = open_sharded(0);
+	struct queue_link *l[5];
+	int64_t jobs = 0;
+	struct err e = {0};
+
+	for (int i = 0; i < 5; i++)
+		l[i] = open_shard("w1", i);
+	for (int i = 0; i < SCHEDULES; i++) {
+		struct queue_schedule s = spread_schedule(i, 40);
+
+		schedule_put(q, &s);
+		queue_schedule_close(&s);
+	}
+	for (size_t k = 0; k < ARRAY_LEN(numbers); k++) {
+		shards_of(q, numbers[k]);
+		for (int i = 0; i < SCHEDULES; i++) {
+			struct queue_schedule s = schedule_of(q, i);
+
+			ck_assert_int_lt(s.shard, numbers[k]);
+			queue_schedule_close(&s);
+		}
+		clock_sleep_ms(100);
+		for (int i = 0; i < 5; i++)
+			spread_fire(l[i]);
+	}
+	for (int i = 0; i < SCHEDULES; i++) {
+		struct queue_schedule s = schedule_of(q, i);
+
+		ck_assert_int_eq(s.jobs, (s.last_ms - s.start_ms) / s.every_ms);
+		ck_assert_int_ge(s.jobs, (int)ARRAY_LEN(numbers));
+		ck_assert_int_eq(s.passed + s.skipped, 0);
+		jobs += s.jobs;
+		ck_assert_int_eq(queue_schedule_delete(q, s.name, -1, &e), 1);
+		queue_schedule_close(&s);
+	}
+	ck_assert_int_eq(counts(q).ready, jobs);
+	check_sound(q);
+	for (int i = 0; i < 5; i++)
+		queue_link_close(&l[i]);
+	queue_close(&q);
+}
+END_TEST
+
 /* ---- what keeps a shard --------------------------------------------------------------------------------------------------- */
 
 /* What is parked, and what the history has not yet, is not in the numbers of waiting jobs. */
@@ -482,10 +681,11 @@ START_TEST(a_shard_that_holds_anything_is_kept)
 }
 END_TEST
 
-#define SPREAD_SUITE                                                                                             \
-	jobs_of_any_shard_have_a_log, workers_serve_all_shards, routes_of_all_shards, the_backlog_of_all_shards, \
-	        a_shard_that_holds_anything_is_kept, changes_in_all_shards, flows_stand_in_shards_of_their_own,  \
-	        a_job_of_a_flow_goes_where_its_keys_say, any_graph_over_shards, any_trouble_over_shards,         \
+#define SPREAD_SUITE                                                                                                                \
+	jobs_of_any_shard_have_a_log, workers_serve_all_shards, routes_of_all_shards, the_backlog_of_all_shards,                    \
+	        a_shard_that_holds_anything_is_kept, schedules_stand_in_all_shards, a_schedule_goes_where_the_keys_of_its_jobs_say, \
+	        each_tick_once_while_the_shards_change, changes_in_all_shards, flows_stand_in_shards_of_their_own,                  \
+	        a_job_of_a_flow_goes_where_its_keys_say, any_graph_over_shards, any_trouble_over_shards,                            \
 	        a_flow_is_made_once_whatever_the_shards, a_key_outlives_the_shard_of_its_job, a_key_holds_while_shards_are_added
 
 #endif

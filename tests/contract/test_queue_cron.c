@@ -154,7 +154,7 @@ static void set_due(struct queue *q, const struct queue_schedule *s, int64_t due
 	int64_t rev;
 
 	ck_ok(q->driver->schedule_drop(q, s->queue, s->name, -1, &result, &e), &e);
-	ck_ok(q->driver->schedule_put(q, s, -1, due, &result, &rev, &e), &e);
+	ck_ok(q->driver->schedule_put(q, s, 0, due, &result, &rev, &e), &e);
 	ck_assert_int_eq(result, ACT_DONE);
 }
 
@@ -866,10 +866,265 @@ START_TEST(the_audit_sees_a_schedule_out_of_place)
 }
 END_TEST
 
+/* ---- shards ------------------------------------------------------------------------------------------------------------------- */
+
+static void set_shards(struct queue *q, int n)
+{
+	struct queue_shards now;
+	struct err e = {0};
+
+	ck_ok(queue_set_shards(q, Q, n, &now, &e), &e);
+}
+
+/* One that was copied to another shard, and maybe let go in the first one, by somebody who died then: it stands there once, ticks on, and is
+ * not lost. */
+START_TEST(a_move_that_broke_off_is_brought_to_its_end)
+{
+	for (int gone = 0; gone < 2; gone++) {
+		struct queue *q = open_queue();
+		struct queue_schedule s = schedule(gone ? "b" : "a", 3600 * 1000), t, all[3];
+		struct err e = {0};
+		char from[100], to[100], due[24], in[24], out[24];
+
+		set_shards(q, 3);
+		put(q, &s);
+		snprintf(from, sizeof(from), "{bq:q:%d}:cj:%s", s.shard, s.name);
+		snprintf(to, sizeof(to), "{bq:q:%d}:cj:%s", (s.shard + 1) % 3, s.name);
+		snprintf(in, sizeof(in), "{bq:q:%d}:cr", s.shard);
+		snprintf(out, sizeof(out), "{bq:q:%d}:cr", (s.shard + 1) % 3);
+		snprintf(due, sizeof(due), "%lld", (long long)s.next_ms);
+		redis_cli((const char *const[]){"COPY", from, to, NULL});
+		redis_cli((const char *const[]){"HSET", to, "M", due, "d", "inf", NULL});
+		redis_cli((const char *const[]){"ZADD", out, "inf", s.name, NULL});
+		if (gone) {
+			redis_cli((const char *const[]){"DEL", from, NULL});
+			redis_cli((const char *const[]){"ZREM", in, s.name, NULL});
+			char counters[24];
+			snprintf(counters, sizeof(counters), "{bq:q:%d}:n", s.shard);
+			redis_cli((const char *const[]){"HDEL", counters, "ct", NULL});
+		}
+		ck_assert_msg(queue_schedule_list(q, "", 3, all, &e) == 1, "%s", e.text);
+		ck_assert(!all[0].paused && all[0].next_ms == s.next_ms);
+		ck_assert_int_eq(all[0].shard, gone ? (s.shard + 1) % 3 : s.shard);
+		queue_schedule_close(&all[0]);
+		set_shards(q, 3);
+		t = show(q, s.name);
+		ck_assert(t.shard == s.shard && !t.paused && t.next_ms == s.next_ms && t.rev == s.rev);
+		queue_schedule_close(&t);
+		check_sound(q);
+		ck_assert_int_eq(queue_schedule_delete(q, s.name, -1, &e), 1);
+		ck_assert_int_eq(queue_schedule_show(q, s.name, &t, &e), 0);
+		ck_assert_int_eq(queue_schedule_list(q, "", 3, all, &e), 0);
+		queue_schedule_close(&s);
+		queue_close(&q);
+	}
+}
+END_TEST
+
+/* Who makes, moves or deletes one waits for another who does; not for one that died. */
+START_TEST(one_at_a_time_makes_and_moves_a_schedule)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule s = schedule("s", 3600 * 1000), t;
+	struct err e = {0};
+	int64_t began = clock_mono_ms();
+
+	set_shards(q, 5);
+	redis_cli((const char *const[]){"SET", "{bq:q:0}:cl:s", "another", "PX", "700", NULL});
+	put(q, &s);
+	ck_assert_int_ge(clock_mono_ms() - began, 500);
+	redis_cli((const char *const[]){"SET", "{bq:q:0}:cl:s", "another", "PX", "60000", NULL});
+	ck_assert_int_eq(queue_schedule_delete(q, "s", -1, &e), -1);
+	ck_assert_int_eq(e.code, ERR_UNAVAILABLE);
+	t = show(q, "s"); /* looking, ticking and pausing need no lock */
+	ck_assert_int_eq(queue_schedule_pause(q, "s", true, &e), 1);
+	queue_schedule_close(&t);
+	redis_cli((const char *const[]){"DEL", "{bq:q:0}:cl:s", NULL});
+	ck_assert_int_eq(queue_schedule_delete(q, "s", -1, &e), 1);
+	check_sound(q);
+	queue_schedule_close(&s);
+	queue_close(&q);
+}
+END_TEST
+
+/* Two at once make one of the same name, but for other shards. */
+START_TEST(one_name_is_made_in_one_shard)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule all[3];
+	struct err e = {0};
+
+	set_shards(q, 5);
+	for (int round = 0; round < 30; round++) {
+		pid_t pids[3];
+
+		for (int i = 0; i < 3; i++) {
+			pids[i] = fork();
+			ck_assert_int_ge(pids[i], 0);
+			if (pids[i] == 0) {
+				struct queue_schedule s = schedule("s", 3600 * 1000);
+
+				snprintf(s.lane, sizeof(s.lane), "tenant%d", i);
+				_exit(queue_schedule_put(open_queue(), &s, -1, &e) ? 0 : 1);
+			}
+		}
+		for (int i = 0; i < 3; i++) {
+			int status;
+
+			waitpid(pids[i], &status, 0);
+			ck_assert_int_eq(status, 0);
+		}
+		ck_assert_int_eq(queue_schedule_list(q, "", 3, all, &e), 1);
+		ck_assert_int_eq(all[0].rev, 3);
+		queue_schedule_close(&all[0]);
+		check_sound(q);
+		ck_assert_int_eq(queue_schedule_delete(q, "s", -1, &e), 1);
+		ck_assert_int_eq(queue_schedule_show(q, "s", &all[0], &e), 0);
+	}
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(the_audit_sees_a_schedule_of_any_shard)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule s = schedule("s", 60000);
+	struct queue_look_bounds b = {0};
+	struct queue_look look;
+	struct err e = {0};
+	char order[24], why[200];
+
+	set_shards(q, 3);
+	for (int i = 0; s.shard == 0; i++) {
+		snprintf(s.lane, sizeof(s.lane), "tenant%d", i);
+		put(q, &s);
+	}
+	snprintf(order, sizeof(order), "{bq:q:%d}:cr", s.shard);
+	redis_cli((const char *const[]){"ZADD", order, "5", "s", NULL});
+	ck_ok(queue_examine(q, Q, &b, &look, &e), &e);
+	ck_assert_uint_ge(look.n, 1);
+	ck_assert(look.findings[0].fault == FAULT_SCHEDULE && look.findings[0].shard == s.shard);
+	ck_assert_msg(queue_mend(q, Q, &look.findings[0], false, why, &e) == 1, "%s%s", why, e.text);
+	check_sound(q);
+	queue_look_close(&look);
+	queue_schedule_close(&s);
+	queue_close(&q);
+}
+END_TEST
+
+static void shard_dispatcher(int n, int64_t until_ms)
+{
+	struct queue_link *l[4];
+	unsigned seed = (unsigned)n;
+	const char *kinds[] = {KIND};
+	struct err e = {0};
+	char name[16];
+
+	snprintf(name, sizeof(name), "w%d", n);
+	for (int i = 0; i < 4; i++) {
+		l[i] = queue_link_open_shard(url(), NULL, Q, i, name, kinds, 1, &e);
+		ck_assert_msg(l[i] != NULL, "%s", e.text);
+	}
+	while (clock_now_ms() < until_ms) {
+		struct queue_link *one = l[rand_r(&seed) % 4];
+		struct queue_step_reply r;
+		struct queue_fire_reply f;
+
+		if (!try_step(one, 0, &r))
+			continue;
+		if (r.n_due && rand_r(&seed) % 10 && try_fire(one, r.due, r.n_due, r.now_ms, &f) && rand_r(&seed) % 4 == 0)
+			(void)!try_fire(one, r.due, r.n_due, r.now_ms, &f);
+		queue_step_reply_close(&r);
+		clock_sleep_ms(2);
+	}
+	for (int i = 0; i < 4; i++)
+		queue_link_close(&l[i]);
+	_exit(0);
+}
+
+/* Who changes the number of shards dies at times in between. */
+static void shard_mover(int64_t until_ms)
+{
+	unsigned seed = (unsigned)getpid();
+	struct queue *q = open_queue();
+
+	while (clock_now_ms() < until_ms)
+		set_shards(q, 1 + (int)(rand_r(&seed) % 4));
+	queue_close(&q);
+	_exit(0);
+}
+
+static pid_t start_mover(int64_t until_ms)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		shard_mover(until_ms);
+	}
+	return pid;
+}
+
+/* Schedules are moved to and fro, changed, fired by several, some of them twice; who moves them is killed. Each tick makes its job once. */
+START_TEST(each_tick_once_though_schedules_move)
+{
+	struct queue *q = open_queue();
+	struct queue_schedule s[4];
+	int64_t until = clock_now_ms() + 8000, jobs = 0;
+	unsigned seed = 1;
+	struct err e = {0};
+	pid_t pids[3], mover;
+
+	for (int i = 0; i < 4; i++) {
+		s[i] = schedule((const char *const[]){"a", "b", "c", "d"}[i], 20);
+		s[i].missed = MISSED_ALL;
+		put(q, &s[i]);
+	}
+	for (int i = 0; i < 3; i++) {
+		pids[i] = fork();
+		ck_assert_int_ge(pids[i], 0);
+		if (pids[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			shard_dispatcher(i, until);
+		}
+	}
+	mover = start_mover(until);
+	while (clock_now_ms() < until - 500) {
+		struct queue_schedule *one = &s[rand_r(&seed) % 4];
+
+		snprintf(one->lane, sizeof(one->lane), "tenant%d", (int)(rand_r(&seed) % 9));
+		if (!queue_schedule_put(q, one, -1, &e))
+			ck_assert_msg(e.code == ERR_STALE || e.code == ERR_UNAVAILABLE || e.code == ERR_NOT_FOUND, "%s", e.text);
+		clock_sleep_ms(rand_r(&seed) % 30);
+		if (rand_r(&seed) % 40 == 0) {
+			test_kill(mover, SIGKILL);
+			mover = start_mover(until);
+		}
+	}
+	waitpid(mover, NULL, 0);
+	for (int i = 0; i < 3; i++)
+		waitpid(pids[i], NULL, 0);
+	for (int i = 0; i < 4; i++) {
+		struct queue_schedule t = show(q, s[i].name);
+
+		ck_assert_int_eq(t.passed + t.skipped, 0);
+		jobs += (t.last_ms - t.start_ms) / t.every_ms;
+		ck_assert_int_ge((t.last_ms - t.start_ms) / t.every_ms, 200);
+		queue_schedule_close(&t);
+		queue_schedule_close(&s[i]);
+	}
+	ck_assert_int_eq(counts(q).ready, jobs);
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
 static const TTest *const tests[] = {a_schedule_is_kept_as_it_was_given, jobs_are_made_as_asked_for, what_is_no_schedule_is_refused,
         they_are_listed_by_name, a_tick_makes_its_job_in_time, a_new_schedule_wakes_who_waits, who_comes_second_does_nothing,
         missed_ticks_follow_the_policy, no_job_while_the_one_before_lives, pause_resume_and_run, a_paused_queue_takes_the_jobs_in,
         a_full_queue_keeps_the_tick, a_lost_offer_is_given_to_another, eight_dispatchers_race_for_a_thousand_ticks,
         each_tick_once_though_redis_is_killed, what_cannot_be_read_makes_no_job_and_says_so, odd_fields_hold_up_nobody,
-        the_audit_sees_a_schedule_out_of_place};
+        the_audit_sees_a_schedule_out_of_place, a_move_that_broke_off_is_brought_to_its_end, one_at_a_time_makes_and_moves_a_schedule,
+        one_name_is_made_in_one_shard, the_audit_sees_a_schedule_of_any_shard, each_tick_once_though_schedules_move};
 TEST_MAIN("queue_cron", tests)

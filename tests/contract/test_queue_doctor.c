@@ -546,6 +546,51 @@ START_TEST(what_moves_is_no_fault)
 }
 END_TEST
 
+/* One cut at some moment of a look; two within one question may end it. */
+static void *cut_once(void *user)
+{
+	char answer[64];
+
+	clock_sleep_ms(*(int *)user);
+	return test_redis_say(server()->port, "CLIENT KILL TYPE normal", answer, sizeof(answer)) && answer[0] == ':' ? user : NULL;
+}
+
+START_TEST(a_cut_connection_does_not_end_a_look)
+{
+	enum { JOBS = 3000, LOOKS = 12 };
+	struct queue_submission *items = mem_array(100, sizeof(*items));
+	struct queue_submitted out[100];
+	struct err e = {0};
+	struct world w;
+	int64_t before;
+	pthread_t thread;
+	void *cut;
+
+	world_open(&w);
+	for (int i = 0; i < JOBS; i += 100) {
+		for (int k = 0; k < 100; k++)
+			items[k] = (struct queue_submission){.kind = KIND, .queue = Q, .priority = k % 10, .max_attempts = 5};
+		ck_ok(queue_submit(w.q, items, 100, out, &e), &e);
+	}
+	struct queue_look l = examine(&w);
+	before = l.jobs;
+	ck_assert_int_gt(before, JOBS);
+	queue_look_close(&l);
+	for (int i = 0; i < LOOKS; i++) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, cut_once, &i), 0);
+		l = examine(&w);
+		pthread_join(thread, &cut);
+		ck_assert_ptr_nonnull(cut);
+		ck_assert_int_eq(l.jobs, before);
+		ck_assert_msg(l.total == 0, "look %d: %s", i, l.total ? l.findings[0].text : "");
+		queue_look_close(&l);
+	}
+	mem_free(&items);
+	world_close(&w);
+}
+END_TEST
+
 static const TTest *const tests[] = {every_harm_is_found_and_mended, what_was_mended_runs, counters_are_set_in_a_paused_queue_only,
-        a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, what_moves_is_no_fault};
+        a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, what_moves_is_no_fault,
+        a_cut_connection_does_not_end_a_look};
 TEST_MAIN("queue_doctor", tests)

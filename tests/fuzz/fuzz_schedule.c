@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_again(&s);
 	queue_schedule_close(&s);
 	due.due_ms = INT64_C(1800000000000) - back;
-	schedule_fire(&due, "q", INT64_C(1800000000000), TICKS_MAX, &f);
+	schedule_fire(&due, "q", 0, INT64_C(1800000000000), TICKS_MAX, &f);
 	if (f.n > TICKS_MAX || f.next < due.due_ms || f.passed < 0 || (f.problem[0] && f.n))
 		abort();
 	schedule_fire_close(&f);
