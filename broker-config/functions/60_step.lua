@@ -51,6 +51,16 @@ local function trim_all(limit)
 	return gone
 end
 
+-- So many were added: look whether twice as many may go. To look costs as much as to add one, so that of the calls that add few not every
+-- one does, but then for them all.
+function sweep.after(n)
+	if n >= 16 then
+		trim_all(math.min(n * 2, BATCH))
+	elseif now_us % 16 < n then
+		trim_all(32)
+	end
+end
+
 local function trim_ends(index, ttl)
 	local ids = call('ZRANGE', T .. index, '-inf', now - ttl, 'BYSCORE', 'LIMIT', 0, BATCH)
 	if #ids > 0 then

@@ -241,7 +241,7 @@ local function submit(keys, args)
 	flush_lanes()
 	if #ids > 0 then
 		call('RPUSH', T .. ':a', unpack(ids))
-		trim_all(math.min(#ids * 2, BATCH))
+		sweep.after(#ids)
 	end
 	leave()
 	return out

@@ -206,7 +206,7 @@ function cron.fire(keys, args)
 	flush_lanes()
 	if #ids > 0 then
 		call('RPUSH', T .. ':a', unpack(ids))
-		trim_all(math.min(#ids * 2, BATCH))
+		sweep.after(#ids)
 	end
 	out[1] = from_now(cron.note_first(earliest))
 	leave()
