@@ -169,7 +169,7 @@ static struct queue_log log_of(struct queue *q, const char *id, int64_t from, in
 static void log_is(struct queue *q, const char *id, int64_t from, int limit, int64_t first, int64_t last)
 {
 	struct queue_log log = log_of(q, id, from, limit);
-	char text[24];
+	char text[32];
 
 	ck_assert_int_eq((int64_t)log.n, last < first ? 0 : last - first + 1);
 	for (size_t i = 0; i < log.n; i++) {

@@ -594,7 +594,7 @@ END_TEST
 /* How often the server has run any command so far, those that its functions call included. */
 static int64_t commands_run(void)
 {
-	char line[400], cli[300];
+	char line[400], cli[640];
 	int64_t sum = 0, calls;
 
 	snprintf(cli, sizeof(cli), "redis-cli -u %s info commandstats", suite_url());
