@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "queue/queue.h"
@@ -59,10 +61,48 @@ struct world {
 #define must_ok(w, expr, e) \
 	ck_assert_msg(expr, "seed %llu, move %d: %s: %s", (unsigned long long)(w)->first_seed, (w)->move, #expr, (e)->text)
 
+/* ---- chance and time: what this program and the library in it get is of the seed alone ------------------------------------------ */
+
+#define WALL_S 1800000000 /* what a clock on the wall says all the time; the model of Redis has its own */
+
+static uint64_t chance;           /* of getrandom */
+static int64_t mono_us = 1000000; /* of the clock that measures spans: it stands unless the test lets time pass */
+static uint64_t trace;            /* of all that was claimed: the same for the same seed */
+
+static uint32_t next(uint64_t *seed)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*seed >> 33);
+}
+
 static int roll(struct world *w, int sides)
 {
-	w->seed = w->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (int)((w->seed >> 33) % (uint64_t)sides);
+	return (int)(next(&w->seed) % (uint32_t)sides);
+}
+
+/* In place of libc's, for the ids of jobs. */
+ssize_t getrandom(void *out, size_t len, unsigned flags)
+{
+	UNUSED(flags);
+	for (size_t i = 0; i < len; i++)
+		((unsigned char *)out)[i] = (unsigned char)next(&chance);
+	return (ssize_t)len;
+}
+
+/* In place of libc's: the wall's for the numbers of steps, from which the jitter of retries comes, the other for pauses before connecting
+ * again and for what is looked at once a second. */
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	int64_t us = id == CLOCK_REALTIME ? WALL_S * INT64_C(1000000) : mono_us;
+
+	*t = (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+	return 0;
+}
+
+static void pass(struct world *w, int64_t ms)
+{
+	mono_us += ms * 1000;
+	redis_sim_pass(&w->sim, ms);
 }
 
 /* ---- what is known -------------------------------------------------------------------------------------------------------- */
@@ -261,6 +301,7 @@ static void take_claims(struct world *w, struct worker *d, struct queue_step_rep
 		must(w, j->fence > k->fence);
 		must(w, d->n < HELD_MAX);
 		k->fence = j->fence;
+		trace = trace * 31 + (uint64_t)j->fence;
 		k->holder = (int)(d - w->workers);
 		d->held[d->n].fence = j->fence;
 		memcpy(d->held[d->n++].id, j->id, JOB_ID);
@@ -290,8 +331,7 @@ static void step(struct world *w, struct worker *d, int want)
 
 	while (call_step(d->link, &s, &r, &e) < 0) {
 		must_ok(w, ++tries < 500, &e);
-		struct pollfd none = {.fd = -1};
-		poll(&none, 1, 5); /* the link backs off before it connects again */
+		mono_us += 5000; /* the link backs off before it connects again */
 	}
 	judge_acks(w, acks, s.n_acks, &r);
 	take_claims(w, d, &r);
@@ -442,7 +482,7 @@ static void move_time(struct world *w)
 {
 	static const int64_t leaps[] = {1, 10, 10, 100, 100, 700, 700, 2000, 4000, 16000, 61000};
 
-	redis_sim_pass(&w->sim, roll(w, 300) == 0 ? 3600000 : leaps[roll(w, ARRAY_LEN(leaps))]);
+	pass(w, roll(w, 300) == 0 ? 3600000 : leaps[roll(w, ARRAY_LEN(leaps))]);
 }
 
 /* ---- judging ------------------------------------------------------------------------------------------------------------------------ */
@@ -466,6 +506,27 @@ static int64_t living(const struct queue_audit *a)
 	return n;
 }
 
+/* Of the first job that lives, for who looks into a failure. */
+static const char *one_living(struct world *w)
+{
+	static char text[400];
+
+	for (int i = 0; i < JOBS_MAX; i++) {
+		struct job j = {0};
+		struct err e = {0};
+		if (!w->jobs[i].id[0] || queue_show(w->q, w->jobs[i].id, &j, &e) != 1)
+			continue;
+		snprintf(text, sizeof(text), "%s of kind %s is %s%s%s, waits on %s until %lld, attempt %d, crashes %d", j.id, j.kind,
+		        job_state_name(j.state), j.parked ? ", parked" : "", j.quarantined ? ", quarantined" : "", j.waiting_on.reason,
+		        (long long)j.waiting_on.until_ms, j.attempt, j.crashes);
+		bool lives = !job_state_is_end(j.state);
+		job_close(&j);
+		if (lives)
+			return text;
+	}
+	return "none of those that are known";
+}
+
 /* Every job that was accepted comes to an end when workers live and time passes: nothing is parked for ever. */
 static void drain(struct world *w)
 {
@@ -475,7 +536,8 @@ static void drain(struct world *w)
 
 	must_ok(w, queue_resume(w->q, Q, &e), &e);
 	for (int i = 0; living(&a) > 0; i++) {
-		ck_assert_msg(i < DRAIN_MAX, "seed %llu: %lld jobs never end", (unsigned long long)w->first_seed, (long long)living(&a));
+		ck_assert_msg(i < DRAIN_MAX, "seed %llu: %lld jobs never end: %s", (unsigned long long)w->first_seed, (long long)living(&a),
+		        one_living(w));
 		w->move++;
 		for (int k = 0; k < WORKERS; k++) {
 			struct worker *d = &w->workers[k];
@@ -483,7 +545,7 @@ static void drain(struct world *w)
 				revive(w, d);
 			step(w, d, HELD_MAX - d->n < 64 ? HELD_MAX - d->n : 64);
 		}
-		redis_sim_pass(&w->sim, i % 8 == 7 ? 300000 : 500);
+		pass(w, i % 8 == 7 ? 300000 : 500);
 		must_ok(w, queue_purge(w->q, Q, JOB_WAITING, 256, &left, &e) >= 0, &e);
 		if (i % 8 == 7)
 			a = audit(w);
@@ -532,7 +594,7 @@ static void run(uint64_t seed, int n_moves)
 	struct world *w = mem_new(sizeof(*w));
 	struct err e = {0};
 
-	w->seed = w->first_seed = seed;
+	w->seed = w->first_seed = chance = seed;
 	w->jobs = mem_array(JOBS_MAX, sizeof(*w->jobs));
 	redis_sim_start(&w->sim);
 	w->q = queue_open(w->sim.url, NULL, &e);
@@ -564,7 +626,8 @@ START_TEST(random_moves)
 
 	for (int i = 0; i < seeds; i++)
 		run((uint64_t)(first + i), n);
-	printf("note: %d random moves of the function library, %d seeds from %d\n", n * seeds, seeds, first);
+	printf("note: %d random moves of the function library, %d seeds from %d, trace %016llx\n", n * seeds, seeds, first,
+	        (unsigned long long)trace);
 }
 END_TEST
 
