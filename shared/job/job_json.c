@@ -108,30 +108,6 @@ static void put_wait(struct json_writer *w, const struct job_wait *wait)
 	jw_end(w);
 }
 
-/* What it may use, how it is tried again, how long it is kept. */
-static void put_policy(struct json_writer *w, const struct job *j)
-{
-	jw_int(w, "max_crashes", j->max_crashes);
-	jw_int(w, "backoff_ms", j->backoff_ms);
-	jw_int(w, "backoff_cap_ms", j->backoff_cap_ms);
-	put_time(w, "result_ttl_ms", j->result_ttl_ms);
-	jw_int(w, "quarantine_after", j->quarantine_after);
-	put_time(w, "time_limit_ms", j->time_limit_ms);
-	put_time(w, "hard_limit_ms", j->hard_limit_ms);
-	put_concurrency(w, j);
-	put_rate(w, &j->rate);
-	put_wait(w, &j->waiting_on);
-}
-
-static void put_times(struct json_writer *w, const struct job *j)
-{
-	put_time(w, "created_at", j->created_at);
-	put_time(w, "run_at", j->run_at);
-	put_time(w, "started_at", j->started_at);
-	put_time(w, "finished_at", j->finished_at);
-	put_time(w, "lease_until", j->lease_until);
-}
-
 /* The ids in "<id>=<name> ...". */
 static void put_children(struct json_writer *w, const char *waits_for)
 {
@@ -146,6 +122,33 @@ static void put_children(struct json_writer *w, const char *waits_for)
 		s += strcspn(s, " ");
 	}
 	jw_end(w);
+}
+
+/* What the queue knows of its own jobs and the history does not keep: how one is tried again, what it may use, what it waited for. */
+static void put_live(struct json_writer *w, const struct job *j)
+{
+	jw_int(w, "max_crashes", j->max_crashes);
+	jw_int(w, "backoff_ms", j->backoff_ms);
+	jw_int(w, "backoff_cap_ms", j->backoff_cap_ms);
+	put_time(w, "result_ttl_ms", j->result_ttl_ms);
+	jw_int(w, "quarantine_after", j->quarantine_after);
+	put_time(w, "time_limit_ms", j->time_limit_ms);
+	put_time(w, "hard_limit_ms", j->hard_limit_ms);
+	put_concurrency(w, j);
+	put_rate(w, &j->rate);
+	put_wait(w, &j->waiting_on);
+	put_children(w, j->waits_for);
+	jw_bool(w, "quarantined", j->quarantined);
+	jw_bool(w, "cancel_asked", j->cancel_asked);
+}
+
+static void put_times(struct json_writer *w, const struct job *j)
+{
+	put_time(w, "created_at", j->created_at);
+	put_time(w, "run_at", j->run_at);
+	put_time(w, "started_at", j->started_at);
+	put_time(w, "finished_at", j->finished_at);
+	put_time(w, "lease_until", j->lease_until);
 }
 
 /* Over 15 lines because a record is as long as it is. */
@@ -163,21 +166,19 @@ void job_to_json(const struct job *j, struct json_writer *w, const char *key)
 	jw_int(w, "attempt", j->attempt);
 	jw_int(w, "max_attempts", j->max_attempts);
 	jw_int(w, "crashes", j->crashes);
-	jw_bool(w, "quarantined", j->quarantined);
 	jw_int(w, "rev", j->rev);
 	put_times(w, j);
 	put_text(w, "worker", j->worker);
-	jw_bool(w, "cancel_asked", j->cancel_asked);
 	put_error(w, &j->error);
 	jw_raw(w, "result", j->result ? j->result : "null");
 	put_text(w, "idempotency_key", j->idempotency_key);
 	put_text(w, "unique_key", j->unique_key);
 	put_text(w, "parent", j->parent);
-	put_children(w, j->waits_for);
 	put_text(w, "trace", j->trace);
 	put_tags(w, j->tags);
-	put_policy(w, j);
 	if (j->archived)
 		jw_bool(w, "archived", true);
+	else
+		put_live(w, j);
 	jw_end(w);
 }

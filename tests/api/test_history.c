@@ -67,6 +67,7 @@ static int count(struct api_test *t, const char *query)
 			ck_assert_int_lt(json_get_int(j, "finished_at", 0), last);
 			last = json_get_int(j, "finished_at", 0);
 			ck_assert(json_get_bool(j, "archived", false));
+			ck_assert_ptr_null(json_get(j, "max_crashes"));
 		}
 		ck_assert(str_copy(cursor, sizeof cursor, api_member(t, "next_cursor")));
 	} while (*cursor);
@@ -147,6 +148,17 @@ START_TEST(it_is_asked_for_properly)
 }
 END_TEST
 
+/* The members that only the queue knows. */
+static const char *const unkept[] = {"max_crashes", "backoff_ms", "backoff_cap_ms", "quarantine_after", "result_ttl_ms", "time_limit_ms",
+        "hard_limit_ms", "concurrency", "rate", "waiting_on", "children", "quarantined", "cancel_asked"};
+
+/* What the history does not keep is left out: a 0 or false would be a lie. */
+static void nothing_is_made_up(const struct json *job)
+{
+	for (size_t i = 0; i < ARRAY_LEN(unkept); i++)
+		ck_assert_msg(!json_get(job, unkept[i]), "an archived job says %s, which the history does not keep", unkept[i]);
+}
+
 /* The queue knows nothing of it; the store does. */
 START_TEST(a_forgotten_job_is_shown)
 {
@@ -161,6 +173,7 @@ START_TEST(a_forgotten_job_is_shown)
 	ck_assert_str_eq(api_member(&t, "state"), "succeeded");
 	ck_assert(json_get_bool(t.json, "archived", false));
 	ck_assert_int_eq(json_get_int(json_get(t.json, "params"), "n", 0), 1);
+	nothing_is_made_up(t.json);
 	snprintf(path, sizeof path, "/api/jobs/%s?wait=5", id);
 	ck_status(&t, api_get(&t, path), 200);
 	snprintf(path, sizeof path, "/api/jobs/%s/result", id);
@@ -211,6 +224,8 @@ START_TEST(a_living_job_is_not_archived)
 	snprintf(path, sizeof path, "/api/jobs/%s", id);
 	ck_status(&t, api_get(&t, path), 200);
 	ck_assert_ptr_null(json_get(t.json, "archived"));
+	for (size_t i = 0; i < ARRAY_LEN(unkept); i++)
+		ck_assert_msg(json_get(t.json, unkept[i]) != NULL, "a living job does not say %s", unkept[i]);
 	api_stop(&t);
 }
 END_TEST
