@@ -42,7 +42,5 @@ struct doctor_tools {
 /* Called by the report as it goes on: the queue that it looks at now, "" for the store; returns where to count what is read. */
 volatile int64_t *doctor_is_at(struct doctor *d, const char *queue, int nth, int of);
 struct json *doctor_report(const struct doctor_tools *tools, const struct doctor_wish *wish, struct err *e) MUST_CHECK;
-/* The names of all queues, however many there are; mem_free them. *n_out -1: failed. */
-char (*doctor_queues(struct queue *q, int *n_out, struct err *e))[JOB_NAME];
 
 #endif

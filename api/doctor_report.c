@@ -10,7 +10,6 @@
 #include "queue/seeing.h"
 #include "store/history.h"
 
-#define QUEUES_ROOM 64               /* at first, for the names of queues */
 #define PAUSE_MS    300              /* between two looks */
 #define SERIES_MAX  200              /* of which candles are decoded */
 #define HISTORY_MAX 100              /* of the last ends that are compared with the queue */
@@ -135,28 +134,14 @@ static bool visit_queue(struct visit *v, const char *queue, int nth, int of, str
 	return ok;
 }
 
-char (*doctor_queues(struct queue *q, int *n_out, struct err *e))[JOB_NAME]
-{
-	char(*names)[JOB_NAME] = NULL;
-	int room = QUEUES_ROOM / 2;
-
-	do {
-		mem_free(&names);
-		room *= 2;
-		names = mem_array((size_t)room, sizeof(*names));
-		*n_out = queue_names(q, names, room, e);
-	} while (*n_out == room);
-	return names;
-}
-
 static bool visit_queues(struct visit *v, struct err *e)
 {
-	int n = 0;
-	char(*names)[JOB_NAME];
+	int n;
+	char(*names)[JOB_NAME] = NULL;
 
 	if (*v->wish->queue)
 		return visit_queue(v, v->wish->queue, 1, 1, e);
-	names = doctor_queues(v->tools->queue, &n, e);
+	n = queue_names(v->tools->queue, &names, e);
 	for (int i = 0; i < n; i++)
 		if (!visit_queue(v, names[i], i + 1, n, e))
 			n = -1;

@@ -15,7 +15,6 @@
 #define RING      65536
 #define OUT_BYTES (64 * 1024)
 #define AT_ONCE   (RING / 4) /* then the listeners have their turn */
-#define SOURCES   1024       /* shards of all queues */
 
 /* A place in the order of all changes. */
 struct place {
@@ -35,11 +34,14 @@ struct source {
 	int shard;
 	bool late;                   /* its queue was listened to before it was there: something may have been missed */
 	char after[QUEUE_CHANGE_ID]; /* the last entry taken over; "": not read yet */
+	/* of a round */
+	bool first;
+	struct queue_changes got;
 };
 
 struct live_changes {
-	struct source sources[SOURCES];
-	size_t n_sources;
+	struct source **sources; /* each stays where it is while more are found */
+	size_t n_sources, sources_cap;
 	struct change *ring; /* NULL until somebody listens */
 	int64_t next;        /* number of the next change; ring[n % RING] holds change n */
 	int64_t oldest;      /* number of the first that is held without a gap after it */
@@ -58,6 +60,9 @@ void live_changes_free(struct live_changes **c)
 {
 	if (!*c)
 		return;
+	while ((*c)->n_sources > 0)
+		mem_free(&(*c)->sources[--(*c)->n_sources]);
+	mem_free(&(*c)->sources);
 	mem_free(&(*c)->ring);
 	mem_free(&(*c)->taken);
 	mem_free(c);
@@ -188,25 +193,34 @@ void live_changes_write(struct live_listener *x, struct buf *out)
 
 static void source_add(struct live_changes *c, const char *queue, int shard, bool late)
 {
+	struct source *s;
+
 	for (size_t i = 0; i < c->n_sources; i++)
-		if (c->sources[i].shard == shard && str_eq(c->sources[i].queue, queue))
+		if (c->sources[i]->shard == shard && str_eq(c->sources[i]->queue, queue))
 			return;
-	if (c->n_sources == SOURCES || !str_copy(c->sources[c->n_sources].queue, JOB_NAME, queue))
-		return;
-	c->sources[c->n_sources].shard = shard;
-	c->sources[c->n_sources].late = late;
-	c->sources[c->n_sources++].after[0] = '\0';
+	if (c->n_sources == c->sources_cap) {
+		size_t cap = c->sources_cap ? c->sources_cap * 2 : 64;
+
+		c->sources = mem_grow(c->sources, c->sources_cap, cap, sizeof(*c->sources));
+		c->sources_cap = cap;
+	}
+	s = mem_new(sizeof(*s));
+	s->shard = shard;
+	s->late = late;
+	snprintf(s->queue, sizeof(s->queue), "%s", queue);
+	c->sources[c->n_sources++] = s;
 }
 
 /* The queues that exist or that a kind uses, and those that are asked for by name though they do not exist yet. */
 static bool find_sources(struct live *l, struct err *e)
 {
-	char names[LIVE_QUEUES][JOB_NAME];
-	int n = queue_names(l->queue, names, LIVE_QUEUES, e);
+	char(*names)[JOB_NAME] = NULL;
+	int n = queue_names(l->queue, &names, e);
 	const struct kind *k;
 
 	for (int i = 0; i < n; i++)
 		source_add(l->changes, names[i], 0, false);
+	mem_free(&names);
 	for (size_t i = 0; (k = kind_at(i)) != NULL; i++)
 		source_add(l->changes, k->queue, 0, false);
 	pthread_mutex_lock(&l->lock);
@@ -237,15 +251,8 @@ static int by_place(const void *a, const void *b)
 	return place_cmp(&((const struct change *)a)->place, &((const struct change *)b)->place);
 }
 
-/* What was read of one shard in this round. */
-struct reading {
-	struct source *source;
-	struct queue_changes got;
-	bool first;
-};
-
 /* Read each once; *until_out: what is older is complete. Returns how many were read; fewer than there are: e. */
-static size_t read_all(struct live *l, struct reading *r, int64_t *until_out, bool *more_out, struct err *e)
+static size_t read_all(struct live *l, int64_t *until_out, bool *more_out, struct err *e)
 {
 	struct live_changes *c = l->changes;
 	size_t n = 0;
@@ -253,15 +260,14 @@ static size_t read_all(struct live *l, struct reading *r, int64_t *until_out, bo
 	*until_out = INT64_MAX;
 	*more_out = false;
 	for (; n < c->n_sources; n++) {
-		struct source *s = &c->sources[n];
-		struct queue_changes *got = &r[n].got;
+		struct source *s = c->sources[n];
+		struct queue_changes *got = &s->got;
 
-		r[n].source = s;
-		r[n].first = !s->after[0];
+		s->first = !s->after[0];
 		if (!queue_changes(l->queue, s->queue, s->shard, s->after, got, e))
 			break;
 		for (int i = 1; i < got->shards; i++)
-			source_add(c, s->queue, i, !r[n].first);
+			source_add(c, s->queue, i, !s->first);
 		if (got->now < *until_out)
 			*until_out = got->now;
 		if (got->more && got->items[got->n - 1].at < *until_out)
@@ -271,14 +277,14 @@ static size_t read_all(struct live *l, struct reading *r, int64_t *until_out, bo
 	return n;
 }
 
-static void take_over(struct live_changes *c, struct reading *r, size_t n, int64_t until)
+static void take_over(struct live_changes *c, int64_t until)
 {
 	c->n_taken = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct source *s = r[i].source;
-		struct queue_changes *got = &r[i].got;
+	for (size_t i = 0; i < c->n_sources; i++) {
+		struct source *s = c->sources[i];
+		struct queue_changes *got = &s->got;
 
-		if (got->gap || r[i].first)
+		if (got->gap || s->first)
 			memcpy(s->after, got->after, sizeof s->after);
 		for (size_t k = 0; k < got->n && got->items[k].at < until; k++) {
 			take(c, s, &got->items[k]);
@@ -291,19 +297,21 @@ static void take_over(struct live_changes *c, struct reading *r, size_t n, int64
 
 /* With the lock held. A queue that is read for the first time loses nothing: its list was begun by this or before. A shard that was added
  * to it while we listened may have. */
-static void publish(struct live *l, const struct reading *r, size_t n)
+static void publish(struct live *l)
 {
 	struct live_changes *c = l->changes;
 	int64_t now = 0;
 
 	if (!c->ring)
 		c->ring = mem_array(RING, sizeof *c->ring);
-	for (size_t i = 0; i < n; i++) {
-		if (r[i].got.gap || (r[i].first && r[i].source->late))
-			ring_gap(c, r[i].got.since);
-		else if (r[i].first && r[i].got.since > c->lost.at)
-			c->lost = (struct place){.at = r[i].got.since};
-		now = r[i].got.now > now ? r[i].got.now : now;
+	for (size_t i = 0; i < c->n_sources; i++) {
+		const struct source *s = c->sources[i];
+
+		if (s->got.gap || (s->first && s->late))
+			ring_gap(c, s->got.since);
+		else if (s->first && s->got.since > c->lost.at)
+			c->lost = (struct place){.at = s->got.since};
+		now = s->got.now > now ? s->got.now : now;
 	}
 	for (size_t i = 0; i < c->n_taken; i++)
 		ring_add(c, &c->taken[i]);
@@ -323,20 +331,18 @@ static void place_listeners(struct live *l)
 
 static bool read_once(struct live *l, bool *more_out, struct err *e)
 {
-	struct reading *r = mem_array(SOURCES, sizeof *r);
 	int64_t until;
-	size_t n = read_all(l, r, &until, more_out, e);
+	size_t n = read_all(l, &until, more_out, e);
 	bool ok = n == l->changes->n_sources;
 
 	if (ok) {
-		take_over(l->changes, r, n, until);
+		take_over(l->changes, until);
 		pthread_mutex_lock(&l->lock);
-		publish(l, r, n);
+		publish(l);
 		pthread_mutex_unlock(&l->lock);
 	}
 	for (size_t i = 0; i < n; i++)
-		queue_changes_close(&r[i].got);
-	mem_free(&r);
+		queue_changes_close(&l->changes->sources[i]->got);
 	return ok;
 }
 

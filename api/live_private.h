@@ -11,8 +11,6 @@
 #include "api/live.h"
 #include "queue/seeing.h"
 
-#define LIVE_QUEUES 64
-
 enum live_what { LIVE_JOB, LIVE_LOG, LIVE_CHANGES };
 
 struct live_listener {

@@ -15,25 +15,12 @@ static bool kinds_use(const char *queue)
 	return false;
 }
 
-int one_queue_counts(struct call *c, struct queue *q, const char *queue, struct queue_counts *out, struct err *e)
-{
-	struct queue_counts *all = arena_array(c->arena, ONE_QUEUE_MAX, sizeof *all);
-	int n = queue_counts(q, all, ONE_QUEUE_MAX, e);
-
-	for (int i = 0; i < n; i++)
-		if (str_eq(all[i].queue, queue)) {
-			*out = all[i];
-			return 1;
-		}
-	return n < 0 ? -1 : 0;
-}
-
 const char *call_queue_name(struct call *c, struct queue *q)
 {
 	const char *queue = call_param(c, "queue");
 	struct queue_counts counts;
 	struct err e = {0};
-	int known = !job_queue_ok(queue) ? 0 : kinds_use(queue) ? 1 : one_queue_counts(c, q, queue, &counts, &e);
+	int known = !job_queue_ok(queue) ? 0 : kinds_use(queue) ? 1 : queue_count(q, queue, &counts, &e);
 
 	if (known == 1)
 		return queue;

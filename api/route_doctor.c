@@ -6,6 +6,7 @@
 #include "api/routes.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "queue/seeing.h"
 
 static const struct param members[] = {
         {"queue", PARAM_TEXT, .min = 1, .max = JOB_NAME - 1, .help = "only this queue, and not the store"},
@@ -18,13 +19,13 @@ static bool choose_queue(struct call *c, const char *name, struct doctor_wish *w
 {
 	struct err e = {0};
 	struct queue *q = name ? call_queue(c) : NULL;
-	char(*names)[JOB_NAME];
+	char(*names)[JOB_NAME] = NULL;
 	int n = 0;
 	bool found = false;
 
 	if (!q)
 		return !name;
-	names = doctor_queues(q, &n, &e);
+	n = queue_names(q, &names, &e);
 	for (int i = 0; i < n && !found; i++)
 		found = str_eq(names[i], name) && str_copy(wish->queue, sizeof wish->queue, name);
 	mem_free(&names);

@@ -4,6 +4,7 @@
 #include "api/one_queue.h"
 #include "api/reply.h"
 #include "api/routes.h"
+#include "base/mem.h"
 #include "base/param.h"
 #include "base/str.h"
 #include "kinds/kind.h"
@@ -74,8 +75,8 @@ void route_queues(struct call *c)
 
 	if (!q)
 		return; /* answered, so the arena is gone */
-	struct queue_counts *counts = arena_array(c->arena, ONE_QUEUE_MAX, sizeof *counts);
-	int n = queue_counts(q, counts, ONE_QUEUE_MAX, &e);
+	struct queue_counts *counts = NULL;
+	int n = queue_counts(q, &counts, &e);
 	if (n < 0) {
 		reply_err(c, &e, NULL);
 		return;
@@ -89,6 +90,7 @@ void route_queues(struct call *c)
 		ok = counts_write(q, &counts[i], &w, &e);
 	jw_end(&w);
 	jw_end(&w);
+	mem_free(&counts);
 	reply_written(c, ok, &body, &e);
 }
 
@@ -101,7 +103,7 @@ static void pause_or_resume(struct call *c, bool (*act)(struct queue *q, const c
 
 	if (!queue)
 		return;
-	if (!act(q, queue, &e) || one_queue_counts(c, q, queue, &counts, &e) < 0) {
+	if (!act(q, queue, &e) || queue_count(q, queue, &counts, &e) < 0) {
 		reply_err(c, &e, NULL);
 		return;
 	}
@@ -156,7 +158,7 @@ void route_queue_change(struct call *c)
 
 	if (!queue)
 		return;
-	if (!queue_set_shards(q, queue, wanted, &now, &e) || one_queue_counts(c, q, queue, &counts, &e) < 0) {
+	if (!queue_set_shards(q, queue, wanted, &now, &e) || queue_count(q, queue, &counts, &e) < 0) {
 		reply_err(c, &e, NULL);
 		return;
 	}

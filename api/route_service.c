@@ -11,8 +11,6 @@
 #include "base/time.h"
 #include "queue/seeing.h"
 
-#define QUEUES_MAX 64
-
 struct card {
 	enum api_role role;
 	const char *title, *method, *path, *shown;
@@ -133,10 +131,10 @@ static void gauges_of_backlog(struct queue *q, const char *queue)
 
 static void gauges_of_queues(struct api_thread *t)
 {
-	struct queue_counts counts[QUEUES_MAX];
+	struct queue_counts *counts = NULL;
 	struct err e = {0};
 	struct queue *q = context_queue(t, &e);
-	int n = q ? queue_counts(q, counts, QUEUES_MAX, &e) : 0;
+	int n = q ? queue_counts(q, &counts, &e) : 0;
 
 	for (int i = 0; i < n; i++) {
 		metrics_set(METRIC_queue_ready, counts[i].queue, (double)counts[i].ready);
@@ -149,6 +147,7 @@ static void gauges_of_queues(struct api_thread *t)
 		metrics_set(METRIC_queue_done_total, counts[i].queue, (double)counts[i].done_total);
 		gauges_of_backlog(q, counts[i].queue);
 	}
+	mem_free(&counts);
 }
 
 static void gauge_of_outbox(struct api_thread *t)

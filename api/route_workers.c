@@ -6,12 +6,13 @@
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "kinds/kind.h"
+#include "queue/seeing.h"
 #include "queue/workers.h"
 
-#define QUEUES_MAX 64
-#define ROWS_MAX   2048
+#define WORKERS_MAX 2048 /* of one queue */
 
 /* A worker as one of its queues knows it. */
 struct row {
@@ -23,6 +24,7 @@ struct row {
 struct rows {
 	struct row *at;
 	int n;
+	char (*queues)[JOB_NAME]; /* that exist */
 };
 
 static int by_name(const void *a, const void *b)
@@ -39,60 +41,69 @@ static void rows_close(struct rows *all)
 		json_close(&all->at[i].report);
 		queue_worker_close(&all->at[i].w);
 	}
+	mem_free(&all->at);
+	mem_free(&all->queues);
 }
 
-static bool rows_add(struct call *c, struct queue *q, struct rows *all, const char *queue, struct err *e)
+/* scratch: room for WORKERS_MAX */
+static bool rows_add(struct queue *q, struct rows *all, const char *queue, struct queue_worker *scratch, struct err *e)
 {
-	struct queue_worker *w = arena_array(c->arena, ROWS_MAX, sizeof *w);
-	int n = queue_workers(q, queue, w, ROWS_MAX - all->n, e);
+	int n = queue_workers(q, queue, scratch, WORKERS_MAX, e);
 	struct err bad;
 
+	if (n > 0)
+		all->at = mem_grow(all->at, (size_t)all->n, (size_t)(all->n + n), sizeof *all->at);
 	for (int i = 0; i < n; i++) {
 		struct row *row = &all->at[all->n++];
 
-		*row = (struct row){.w = w[i], .queue = queue};
+		*row = (struct row){.w = scratch[i], .queue = queue};
 		if (row->w.report)
 			row->report = json_parse(row->w.report, strlen(row->w.report), &bad);
 	}
 	return n >= 0;
 }
 
-static int add_name(const char **names, int n, const char *name)
+static bool is_among(const char (*names)[JOB_NAME], int n, const char *name)
 {
 	for (int i = 0; i < n; i++)
 		if (str_eq(names[i], name))
-			return n;
-	if (n < QUEUES_MAX)
-		names[n++] = name;
-	return n;
+			return true;
+	return false;
 }
 
-/* The queues of all kinds, which may be served before their first job, and those that exist beside. -1 with e. */
-static int queue_names(struct call *c, struct queue *q, const char **names, struct err *e)
+/* Is the queue of this kind that of one before it? */
+static bool kind_is_later(size_t at)
 {
-	struct queue_counts *counts = arena_array(c->arena, QUEUES_MAX, sizeof *counts);
-	int n = 0, exist = queue_counts(q, counts, QUEUES_MAX, e);
+	for (size_t i = 0; i < at; i++)
+		if (str_eq(kind_at(i)->queue, kind_at(at)->queue))
+			return true;
+	return false;
+}
+
+/* Those of the queues that exist, and of the queues of all kinds, which may be served before their first job. */
+static bool rows_of_all(struct queue *q, struct rows *all, struct err *e)
+{
+	struct queue_worker *scratch = mem_array(WORKERS_MAX, sizeof *scratch);
+	int n = queue_names(q, &all->queues, e);
+	bool ok = n >= 0;
 	const struct kind *k;
 
-	for (size_t i = 0; (k = kind_at(i)) != NULL; i++)
-		n = add_name(names, n, k->queue);
-	for (int i = 0; i < exist; i++)
-		n = add_name(names, n, counts[i].queue);
-	return exist < 0 ? -1 : n;
+	for (int i = 0; ok && i < n; i++)
+		ok = rows_add(q, all, all->queues[i], scratch, e);
+	for (size_t i = 0; ok && (k = kind_at(i)) != NULL; i++)
+		if (!kind_is_later(i) && !is_among(all->queues, n, k->queue))
+			ok = rows_add(q, all, k->queue, scratch, e);
+	mem_free(&scratch);
+	return ok;
 }
 
 /* All workers of all queues, those of one name side by side. False: answered. */
 static bool rows_load(struct call *c, struct queue *q, struct rows *all)
 {
-	const char *names[QUEUES_MAX];
 	struct err e = {0};
-	int n = queue_names(c, q, names, &e);
-	bool ok = n >= 0;
 
-	*all = (struct rows){.at = arena_array(c->arena, ROWS_MAX, sizeof *all->at)};
-	for (int i = 0; ok && i < n; i++)
-		ok = rows_add(c, q, all, names[i], &e);
-	if (!ok) {
+	*all = (struct rows){.n = 0};
+	if (!rows_of_all(q, all, &e)) {
 		rows_close(all);
 		reply_err(c, &e, NULL);
 		return false;

@@ -7,7 +7,10 @@
 #include <pthread.h>
 #include <string.h>
 
-#define LABELS_MAX 64 /* of a metric with one label; with two, twice as many */
+#include "base/mem.h"
+
+#define LABELS_MAX 64   /* of a metric with one label; with two, twice as many */
+#define QUEUES_MAX 4096 /* of a metric of queues: each that there is, within reason */
 #define LABEL_SIZE 64
 
 enum metric_type { counter, gauge, histogram };
@@ -37,8 +40,8 @@ struct series {
 };
 
 struct metric_state {
-	size_t n;
-	struct series series[2 * LABELS_MAX + 1]; /* the last one is "other" */
+	size_t n, cap;
+	struct series *series; /* grows, and stays to the end of the program; the last of as many as may be is "other" */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -53,6 +56,23 @@ static struct series *find(struct metric_state *s, const char *label)
 	return NULL;
 }
 
+static size_t labels_max(const struct metric_info *info)
+{
+	return strcmp(info->label, "queue") == 0 ? QUEUES_MAX : strchr(info->label, ',') ? 2 * LABELS_MAX : LABELS_MAX;
+}
+
+static struct series *make(struct metric_state *s, const char *label)
+{
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? s->cap * 2 : 4;
+
+		s->series = mem_grow(s->series, s->cap, cap, sizeof(*s->series));
+		s->cap = cap;
+	}
+	strcpy(s->series[s->n].label, label);
+	return &s->series[s->n++];
+}
+
 static struct series *find_or_make(enum metric m, const char *label)
 {
 	struct metric_state *s = &states[m];
@@ -63,14 +83,11 @@ static struct series *find_or_make(enum metric m, const char *label)
 	if (strlen(label) >= LABEL_SIZE)
 		label = "other";
 	found = find(s, label);
-	if (!found && s->n >= (strchr(infos[m].label, ',') ? 2 : 1) * LABELS_MAX) {
+	if (!found && s->n >= labels_max(&infos[m])) {
 		label = "other";
 		found = find(s, label);
 	}
-	if (found)
-		return found;
-	strcpy(s->series[s->n].label, label);
-	return &s->series[s->n++];
+	return found ? found : make(s, label);
 }
 
 void metrics_add(enum metric m, const char *label, double v)

@@ -17,7 +17,7 @@ enum metric {
 	METRIC_COUNT
 };
 
-/* label: the label's value, or NULL for metrics without one. At most 64 different values a metric; more count as "other". */
+/* label: the label's value, or NULL for metrics without one. At most 64 different values a metric, 4096 queues; more count as "other". */
 void metrics_add(enum metric m, const char *label, double v);
 void metrics_set(enum metric m, const char *label, double v); /* a counter too, when somebody else counts */
 void metrics_observe(enum metric m, const char *label, double seconds);

@@ -76,7 +76,7 @@ struct queue_driver {
 	        struct queue *q, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e);
 	bool (*prioritize)(struct queue *q, const char *id, int priority, int64_t rev, enum act_result *result_out,
 	        enum job_state *state_out, struct err *e);
-	int (*counts)(struct queue *q, struct queue_counts *out, int max, struct err *e);
+	bool (*count)(struct queue *q, const char *queue, struct queue_counts *out, struct err *e);
 	int (*history_take)(struct queue *q, const struct history_writer *w, int limit, struct history_batch *out, struct err *e);
 	int (*history_drop)(struct queue *q, const struct history_writer *w, const struct history_batch *b, struct err *e);
 	bool (*history_off)(struct queue *q, const struct history_writer *w, struct err *e);
@@ -128,8 +128,8 @@ struct queue_driver {
 	/* At most 1000 names of each shard of a queue, in no order, one that is being moved twice: how many, an array that the caller frees; -1. */
 	int (*schedule_names)(struct queue *q, const char *queue, char (**out)[SCHEDULE_NAME], struct err *e);
 	bool (*schedule_fire)(struct queue *q, const struct queue_fire *f, struct queue_fired *out, struct err *e);
-	/* The queues that exist: how many, at most max; -1. */
-	int (*names)(struct queue *q, char (*out)[JOB_NAME], int max, struct err *e);
+	/* The queues that exist: how many, an array that the caller frees; -1. */
+	int (*names)(struct queue *q, char (**out)[JOB_NAME], struct err *e);
 
 	int (*workers)(struct queue *q, const char *queue, struct queue_worker *out, int max, struct err *e);
 	int (*worker_tell)(struct queue *q, const char *queue, const char *worker, enum worker_command command, struct err *e);

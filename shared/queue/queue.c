@@ -373,9 +373,32 @@ int queue_set_priority(struct queue *q, const char *id, int priority, int64_t re
 	return result == ACT_DONE;
 }
 
-int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e)
+int queue_counts(struct queue *q, struct queue_counts **out, struct err *e)
 {
-	return q->driver->counts(q, out, max, e);
+	char(*names)[JOB_NAME] = NULL;
+	int n = q->driver->names(q, &names, e);
+	bool ok = n >= 0;
+
+	*out = n > 0 ? mem_array((size_t)n, sizeof(**out)) : NULL;
+	for (int i = 0; ok && i < n; i++)
+		ok = q->driver->count(q, names[i], &(*out)[i], e);
+	mem_free(&names);
+	if (!ok)
+		mem_free(out);
+	return ok ? n : -1;
+}
+
+int queue_count(struct queue *q, const char *queue, struct queue_counts *out, struct err *e)
+{
+	char(*names)[JOB_NAME] = NULL;
+	int n = q->driver->names(q, &names, e), at = 0;
+
+	while (at < n && !str_eq(names[at], queue))
+		at++;
+	mem_free(&names);
+	if (n < 0 || at == n)
+		return n < 0 ? -1 : 0;
+	return q->driver->count(q, queue, out, e) ? 1 : -1;
 }
 
 static bool gate(struct queue *q, const char *queue, enum queue_gate gate, struct err *e)

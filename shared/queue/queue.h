@@ -165,8 +165,10 @@ struct queue_counts {
 	int64_t bytes;  /* of the parameters of all that waits */
 	int64_t beside; /* what it holds beside jobs: schedules, word for other shards, ends that the history has not yet */
 };
-/* The queues that exist; returns how many were filled in out[max], -1 on failure. */
-int queue_counts(struct queue *q, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+/* What stands in all queues that exist, however many: an array that the caller frees, NULL when there is none. How many; -1. */
+int queue_counts(struct queue *q, struct queue_counts **out, struct err *e) MUST_CHECK;
+/* What stands in one of them: 1, 0 there is no such queue, -1. */
+int queue_count(struct queue *q, const char *queue, struct queue_counts *out, struct err *e) MUST_CHECK;
 
 /* From a pause to the next resume no job of the queue is claimed; what runs goes on to its end, and new jobs are taken in. Either may be
  * said twice. A queue may be paused before its first job. */

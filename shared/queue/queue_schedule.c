@@ -6,22 +6,22 @@
 #include "base/mem.h"
 #include "queue/driver.h"
 
-#define QUEUES_MAX 64
-#define TRIES      5 /* of a change that another one overtook */
+#define TRIES 5 /* of a change that another one overtook */
 
 /* ---- finding ----------------------------------------------------------------------------------------------------------- */
 
 /* 1, 0 there is none in any queue, -1. now_ms is filled unless there is no queue at all. */
 static int find(struct queue *q, const char *name, struct queue_schedule *out, struct err *e)
 {
-	char names[QUEUES_MAX][JOB_NAME];
-	int n = q->driver->names(q, names, QUEUES_MAX, e), got = 0;
+	char(*names)[JOB_NAME] = NULL;
+	int n = q->driver->names(q, &names, e), got = 0;
 
 	memset(out, 0, sizeof(*out));
 	if (n < 0)
 		return -1;
 	for (int i = 0; i < n && !got; i++)
 		got = q->driver->schedule_show(q, names[i], name, out, e);
+	mem_free(&names);
 	return got;
 }
 
@@ -44,8 +44,8 @@ static int by_name(const void *a, const void *b)
 /* The names of all queues that come after one, in their order; the caller frees. */
 static int all_names(struct queue *q, const char *after, char (**out)[SCHEDULE_NAME], struct err *e)
 {
-	char queues[QUEUES_MAX][JOB_NAME];
-	int n_queues = q->driver->names(q, queues, QUEUES_MAX, e), n = 0;
+	char(*queues)[JOB_NAME] = NULL;
+	int n_queues = q->driver->names(q, &queues, e), n = 0;
 	bool ok = n_queues >= 0;
 
 	*out = NULL;
@@ -61,6 +61,7 @@ static int all_names(struct queue *q, const char *after, char (**out)[SCHEDULE_N
 				memcpy((*out)[n++], some[k], SCHEDULE_NAME);
 		mem_free(&some);
 	}
+	mem_free(&queues);
 	if (n > 0)
 		qsort(*out, (size_t)n, sizeof(**out), by_name);
 	return ok ? n : -1;

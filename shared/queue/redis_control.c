@@ -40,8 +40,9 @@ static void add_counts(struct queue_counts *sum, const struct queue_counts *c)
 	sum->workers = c->workers > sum->workers ? c->workers : sum->workers;
 }
 
-static bool count_one(struct redis_queue *q, const char *queue, struct queue_counts *out, struct err *e)
+bool redis_count(struct queue *base, const char *queue, struct queue_counts *out, struct err *e)
 {
+	struct redis_queue *q = (struct redis_queue *)base;
 	struct queue_shards n;
 
 	memset(out, 0, sizeof(*out));
@@ -60,40 +61,41 @@ static bool count_one(struct redis_queue *q, const char *queue, struct queue_cou
 	return true;
 }
 
-int redis_names(struct queue *base, char (*out)[JOB_NAME], int max, struct err *e)
+/* The members of the registry of queues; false: it is none of ours. */
+static bool read_names(const struct redis_reply *r, char (*out)[JOB_NAME])
+{
+	for (size_t i = 0; i < redis_reply_count(r); i++) {
+		const char *queue = redis_reply_text(redis_reply_at(r, i), NULL);
+
+		if (!job_queue_ok(queue) || !str_copy(out[i], JOB_NAME, queue))
+			return false;
+	}
+	return true;
+}
+
+int redis_names(struct queue *base, char (**out)[JOB_NAME], struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	struct buf key = {0};
-	int n = 0;
+	size_t n = 0;
 	bool ok;
 
 	buf_addf(&key, "%s:queues", q->head.options.namespace_);
 	redis_cmd_adds(&cmd, "SMEMBERS");
 	redis_cmd_adds(&cmd, key.data);
 	ok = redis_call(q, &cmd, true, &r, e);
-	for (size_t i = 0; ok && i < redis_reply_count(r) && n < max; i++) {
-		const char *queue = redis_reply_text(redis_reply_at(r, i), NULL);
-
-		ok = (job_queue_ok(queue) && str_copy(out[n++], JOB_NAME, queue)) || redis_bad_reply(e, "SMEMBERS");
-	}
+	if (ok)
+		n = redis_reply_count(r);
+	*out = n > 0 ? mem_array(n, sizeof(**out)) : NULL;
+	ok = ok && (read_names(r, *out) || redis_bad_reply(e, "SMEMBERS"));
+	if (!ok)
+		mem_free(out);
 	buf_close(&key);
 	redis_cmd_close(&cmd);
 	redis_reply_close(&r);
-	return ok ? n : -1;
-}
-
-int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e)
-{
-	char(*names)[JOB_NAME] = mem_array(max > 0 ? (size_t)max : 1, sizeof(*names));
-	int n = redis_names(base, names, max, e);
-	bool ok = n >= 0;
-
-	for (int i = 0; ok && i < n; i++)
-		ok = count_one((struct redis_queue *)base, names[i], &out[i], e);
-	mem_free(&names);
-	return ok ? n : -1;
+	return ok ? (int)n : -1;
 }
 
 /* ---- pausing --------------------------------------------------------------------------------------------------- */

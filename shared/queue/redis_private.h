@@ -210,8 +210,8 @@ bool redis_register_queue(struct redis_queue *q, const char *queue, struct err *
 bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e) MUST_CHECK;
 /* One item of a submission, as read_item() in 70_submit.lua reads it. */
 void redis_add_item(struct redis_cmd *c, const struct queue_submission *s);
-int redis_names(struct queue *base, char (*out)[JOB_NAME], int max, struct err *e) MUST_CHECK;
-int redis_counts(struct queue *base, struct queue_counts *out, int max, struct err *e) MUST_CHECK;
+int redis_names(struct queue *base, char (**out)[JOB_NAME], struct err *e) MUST_CHECK;
+bool redis_count(struct queue *base, const char *queue, struct queue_counts *out, struct err *e) MUST_CHECK;
 int redis_history_take(struct queue *base, const struct history_writer *w, int limit, struct history_batch *out, struct err *e) MUST_CHECK;
 int redis_history_drop(struct queue *base, const struct history_writer *w, const struct history_batch *b, struct err *e) MUST_CHECK;
 bool redis_history_off(struct queue *base, const struct history_writer *w, struct err *e) MUST_CHECK;

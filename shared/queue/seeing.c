@@ -88,7 +88,8 @@ bool queue_backlog(struct queue *q, const char *queue, struct queue_backlog *out
 	return q->driver->backlog(q, queue, out, e);
 }
 
-int queue_names(struct queue *q, char (*out)[JOB_NAME], int max, struct err *e)
+int queue_names(struct queue *q, char (**out)[JOB_NAME], struct err *e)
 {
-	return q->driver->names(q, out, max, e);
+	*out = NULL;
+	return q->driver->names(q, out, e);
 }

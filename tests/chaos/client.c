@@ -13,6 +13,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "tests/chaos/rig.h"
+#include "tests/lib/counts.h"
 
 #define BATCH_MAX  16
 #define TIMEOUT_MS 2000
@@ -49,7 +50,7 @@ static bool connected(struct client *k)
 static int64_t waiting(struct client *k)
 {
 	struct queue_counts q[8];
-	int n = queue_counts(k->queue, q, ARRAY_LEN(q), &k->e);
+	int n = test_counts(k->queue, q, ARRAY_LEN(q), &k->e);
 	for (int i = 0; i < n; i++)
 		if (str_eq(q[i].queue, "default"))
 			return q[i].ready;

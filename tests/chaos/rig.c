@@ -1,5 +1,6 @@
 /* rig.c -- what every row of the matrix of faults uses; see rig.h. */
 #include "tests/chaos/rig.h"
+#include "tests/lib/counts.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -266,7 +267,7 @@ static bool all_ended(void *user)
 {
 	struct chaos *c = user;
 	struct queue_counts q[8];
-	int n = queue_counts(c->queue, q, ARRAY_LEN(q), &c->e);
+	int n = test_counts(c->queue, q, ARRAY_LEN(q), &c->e);
 	for (int i = 0; i < n; i++)
 		if (str_eq(q[i].queue, "default"))
 			return q[i].ready + q[i].scheduled + q[i].running + q[i].waiting == 0;
@@ -301,7 +302,7 @@ static void counts_note(struct chaos *c)
 {
 	struct queue_counts q[8];
 	struct queue_audit audit = {0};
-	int n = queue_counts(c->queue, q, ARRAY_LEN(q), &c->e);
+	int n = test_counts(c->queue, q, ARRAY_LEN(q), &c->e);
 	ck_assert_msg(n >= 0, "%s", c->e.text);
 	for (int i = 0; i < n; i++)
 		if (str_eq(q[i].queue, "default"))

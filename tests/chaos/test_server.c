@@ -13,6 +13,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "tests/chaos/rig.h"
+#include "tests/lib/counts.h"
 
 #define SLOTS "WORKER_SLOTS=2"
 
@@ -438,7 +439,7 @@ static bool full_and_idle(void *user)
 {
 	struct room *r = user;
 	struct queue_counts q[8];
-	int n = queue_counts(r->c->queue, q, ARRAY_LEN(q), &r->c->e);
+	int n = test_counts(r->c->queue, q, ARRAY_LEN(q), &r->c->e);
 	for (int i = 0; i < n; i++)
 		if (str_eq(q[i].queue, "default"))
 			r->drained = q[i].ready + q[i].running == 0;

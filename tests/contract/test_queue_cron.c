@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "queue/driver.h"
 #include "queue/schedule.h"
+#include "tests/lib/counts.h"
 #include "tests/lib/test.h"
 
 #define Q    "q"
@@ -163,7 +164,7 @@ static struct queue_counts counts(struct queue *q)
 	struct queue_counts c = {0};
 	struct err e = {0};
 
-	ck_assert_msg(queue_counts(q, &c, 1, &e) == 1, "%s", e.text);
+	ck_assert_msg(test_counts(q, &c, 1, &e) == 1, "%s", e.text);
 	return c;
 }
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "store/store.h"
 #include "tests/flow/worker_rig.h"
+#include "tests/lib/counts.h"
 
 static bool log_has(const char *name, const char *text)
 {
@@ -59,7 +60,7 @@ START_TEST(an_idle_worker_ends_at_once)
 	ck_assert_int_lt(clock_mono_ms() - began, 4000);
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
 	/* It said good-bye: nobody has to find it dead. */
-	ck_assert_int_eq(queue_counts(r.queue, c, 4, &r.e), 1);
+	ck_assert_int_eq(test_counts(r.queue, c, 4, &r.e), 1);
 	ck_assert_int_eq(c[0].workers, 0);
 	rig_close(&r);
 }

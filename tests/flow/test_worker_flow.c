@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "queue/flow.h"
 #include "tests/flow/worker_rig.h"
+#include "tests/lib/counts.h"
 #include "tests/lib/test.h"
 
 #define FLOWS 12
@@ -56,7 +57,7 @@ static void chain_submit(struct rig *r, struct chain *c)
 static int64_t done_of(struct rig *r, const char *queue)
 {
 	struct queue_counts c[8];
-	int got = queue_counts(r->queue, c, ARRAY_LEN(c), &r->e);
+	int got = test_counts(r->queue, c, ARRAY_LEN(c), &r->e);
 
 	for (int i = 0; i < got; i++)
 		if (str_eq(c[i].queue, queue))

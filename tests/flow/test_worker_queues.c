@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "tests/flow/worker_rig.h"
+#include "tests/lib/counts.h"
 
 #define SLOTS   4
 #define NOOPS   120 /* of 100 ms: three seconds for all slots, twelve for one */
@@ -25,7 +26,7 @@ static int silent_exchange(int *port_out)
 static struct queue_counts counts_of(struct rig *r, const char *queue)
 {
 	struct queue_counts c[8], none = {.ready = 0};
-	int got = queue_counts(r->queue, c, ARRAY_LEN(c), &r->e);
+	int got = test_counts(r->queue, c, ARRAY_LEN(c), &r->e);
 	ck_assert_msg(got >= 0, "%s", r->e.text);
 	for (int i = 0; i < got; i++)
 		if (str_eq(c[i].queue, queue))

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "queue/queue.h"
+#include "tests/lib/counts.h"
 #include "tests/lib/test.h"
 
 #define RIG_WORKERS 4
@@ -129,7 +130,7 @@ static inline void rig_sound(struct rig *r)
 static inline void rig_done_is(struct rig *r, int64_t n)
 {
 	struct queue_counts c[8];
-	int got = queue_counts(r->queue, c, ARRAY_LEN(c), &r->e);
+	int got = test_counts(r->queue, c, ARRAY_LEN(c), &r->e);
 	for (int i = 0; i < got; i++)
 		if (str_eq(c[i].queue, "default")) {
 			ck_assert_int_eq(c[i].done_total, n);

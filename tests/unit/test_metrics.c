@@ -63,6 +63,22 @@ START_TEST(labels_are_bounded)
 }
 END_TEST
 
+/* What stands in a queue cannot be counted together with others: each has its own, as far as any server has queues. */
+START_TEST(queues_have_each_their_own)
+{
+	char label[80];
+
+	for (int i = 0; i < 5000; i++) {
+		snprintf(label, sizeof(label), "q%d", i);
+		metrics_set(METRIC_queue_ready, label, i);
+	}
+	prints("\nbarque_queue_ready{queue=\"q64\"} 64\n");
+	prints("\nbarque_queue_ready{queue=\"q4095\"} 4095\n");
+	prints_not("{queue=\"q4096\"}");
+	prints("{queue=\"other\"} 4999\n");
+}
+END_TEST
+
 START_TEST(histograms_are_cumulative)
 {
 	metrics_observe(METRIC_http_request_seconds, "GET /x", 0.0001);
@@ -140,6 +156,7 @@ static const TTest *const tests[] = {
         counters_and_gauges,
         labels_are_escaped,
         labels_are_bounded,
+        queues_have_each_their_own,
         histograms_are_cumulative,
         threads_lose_nothing,
 };

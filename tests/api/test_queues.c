@@ -1,0 +1,186 @@
+/* test_queues.c -- more queues than anybody thought of: none of them is left out. */
+#include "queue/schedule.h"
+#include "tests/api/ear.h"
+
+#define QUEUES 75
+
+static void name_of(int i, char out[JOB_NAME])
+{
+	snprintf(out, JOB_NAME, "many_%02d", i);
+}
+
+static struct queue *queue_of(struct api_test *t)
+{
+	struct err e = {0};
+	struct queue *q = queue_open(t->redis.url, NULL, &e);
+
+	ck_assert_msg(q != NULL, "%s", e.text);
+	return q;
+}
+
+/* One job in each, of a kind that no worker here knows. */
+static void fill(struct api_test *t)
+{
+	struct queue *q = queue_of(t);
+	struct err e = {0};
+
+	for (int i = 0; i < QUEUES; i++) {
+		char queue[JOB_NAME];
+		struct queue_submission s = {.kind = "strange", .queue = queue};
+		struct queue_submitted out;
+
+		name_of(i, queue);
+		ck_ok(queue_submit(q, &s, 1, &out, &e), &e);
+	}
+	queue_close(&q);
+}
+
+static const struct json *member_of(const struct json *list, const char *key, const char *value)
+{
+	const struct json *x = json_first(list);
+
+	while (x && !str_eq(json_get_text(x, key, ""), value))
+		x = json_next(x);
+	return x;
+}
+
+START_TEST(all_queues_are_listed_and_measured)
+{
+	struct api_test t;
+	char queue[JOB_NAME], line[120];
+
+	api_start(&t, NULL);
+	fill(&t);
+	ck_status(&t, api_get(&t, "/api/queues"), 200);
+	ck_assert_uint_eq(json_count(json_get(t.json, "queues")), QUEUES);
+	for (int i = 0; i < QUEUES; i++) {
+		name_of(i, queue);
+		const struct json *q = member_of(json_get(t.json, "queues"), "queue", queue);
+		ck_assert_msg(q != NULL, "queue %s is left out", queue);
+		ck_assert_int_eq(json_get_int(q, "ready", 0), 1);
+	}
+	ck_status(&t, api_get(&t, "/metrics"), 200);
+	for (int i = 0; i < QUEUES; i++) {
+		name_of(i, queue);
+		snprintf(line, sizeof line, "barque_queue_ready{queue=\"%s\"} 1\n", queue);
+		ck_contains(api_body(&t), line);
+		snprintf(line, sizeof line, "barque_queue_load{queue=\"%s\"} 1\n", queue);
+		ck_contains(api_body(&t), line);
+	}
+	api_stop(&t);
+}
+END_TEST
+
+START_TEST(each_of_them_is_a_queue)
+{
+	struct api_test t;
+	char queue[JOB_NAME], path[120];
+
+	api_start(&t, NULL);
+	fill(&t);
+	for (int i = 0; i < QUEUES; i++) {
+		name_of(i, queue);
+		snprintf(path, sizeof path, "/api/queues/%s/pause", queue);
+		ck_status(&t, api_call(&t, "POST", path, NULL), 200);
+		ck_assert_str_eq(api_member(&t, "queue"), queue);
+		ck_assert(json_get_bool(t.json, "paused", false));
+	}
+	ck_status(&t, api_call(&t, "POST", "/api/queues/many_99/pause", NULL), 404);
+	api_stop(&t);
+}
+END_TEST
+
+START_TEST(a_worker_of_any_of_them_is_seen)
+{
+	static const char *const kinds[] = {"strange"};
+	struct queue_link *l[QUEUES];
+	struct api_test t;
+	char queue[JOB_NAME], name[JOB_WORKER];
+	struct err e = {0};
+
+	api_start(&t, NULL);
+	fill(&t);
+	for (int i = 0; i < QUEUES; i++) {
+		struct queue_step_reply r;
+
+		name_of(i, queue);
+		snprintf(name, sizeof name, "w-%s", queue);
+		l[i] = queue_link_open(t.redis.url, NULL, queue, name, kinds, 1, &e);
+		ck_assert_msg(l[i] != NULL, "%s", e.text);
+		ck_assert_msg(worker_step(l[i], &(struct queue_step){.lease_ms = 60000}, &r, &e), "%s", e.text);
+		queue_step_reply_close(&r);
+	}
+	ck_status(&t, api_get(&t, "/api/workers"), 200);
+	for (int i = 0; i < QUEUES; i++) {
+		name_of(i, queue);
+		snprintf(name, sizeof name, "w-%s", queue);
+		const struct json *w = member_of(json_get(t.json, "workers"), "name", name);
+		ck_assert_msg(w != NULL, "worker %s is left out", name);
+		ck_assert_str_eq(json_text(json_first(json_get(w, "queues"))), queue);
+	}
+	ck_status(&t, api_get(&t, "/api/workers/w-many_74"), 200);
+	for (int i = 0; i < QUEUES; i++)
+		queue_link_close(&l[i]);
+	api_stop(&t);
+}
+END_TEST
+
+START_TEST(changes_of_all_queues_are_followed)
+{
+	struct api_test t;
+	struct ear x;
+	char queue[JOB_NAME], part[120];
+
+	api_start(&t, NULL);
+	fill(&t);
+	ear_open(&x, &t, "/api/jobs/events", NULL);
+	ck_hears(&x, ": listening\n");
+	fill(&t);
+	for (int i = 0; i < QUEUES; i++) {
+		name_of(i, queue);
+		snprintf(part, sizeof part, "\"queue\":\"%s\",\"kind\":\"strange\",\"state\":\"ready\"", queue);
+		ck_hears(&x, part);
+	}
+	ear_close(&x);
+	api_stop(&t);
+}
+END_TEST
+
+static void put_schedule(struct queue *q, const char *queue)
+{
+	struct queue_schedule s = {.every_ms = 3600000};
+	struct err e = {0};
+
+	snprintf(s.queue, sizeof s.queue, "%s", queue);
+	snprintf(s.name, sizeof s.name, "in-%s", queue);
+	snprintf(s.kind, sizeof s.kind, "strange");
+	ck_ok(queue_schedule_put(q, &s, -1, &e), &e);
+	queue_schedule_close(&s);
+}
+
+START_TEST(a_schedule_of_any_of_them_is_found)
+{
+	struct api_test t;
+	char queue[JOB_NAME], path[120];
+
+	api_start(&t, NULL);
+	fill(&t);
+	struct queue *q = queue_of(&t);
+	for (int i = 0; i < QUEUES; i++) {
+		name_of(i, queue);
+		put_schedule(q, queue);
+	}
+	queue_close(&q);
+	for (int i = 0; i < QUEUES; i++) {
+		name_of(i, queue);
+		snprintf(path, sizeof path, "/api/schedules/in-%s", queue);
+		ck_status(&t, api_get(&t, path), 200);
+		ck_assert_str_eq(api_member(&t, "name"), path + strlen("/api/schedules/"));
+	}
+	api_stop(&t);
+}
+END_TEST
+
+static const TTest *const tests[] = {all_queues_are_listed_and_measured, each_of_them_is_a_queue, a_worker_of_any_of_them_is_seen,
+        changes_of_all_queues_are_followed, a_schedule_of_any_of_them_is_found};
+TEST_MAIN("queues_api", tests)
