@@ -131,14 +131,10 @@ static double submit_jobs(struct queue *q, int n, int batch)
 
 static struct queue_counts counts_of(struct queue *q)
 {
-	struct queue_counts all[16];
+	struct queue_counts counts = {.queue = QUEUE};
 	struct err e;
-	int n = queue_counts(q, all, (int)ARRAY_LEN(all), &e);
-	rig_must(n >= 0, &e);
-	for (int i = 0; i < n; i++)
-		if (str_eq(all[i].queue, QUEUE))
-			return all[i];
-	return (struct queue_counts){.queue = QUEUE};
+	rig_must(queue_count(q, QUEUE, &counts, &e) >= 0, &e);
+	return counts;
 }
 
 /* ---- drains */
