@@ -6,6 +6,7 @@
 
 #define WARM  300
 #define SHORT 40
+#define TRIES 6 /* of what a machine that is slow just now may spoil */
 
 /* After these the worker knows that its jobs are short, so that it looks ahead. */
 static void warm_up(struct rig *r)
@@ -102,11 +103,13 @@ START_TEST(nothing_is_looked_ahead_behind_a_job_that_crashed)
 {
 	struct rig r;
 	int n = -1;
+	bool ahead = false;
 	rig_open(&r, "no");
 	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", NULL});
-	bool ahead = long_job_has_others_behind_it(&r) || long_job_has_others_behind_it(&r);
+	for (int i = 0; i < TRIES && !ahead; i++)
+		ahead = long_job_has_others_behind_it(&r);
 	ck_assert_msg(ahead, "nothing was looked ahead at all: this proves nothing");
-	for (int i = 0; i < 3 && n < 0; i++)
+	for (int i = 0; i < TRIES && n < 0; i++)
 		n = behind_a_job_that_crashed(&r);
 	ck_assert_int_eq(n, 0);
 	rig_sound(&r);
@@ -187,7 +190,7 @@ START_TEST(a_job_that_finds_no_slot_goes_back)
 	rig_open(&r, "no");
 	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", "WORKER_LEASE=3s", NULL});
 	while (!one_goes_back(&r))
-		ck_assert_msg(++tries < 3, "it never waited for a slot: this proves nothing");
+		ck_assert_msg(++tries < TRIES, "it never waited for a slot: this proves nothing");
 	rig_sound(&r);
 	rig_close(&r);
 }
