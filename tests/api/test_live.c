@@ -129,8 +129,9 @@ static int64_t fcalls(struct api_test *t)
 	struct buf out = {0};
 	char cli[400];
 
-	snprintf(
-	        cli, sizeof cli, "redis-cli -u %s info commandstats | sed -n 's/^cmdstat_fcall:calls=\\([0-9]*\\),.*/\\1/p'", t->redis.url);
+	snprintf(cli, sizeof cli,
+	        "redis-cli --no-auth-warning -u %s info commandstats | sed -n 's/^cmdstat_fcall:calls=\\([0-9]*\\),.*/\\1/p'",
+	        t->redis.url);
 	FILE *p = popen(cli, "r");
 	char line[64] = "";
 	int64_t n = -1;
