@@ -66,7 +66,8 @@ START_TEST(a_worn_slot_is_replaced_under_load)
 		rig_wait(&r, ids[i], JOB_SUCCEEDED, 30000, &j);
 		job_close(&j);
 	}
-	ck_assert(is_replaced(&w));
+	ck_assert_msg(test_until(10000, is_replaced, &w), "a slot that has run 400 jobs is still there: %d then, %d now", (int)w.slot,
+	        (int)rig_slot(&r, 0));
 	rig_sound(&r);
 	rig_close(&r);
 }
