@@ -80,6 +80,7 @@ local END_INDEX = { [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
 local LIST_INDEX = { [SCHEDULED] = ':d', [RETRYING] = ':d', [WAITING] = ':h', [DEAD] = ':x', [FAILED] = ':f', [CANCELLED] = ':k' }
 
 local BATCH = 256
+local TAIL = 20 -- letters of an id within its shard; a whole id has its queue and shard before them
 local CLASS = 2 ^ 48 -- scores in a ring: class * CLASS + virtual time
 local ALIVE = 3500 -- a worker unheard for so long is dead
 local ALIVE_NOTED = 500 -- and is noted as alive so often at most

@@ -4,7 +4,7 @@
 -- writers, says which: a all ends, f all but successes, n none; and how many ids may wait: beyond that the oldest go.
 -- T:n also counts hq ids that wait, ho ids of the first text that are written already, hp ids that ever left, hd ids that were dropped.
 
-local ENTRY_TIME, ENTRY_ID = 13, 20
+local ENTRY_TIME = 13
 local WRITER_LEASE = '5000'
 
 history.usual = 'a2000000'
@@ -25,7 +25,7 @@ function history.note(id, to)
 end
 
 local function entry_size(entry)
-	return (#entry - ENTRY_TIME) / ENTRY_ID
+	return (#entry - ENTRY_TIME) / TAIL
 end
 
 -- Nobody writes, or not fast enough.

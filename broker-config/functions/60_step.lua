@@ -121,17 +121,15 @@ local function last_answer(worker)
 	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), n = tonumber(n), ids = string.sub(text, at) }
 end
 
-local ID = 20 -- letters
-
 -- Give it once more; claims that are no longer ours are left out.
 local function answer_again(worker, last)
 	local refused, claims, fence = {}, {}, last.fence
-	for i = last.n, #last.ids / ID - 1 do
-		refused[#refused + 1] = string.sub(last.ids, i * ID + 1, i * ID + ID)
+	for i = last.n, #last.ids / TAIL - 1 do
+		refused[#refused + 1] = string.sub(last.ids, i * TAIL + 1, i * TAIL + TAIL)
 	end
 	for i = 0, last.n - 1 do
 		fence = fence + 1
-		local id = string.sub(last.ids, i * ID + 1, i * ID + ID)
+		local id = string.sub(last.ids, i * TAIL + 1, i * TAIL + TAIL)
 		local key = T .. ':j:' .. id
 		local h = call('HMGET', key, 's', 'k', 'p')
 		local job = parse(h[1])

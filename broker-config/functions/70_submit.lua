@@ -15,7 +15,7 @@ end
 local function known_key(item)
 	local value = call('GET', T .. ':i:' .. item.idem)
 	local id, fingerprint = string.match(value or '', '^(%S+) (.*)$')
-	if id and #id > 20 then
+	if id and #id > TAIL then
 		return limits.ELSEWHERE, ''
 	end
 	if not present_state(id) then

@@ -1,6 +1,6 @@
 -- shards: the parts of a queue, and what is known across them.
 
-local shards = { TAIL = 20, FORGET = 10000 } -- clients look so often at the least how many shards there are, twice over
+local shards = { FORGET = 10000 } -- clients look so often at the least how many shards there are, twice over
 
 -- What stands in shard 0: sh so many are served (1 when it is not there), sp so many take new jobs (as many when it is not there).
 -- wanted (0: tell them), act: '' tell them, 'raise' no less than wanted, 'set' new jobs to just so many, 'drop' serve no more than that.
@@ -34,14 +34,14 @@ function shards.reserve(keys, args)
 	enter(keys, args)
 	local key, id = T .. ':i:' .. args[5], args[6]
 	local holder, fingerprint = string.match(call('GET', key) or '', '^(%S+) (.*)$')
-	if holder and #holder > shards.TAIL and holder ~= args[9] then
+	if holder and #holder > TAIL and holder ~= args[9] then
 		call('PEXPIRE', key, args[8])
 		return { holder, fingerprint }
 	end
-	if holder and #holder == shards.TAIL and present_state(holder) then
+	if holder and #holder == TAIL and present_state(holder) then
 		return { opt.prefix .. holder, fingerprint }
 	end
-	if string.sub(id, 1, -1 - shards.TAIL) == opt.prefix then
+	if string.sub(id, 1, -1 - TAIL) == opt.prefix then
 		call('DEL', key)
 	else
 		call('SET', key, id .. ' ' .. args[7], 'PX', args[8])

@@ -25,7 +25,7 @@ end
 function mend.holder(name)
 	local value = redis.pcall('GET', T .. ':' .. name)
 	local id = type(value) == 'string' and string.match(value, '^%S+') or nil
-	if id and #id > 20 then
+	if id and #id > TAIL then
 		return nil
 	end
 	return id, present_state(id) or nil
