@@ -27,13 +27,7 @@ static bool there_is(const char *program)
 static void server_start(struct rig_redis *r)
 {
 	char port[16], out[96];
-	memset(r, 0, sizeof(*r));
-	snprintf(r->dir, sizeof(r->dir), "/tmp/barque-bench.XXXXXX");
-	if (!mkdtemp(r->dir))
-		rig_die("no folder in /tmp");
-	r->port = rig_port();
-	snprintf(port, sizeof(port), "%d", r->port);
-	snprintf(r->url, sizeof(r->url), "redis://127.0.0.1:%d/0", r->port);
+	rig_redis_place(r, port);
 	snprintf(out, sizeof(out), "--callgrind-out-file=%s/count", r->dir);
 	r->pid = rig_spawn((const char *[]){"valgrind", "-q", "--tool=callgrind", out, "redis-server", "broker-config/redis.conf", "--port",
 	                           port, "--dir", r->dir, "--logfile", "redis.log", "--appendonly", "no", NULL},

@@ -99,18 +99,24 @@ static inline int rig_connect(int port)
 	rig_die("redis-server does not start");
 }
 
-/* fsync: "off" (no AOF), "everysec", "always" */
-static inline void rig_redis_start(struct rig_redis *r, const char *fsync)
+/* Its folder, port and URL; the port as text. */
+static inline void rig_redis_place(struct rig_redis *r, char port[16])
 {
-	char port[16];
-	bool off = str_eq(fsync, "off");
 	memset(r, 0, sizeof(*r));
 	snprintf(r->dir, sizeof(r->dir), "/tmp/barque-bench.XXXXXX");
 	if (!mkdtemp(r->dir))
 		rig_die("no folder in /tmp");
 	r->port = rig_port();
-	snprintf(port, sizeof(port), "%d", r->port);
+	snprintf(port, 16, "%d", r->port);
 	snprintf(r->url, sizeof(r->url), "redis://127.0.0.1:%d/0", r->port);
+}
+
+/* fsync: "off" (no AOF), "everysec", "always" */
+static inline void rig_redis_start(struct rig_redis *r, const char *fsync)
+{
+	char port[16];
+	bool off = str_eq(fsync, "off");
+	rig_redis_place(r, port);
 	r->pid = rig_spawn((const char *[]){"redis-server", "broker-config/redis.conf", "--port", port, "--dir", r->dir, "--logfile",
 	                           "redis.log", "--appendonly", off ? "no" : "yes", "--appendfsync", off ? "no" : fsync, NULL},
 	        NULL, NULL);
