@@ -146,5 +146,6 @@ int64_t job_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms, double chan
 
 /* The public shape of design §3 into w, as one object. */
 void job_to_json(const struct job *j, struct json_writer *w, const char *key);
+void job_rate_to_json(const struct job_rate *r, struct json_writer *w); /* member "rate" */
 
 #endif

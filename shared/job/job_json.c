@@ -81,12 +81,8 @@ static void put_concurrency(struct json_writer *w, const struct job *j)
 	jw_end(w);
 }
 
-static void put_rate(struct json_writer *w, const struct job_rate *r)
+void job_rate_to_json(const struct job_rate *r, struct json_writer *w)
 {
-	if (!r->key[0]) {
-		jw_null(w, "rate");
-		return;
-	}
 	jw_object(w, "rate");
 	jw_text(w, "key", r->key);
 	jw_int(w, "limit", r->limit);
@@ -135,7 +131,10 @@ static void put_live(struct json_writer *w, const struct job *j)
 	put_time(w, "time_limit_ms", j->time_limit_ms);
 	put_time(w, "hard_limit_ms", j->hard_limit_ms);
 	put_concurrency(w, j);
-	put_rate(w, &j->rate);
+	if (j->rate.key[0])
+		job_rate_to_json(&j->rate, w);
+	else
+		jw_null(w, "rate");
 	put_wait(w, &j->waiting_on);
 	put_children(w, j->waits_for);
 	jw_bool(w, "quarantined", j->quarantined);

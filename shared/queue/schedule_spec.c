@@ -33,18 +33,6 @@ static void put_int(struct json_writer *w, const char *name, int64_t v)
 		jw_int(w, name, v);
 }
 
-static void put_rate(struct json_writer *w, const struct job_rate *r)
-{
-	if (!r->key[0])
-		return;
-	jw_object(w, "rate");
-	jw_text(w, "key", r->key);
-	jw_int(w, "limit", r->limit);
-	jw_int(w, "window_ms", r->window_ms);
-	jw_int(w, "cost", r->cost);
-	jw_end(w);
-}
-
 /* What its jobs are given; what is 0 or "" is left out. */
 static void put_job(struct json_writer *w, const struct queue_schedule *s)
 {
@@ -62,7 +50,8 @@ static void put_job(struct json_writer *w, const struct queue_schedule *s)
 	put_int(w, "unique", s->unique);
 	put_text(w, "concurrency_key", s->concurrency_key);
 	put_int(w, "max_concurrent", s->max_concurrent);
-	put_rate(w, &s->rate);
+	if (s->rate.key[0])
+		job_rate_to_json(&s->rate, w);
 	put_text(w, "tags", s->tags);
 }
 
