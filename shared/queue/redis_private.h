@@ -225,6 +225,8 @@ int redis_lanes(
         struct queue *base, const char *queue, const char *cursor, struct queue_lane *out, char next_out[64], struct err *e) MUST_CHECK;
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, struct err *e) MUST_CHECK;
+/* One shard, whatever it was before. */
+bool redis_gate_like(struct redis_queue *q, const char *queue, int shard, bool paused, bool drains, struct err *e) MUST_CHECK;
 int redis_log(struct queue *base, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
 bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e) MUST_CHECK;
 bool redis_changes(
@@ -293,6 +295,10 @@ bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards 
 /* The same, asked anew: for what must not miss a shard that somebody has just made. */
 bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e) MUST_CHECK;
 void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
+/* To be said before anything else than a new submission makes a job of this shard live: it is served from then on, for 10 s at least and
+ * then until it is empty again. The other one: if a job of this id is there, or is not. */
+bool redis_keep_shard(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
+bool redis_keep_shard_of(struct redis_queue *q, const char *id, bool there, struct err *e) MUST_CHECK;
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
 /* Give it an id, hence a shard, if it has none. */
 bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;
