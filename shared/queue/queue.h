@@ -19,7 +19,7 @@
 #include "job/job.h"
 
 #define QUEUE_BATCH_MAX  256       /* items in one call */
-#define QUEUE_LIBRARY    "barque2" /* functions/10_base.lua says the same in its first line and in register() */
+#define QUEUE_LIBRARY    "barque3" /* functions/10_base.lua says the same in its first line and in register() */
 #define QUEUE_PARAMS_MAX (256 * 1024)
 #define QUEUE_RESULT_MAX (1024 * 1024)
 

@@ -227,7 +227,7 @@ static bool load_first(struct redis_queue *q, struct err *e)
 	return ok;
 }
 
-/* The text that a server holds under our version must be ours: else someone changed it and forgot to raise its version. */
+/* The text that a server holds under our version must be ours: else someone changed it and did not raise its version. */
 static bool check_library(struct redis_queue *q, struct err *e)
 {
 	struct redis_cmd cmd = {0};
@@ -260,8 +260,8 @@ static bool check_library(struct redis_queue *q, struct err *e)
 
 		if (str_eq(name, "library_code") && (!code || len != text.len || memcmp(code, text.data, len) != 0))
 			ok = err_set(e, ERR_CONFLICT,
-			        "the server holds another text of the function library %s: its version must be raised, or the old one removed "
-			        "with FUNCTION DELETE %s",
+			        "Redis holds the function library %s of another build of Barque: stop the programs of that build, say FUNCTION "
+			        "DELETE %s to Redis (redis-cli), which touches no job, and start again",
 			        q->head.options.library, q->head.options.library);
 	}
 	buf_close(&text);

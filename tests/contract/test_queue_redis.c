@@ -419,10 +419,11 @@ START_TEST(another_text_under_our_version)
 	struct queue *q;
 
 	command(server->port,
-	        "FUNCTION LOAD \"#!lua name=barque2\\nredis.register_function('barque2_step', function() return 1 end)\"\r\n");
+	        "FUNCTION LOAD \"#!lua name=barque3\\nredis.register_function('barque3_step', function() return 1 end)\"\r\n");
 	q = queue_open(server->url, NULL, &e);
 	ck_assert_ptr_null(q);
 	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	ck_assert_msg(strstr(e.text, "FUNCTION DELETE " QUEUE_LIBRARY " ") != NULL, "%s", e.text);
 }
 END_TEST
 
@@ -518,7 +519,7 @@ static void liar_run(int listener, const char *lie)
 		while ((n = read(fd, data, sizeof(data) - 1)) > 0) {
 			data[n] = '\0';
 			const char *say = strstr(data, "LIBRARYNAME")       ? "*0\r\n"
-			                  : liar_reads_library(fd, data, n) ? "+barque2\r\n"
+			                  : liar_reads_library(fd, data, n) ? "+barque3\r\n"
 			                  : strstr(data, "INFO")            ? "$14\r\nused_memory:1\n\r\n"
 			                  : strstr(data, "SADD")            ? ":1\r\n"
 			                                                    : lie;
