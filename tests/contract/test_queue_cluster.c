@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/contract/doctor_suite.h"
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
 #include "tests/contract/spread_suite.h"
@@ -28,6 +29,13 @@ static const char *suite_url(void)
 	}
 	empty = true;
 	return c->url;
+}
+
+static size_t suite_ports(int ports[TEST_NODES])
+{
+	for (size_t i = 0; i < common()->masters; i++)
+		ports[i] = common()->nodes[i].port;
+	return common()->masters;
 }
 
 static struct queue *open_url(const char *url, const struct queue_options *o)
@@ -231,7 +239,7 @@ START_TEST(a_master_dies_and_its_replica_takes_over)
 END_TEST
 
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
-        FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
+        DOCTOR_SUITE, FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
         one_of_a_cluster_is_no_server, a_slot_moves_in_mid_work, a_master_dies_and_its_replica_takes_over};
 
 static void before(void)
