@@ -1,4 +1,4 @@
-#!lua name=barque2
+#!lua name=barque3
 -- functions/*.lua -- every transition of a job, each one atomic call of a Redis function; shared/job/job.h has the drawing and the rules.
 --
 -- The library's name carries its version: two versions may be loaded side by side while workers are rolled over, so what one writes
@@ -241,6 +241,6 @@ end
 
 -- The name under which clients call it. flags: 'allow-oom' frees memory or moves what is there, so that it may run when memory is full.
 local function register(name, callback, ...)
-	redis.register_function({ function_name = 'barque2_' .. name, callback = callback, flags = { ... } })
+	redis.register_function({ function_name = 'barque3_' .. name, callback = callback, flags = { ... } })
 end
 

@@ -68,13 +68,17 @@ local function trim_ends(index, ttl)
 	end
 end
 
--- Walk through T:o a stretch at a time, for ever, and drop what has vanished.
+-- Walk through T:o a stretch at a time, for ever, and drop what has vanished. What barque2 had put there while it lived has no mark, and so
+-- was given no time by its end.
 local function trim_old()
 	local from = tonumber(call('HGET', T .. ':n', 'op') or 0)
 	local ids, gone = call('ZRANGE', T .. ':o', from, from + 63), 0
 	for _, id in ipairs(ids) do
-		if call('EXISTS', T .. ':j:' .. id) == 0 then
+		local h = call('HMGET', J .. id, 's', 'e')
+		if not h[1] then
 			gone = gone + call('ZREM', T .. ':o', id)
+		elseif string.sub(h[1], 1, #SETTLED) == SETTLED then
+			call('PEXPIRE', J .. id, string.format('%.0f', h[2] + opt.result_ttl - now), 'NX')
 		end
 	end
 	set('op', #ids < 64 and 0 or from + 64 - gone)
@@ -117,7 +121,10 @@ local function last_answer(worker)
 	if not text then
 		return nil
 	end
-	local seq, fence, alive, n, at = string.match(text, '^(%d+) (%d+) (%d+) (%d+) ()')
+	local seq, fence, alive, n, at = string.match(text, '^(%d+) (%d+) (%d+) (%d%d?%d?) ()')
+	if not seq then
+		return nil -- barque2 has written it: its step is not this one
+	end
 	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), n = tonumber(n), ids = string.sub(text, at) }
 end
 

@@ -460,7 +460,7 @@ end
 -- Ids: of those that are there, {id, '0', field, value ...} of what a flow shows: no params, no result.
 local function flow_look(keys, args)
 	enter(keys, args)
-	local out, fields = {}, { 's', 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'e', 'n', 'E', 'D' }
+	local out, fields = {}, { 's', 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'w', 'e', 'n', 'E', 'D' }
 	for i = 5, math.min(#args, 4 + BATCH) do
 		local h, record = call('HMGET', T .. ':j:' .. args[i], unpack(fields)), { args[i], '0' }
 		for k = 1, #fields do

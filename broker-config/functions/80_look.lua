@@ -6,7 +6,7 @@ local function record_of(id)
 	if #fields == 0 then
 		return nil
 	end
-	local worker = string.match(call('HGET', T .. ':j:' .. id, 'b') or '', ' (.*)$')
+	local worker = timeline.worker(unpack(call('HMGET', T .. ':j:' .. id, 'b', 'w')))
 	local lease = worker and call('ZSCORE', T .. ':l:' .. worker, id)
 	table.insert(fields, 1, lease or '0')
 	table.insert(fields, 1, id)

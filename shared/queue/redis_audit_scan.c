@@ -102,52 +102,61 @@ static void shard_begin(struct audit_shard *s, const struct redis_queue *q, stru
 
 struct audit_shard *redis_shards_of(struct redis_queue *q, struct queue_look *const *looks, size_t n, size_t *n_out, struct err *e)
 {
+	char(*queues)[JOB_NAME] = mem_array(n + 1, sizeof(*queues));
+	struct queue_shards *shards = mem_array(n + 1, sizeof(*shards));
 	struct audit_shard *out = NULL;
-	size_t cap = 0;
+	bool ok;
 
 	*n_out = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct queue_shards shards;
-
-		if (!redis_shards_now(q, looks[i]->queue, &shards, e)) {
-			mem_free(&out);
-			return NULL;
-		}
-		out = mem_grow(out, cap, cap + (size_t)shards.serve, sizeof(*out));
-		cap += (size_t)shards.serve;
-		for (int k = 0; k < shards.serve; k++)
-			shard_begin(&out[(*n_out)++], q, looks[i], i, k);
-	}
-	return out ? out : mem_new(sizeof(*out));
+	for (size_t i = 0; i < n; i++)
+		memcpy(queues[i], looks[i]->queue, sizeof(queues[i]));
+	ok = redis_shards_of_all(q, (const char(*)[JOB_NAME])queues, n, shards, e);
+	for (size_t i = 0; ok && i < n; i++)
+		*n_out += (size_t)shards[i].serve;
+	if (ok)
+		out = mem_array(*n_out + 1, sizeof(*out));
+	for (size_t i = 0, at = 0; ok && i < n; i++)
+		for (int k = 0; k < shards[i].serve; k++)
+			shard_begin(&out[at++], q, looks[i], i, k);
+	mem_free(&shards);
+	mem_free(&queues);
+	return out;
 }
 
 /* ---- the newest job ---------------------------------------------------------------------------------------------------- */
 
-static bool ask_ids(struct redis_queue *q, const struct audit_shard *s, int64_t from, int64_t to, struct redis_reply **out, struct err *e)
+static void write_range(struct redis_cmd *cmd, const struct audit_shard *s, int64_t from, int64_t to)
 {
-	struct redis_cmd cmd = {.slot = s->slot + 1};
 	struct buf key = {0};
-	bool ok;
 
 	buf_addf(&key, "%s:a", s->tag);
-	redis_cmd_adds(&cmd, "LRANGE");
-	redis_cmd_adds(&cmd, buf_text(&key));
-	redis_cmd_addi(&cmd, from);
-	redis_cmd_addi(&cmd, to);
-	ok = redis_call(q, &cmd, true, out, e);
-	redis_cmd_close(&cmd);
+	*cmd = (struct redis_cmd){.slot = s->slot + 1};
+	redis_cmd_adds(cmd, "LRANGE");
+	redis_cmd_adds(cmd, buf_text(&key));
+	redis_cmd_addi(cmd, from);
+	redis_cmd_addi(cmd, to);
 	buf_close(&key);
-	return ok;
 }
 
-static bool note_newest(struct redis_queue *q, struct audit_shard *s, struct err *e)
+/* Of each that is not scanned yet. What answers shows where it stands, too. */
+static bool note_newest(struct redis_queue *q, struct audit_shard *const *shards, size_t n, struct err *e)
 {
-	struct redis_reply *r = NULL;
-	bool ok = ask_ids(q, s, -1, -1, &r, e);
-	const char *id = redis_reply_text(redis_reply_at(r, 0), NULL);
+	struct redis_cmd *cmds = mem_array(n, sizeof(*cmds));
+	struct redis_reply **r = mem_array(n, sizeof(*r));
+	bool ok;
 
-	snprintf(s->newest, sizeof(s->newest), "%s", id ? id : "");
-	redis_reply_close(&r);
+	for (size_t i = 0; i < n; i++)
+		write_range(&cmds[i], shards[i], -1, -1);
+	ok = redis_call_many(q, cmds, n, r, e);
+	for (size_t i = 0; i < n; i++) {
+		const char *id = ok ? redis_reply_text(redis_reply_at(r[i], 0), NULL) : NULL;
+
+		snprintf(shards[i]->newest, sizeof(shards[i]->newest), "%s", id ? id : "");
+		redis_cmd_close(&cmds[i]);
+		redis_reply_close(&r[i]);
+	}
+	mem_free(&cmds);
+	mem_free(&r);
 	return ok;
 }
 
@@ -169,8 +178,11 @@ bool redis_add_newer(struct redis_queue *q, struct audit_shard *s, struct err *e
 
 	for (int64_t at = 1; ok && more; at += NEWER_BATCH) {
 		struct redis_reply *r = NULL;
+		struct redis_cmd cmd;
 
-		ok = queue_look_goes_on(s->look, e) && ask_ids(q, s, -(at + NEWER_BATCH - 1), -at, &r, e);
+		write_range(&cmd, s, -(at + NEWER_BATCH - 1), -at);
+		ok = queue_look_goes_on(s->look, e) && redis_call(q, &cmd, true, &r, e);
+		redis_cmd_close(&cmd);
 		more = redis_reply_count(r) == NEWER_BATCH;
 		for (size_t i = redis_reply_count(r); i-- > 0;) {
 			const char *id = redis_reply_text(redis_reply_at(r, i), NULL);
@@ -193,20 +205,23 @@ static int by_tag(const void *x, const void *y)
 	return strcmp((*(struct audit_shard *const *)x)->tag, (*(struct audit_shard *const *)y)->tag);
 }
 
-/* Those that are not scanned yet and stand where the first of them does. What each is asked for shows where it stands. */
+/* Those that are not scanned yet and stand where the first of them does. */
 static bool choose_shards(struct scan *s, struct audit_shard *all, size_t n, struct err *e)
 {
-	bool ok = true;
+	size_t left = 0;
 
 	s->shards = mem_array(n, sizeof(*s->shards));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		s->bytes += all[i].bytes;
-	for (size_t i = 0; ok && i < n; i++)
-		ok = all[i].scanned || note_newest(s->q, &all[i], e);
-	for (size_t i = 0; ok && i < n; i++)
-		if (!all[i].scanned && (s->n == 0 || redis_same_server(s->q, s->shards[0]->slot, all[i].slot)))
-			s->shards[s->n++] = &all[i];
-	return ok;
+		if (!all[i].scanned)
+			s->shards[left++] = &all[i];
+	}
+	if (!note_newest(s->q, s->shards, left, e))
+		return false;
+	for (size_t i = 0; i < left; i++)
+		if (i == 0 || redis_same_server(s->q, s->shards[0]->slot, s->shards[i]->slot))
+			s->shards[s->n++] = s->shards[i];
+	return true;
 }
 
 /* What all their keys begin with. Some servers look at one slot only when it is asked for by name. */
@@ -274,12 +289,10 @@ bool redis_scan_shards(struct redis_queue *q, struct audit_shard *all, size_t n,
 	struct buf pattern = {0};
 	bool ok = choose_shards(&s, all, n, e);
 
-	if (ok && s.n) {
-		int slot = s.shards[0]->slot;
-
+	if (ok) {
 		qsort(s.shards, s.n, sizeof(*s.shards), by_tag);
 		write_pattern(&pattern, &s);
-		ok = scan_keys(&s, buf_text(&pattern), slot, e);
+		ok = scan_keys(&s, buf_text(&pattern), s.shards[0]->slot, e);
 	}
 	for (size_t i = 0; i < s.n; i++)
 		s.shards[i]->scanned = true;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/mem.h"
 #include "base/time.h"
 #include "queue/redis_private.h"
 
@@ -11,25 +12,36 @@
 
 /* ---- how many ---------------------------------------------------------------------------------------------------- */
 
+static void ask_write(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int wanted, const char *act)
+{
+	redis_fcall(cmd, &q->head.options, "shards", queue, 0);
+	redis_cmd_addi(cmd, wanted);
+	redis_cmd_adds(cmd, act);
+}
+
+static bool answer_read(const struct redis_reply *r, struct queue_shards *out, bool *paused_out, struct err *e)
+{
+	int64_t put, serve, paused;
+
+	if (!redis_reply_int(redis_reply_at(r, 0), &put) || !redis_reply_int(redis_reply_at(r, 1), &serve) ||
+	        !redis_reply_int(redis_reply_at(r, 2), &paused) || put < 1 || put > serve || serve > QUEUE_SHARDS_MAX)
+		return redis_bad_reply(e, "shards");
+	*out = (struct queue_shards){(int)put, (int)serve};
+	*paused_out = paused != 0;
+	return true;
+}
+
 static bool ask(
         struct redis_queue *q, const char *queue, int wanted, const char *act, struct queue_shards *out, bool *paused_out, struct err *e)
 {
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	int64_t put = 0, serve = 0, paused = 0;
 	bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "shards", queue, 0);
-	redis_cmd_addi(&cmd, wanted);
-	redis_cmd_adds(&cmd, act);
-	ok = redis_call(q, &cmd, true, &r, e);
+	ask_write(&cmd, q, queue, wanted, act);
+	ok = redis_call(q, &cmd, true, &r, e) && answer_read(r, out, paused_out, e);
 	redis_cmd_close(&cmd);
-	if (ok && (!redis_reply_int(redis_reply_at(r, 0), &put) || !redis_reply_int(redis_reply_at(r, 1), &serve) ||
-	                  !redis_reply_int(redis_reply_at(r, 2), &paused) || put < 1 || put > serve || serve > QUEUE_SHARDS_MAX))
-		ok = redis_bad_reply(e, "shards");
 	redis_reply_close(&r);
-	*out = (struct queue_shards){(int)put, (int)serve};
-	*paused_out = paused != 0;
 	return ok;
 }
 
@@ -57,30 +69,57 @@ void redis_forget_shards(struct redis_queue *q, const char *queue)
 	slot_of(q, queue)->asked_at = 0;
 }
 
+/* So many it has, as was asked at `now`: raise them if need be, and remember them. */
+static bool learn(struct redis_queue *q, const char *queue, int64_t now, struct queue_shards *n, struct err *e)
+{
+	int wanted = q->head.options.shards;
+	struct redis_shards *known;
+
+	if (wanted > n->put && !raise_to(q, queue, wanted, "raise", n, e))
+		return false;
+	known = slot_of(q, queue);
+	known->n = *n;
+	known->asked_at = now;
+	return str_copy(known->queue, sizeof(known->queue), queue) || redis_bad_reply(e, "shards");
+}
+
 bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)
 {
-	struct redis_shards *known = slot_of(q, queue);
+	const struct redis_shards *known = slot_of(q, queue);
 	int64_t now = clock_mono_ms();
-	int wanted = q->head.options.shards;
 	bool paused;
 
 	*out = known->n;
 	if (known->asked_at && now - known->asked_at < FRESH_MS)
 		return true;
-	if (!ask(q, queue, 0, "", out, &paused, e))
-		return false;
-	if (wanted > out->put && !raise_to(q, queue, wanted, "raise", out, e))
-		return false;
-	known = slot_of(q, queue); /* what stood there may have been forgotten meanwhile with a lost connection */
-	known->n = *out;
-	known->asked_at = now;
-	return str_copy(known->queue, sizeof(known->queue), queue) || redis_bad_reply(e, "shards");
+	return ask(q, queue, 0, "", out, &paused, e) && learn(q, queue, now, out, e);
 }
 
 bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)
 {
 	redis_forget_shards(q, queue);
 	return redis_shards(q, queue, out, e);
+}
+
+bool redis_shards_of_all(struct redis_queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_shards *out, struct err *e)
+{
+	struct redis_cmd *cmds = mem_array(n ? n : 1, sizeof(*cmds));
+	struct redis_reply **answers = mem_array(n ? n : 1, sizeof(*answers));
+	int64_t now = clock_mono_ms();
+	bool ok, paused;
+
+	for (size_t i = 0; i < n; i++)
+		ask_write(&cmds[i], q, queues[i], 0, "");
+	ok = redis_call_many(q, cmds, n, answers, e);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = answer_read(answers[i], &out[i], &paused, e) && learn(q, queues[i], now, &out[i], e);
+	for (size_t i = 0; i < n; i++) {
+		redis_cmd_close(&cmds[i]);
+		redis_reply_close(&answers[i]);
+	}
+	mem_free(&cmds);
+	mem_free(&answers);
+	return ok;
 }
 
 /* Does a shard hold anything that somebody may still look for? */

@@ -71,6 +71,53 @@ START_TEST(all_queues_are_listed_and_measured)
 }
 END_TEST
 
+/* One by one they would be hundreds. */
+START_TEST(all_queues_take_few_round_trips)
+{
+	struct api_test t;
+
+	api_start(&t, NULL);
+	fill(&t);
+	ck_status(&t, api_get(&t, "/metrics"), 200);
+	int64_t before = test_redis_reads(&t.redis, 1);
+	ck_status(&t, api_get(&t, "/api/queues"), 200);
+	ck_status(&t, api_get(&t, "/metrics"), 200);
+	ck_assert_int_le(test_redis_reads(&t.redis, 1) - before, 40);
+	api_stop(&t);
+}
+END_TEST
+
+#define ROUTES 300
+
+/* A queue with more kinds that no worker knows than one answer of Redis' usual size would name. */
+START_TEST(all_routes_that_nobody_serves_are_told)
+{
+	struct api_test t;
+	struct err e = {0};
+	char kind[JOB_NAME];
+
+	api_start(&t, NULL);
+	struct queue *q = queue_of(&t);
+	for (int i = 0; i < ROUTES; i++) {
+		struct queue_submission s = {.kind = kind, .queue = "odd"};
+		struct queue_submitted out;
+
+		snprintf(kind, sizeof kind, "strange_%03d", i);
+		ck_ok(queue_submit(q, &s, 1, &out, &e), &e);
+	}
+	queue_close(&q);
+	ck_status(&t, api_get(&t, "/api/queues"), 200);
+	const struct json *unserved = json_get(json_first(json_get(t.json, "queues")), "unserved"), *x = json_first(unserved);
+	ck_assert_uint_eq(json_count(unserved), ROUTES);
+	for (int i = 0; i < ROUTES; i++, x = json_next(x)) {
+		snprintf(kind, sizeof kind, "strange_%03d", i);
+		ck_assert_str_eq(json_get_text(x, "route", ""), kind);
+		ck_assert_int_eq(json_get_int(x, "ready", 0), 1);
+	}
+	api_stop(&t);
+}
+END_TEST
+
 START_TEST(each_of_them_is_a_queue)
 {
 	struct api_test t;
@@ -121,6 +168,37 @@ START_TEST(a_worker_of_any_of_them_is_seen)
 	ck_status(&t, api_get(&t, "/api/workers/w-many_74"), 200);
 	for (int i = 0; i < QUEUES; i++)
 		queue_link_close(&l[i]);
+	api_stop(&t);
+}
+END_TEST
+
+#define WORKERS 3000
+
+/* More than anybody runs; they are written by hand, as living for another minute, and in two shards. */
+START_TEST(all_workers_of_a_queue_are_listed)
+{
+	struct api_test t;
+	struct queue_shards shards;
+	struct err e = {0};
+	long long until = (long long)clock_now_ms() + 60000;
+
+	api_start(&t, NULL);
+	fill(&t);
+	struct queue *q = queue_of(&t);
+	ck_ok(queue_set_shards(q, "many_00", 2, &shards, &e), &e);
+	for (int i = 0; i < WORKERS; i++)
+		for (int shard = 0; shard < 2; shard++)
+			test_redis_tell(t.redis.port, "ZADD {bq:many_00:%d}:W %lld w-%04d", shard, until, i);
+	queue_close(&q);
+	ck_status(&t, api_get(&t, "/api/workers"), 200);
+	const struct json *x = json_first(json_get(t.json, "workers"));
+	ck_assert_uint_eq(json_count(json_get(t.json, "workers")), WORKERS);
+	for (int i = 0; i < WORKERS; i++, x = json_next(x)) {
+		char name[JOB_WORKER];
+
+		snprintf(name, sizeof name, "w-%04d", i);
+		ck_assert_str_eq(json_get_text(x, "name", ""), name);
+	}
 	api_stop(&t);
 }
 END_TEST
@@ -181,6 +259,7 @@ START_TEST(a_schedule_of_any_of_them_is_found)
 }
 END_TEST
 
-static const TTest *const tests[] = {all_queues_are_listed_and_measured, each_of_them_is_a_queue, a_worker_of_any_of_them_is_seen,
+static const TTest *const tests[] = {all_queues_are_listed_and_measured, all_queues_take_few_round_trips,
+        all_routes_that_nobody_serves_are_told, each_of_them_is_a_queue, a_worker_of_any_of_them_is_seen, all_workers_of_a_queue_are_listed,
         changes_of_all_queues_are_followed, a_schedule_of_any_of_them_is_found};
 TEST_MAIN("queues_api", tests)
