@@ -102,7 +102,8 @@ struct queue_driver {
 	bool (*revisions)(struct queue *q, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e);
 	bool (*changes)(struct queue *q, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
-	bool (*look)(struct queue *q, const char *queue, struct queue_look *l, struct err *e);
+	/* At all of these queues together. */
+	bool (*look)(struct queue *q, struct queue_look *const *looks, size_t n, struct err *e);
 	int (*mend)(struct queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e);
 
 	/* The shard for a job of a flow, or its root, by its own keys or else the root's id (of whatever shard); -1. */

@@ -192,6 +192,11 @@ bool redis_follow(struct redis_queue *q, const struct redis_cmd *cmd, struct red
 	return true;
 }
 
+bool redis_same_server(const struct redis_queue *q, int slot, int other)
+{
+	return q->url.mode != REDIS_CLUSTER || slot == other || (q->owners[slot] && q->owners[slot] == q->owners[other]);
+}
+
 void redis_nodes_close(struct redis_queue *q)
 {
 	redis_conn_close(&q->conn);

@@ -167,6 +167,8 @@ struct redis_conn *redis_conn_for(struct redis_queue *q, const struct redis_cmd 
 struct redis_conn *redis_conn_known(const struct redis_queue *q, const struct redis_cmd *cmd);
 /* Does this error say that the command belongs to another server? Then ask again for its connection. */
 bool redis_follow(struct redis_queue *q, const struct redis_cmd *cmd, struct redis_conn *c, const struct redis_reply *r);
+/* Of a cluster: does one server hold both slots, as far as they were asked for? */
+bool redis_same_server(const struct redis_queue *q, int slot, int other);
 void redis_nodes_close(struct redis_queue *q);
 
 /* ---- redis_queue.c: calls ---------------------------------------------------------------------------------------- */
@@ -233,6 +235,8 @@ int redis_lanes(
         struct queue *base, const char *queue, const char *cursor, struct queue_lane *out, char next_out[64], struct err *e) MUST_CHECK;
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, struct err *e) MUST_CHECK;
+/* One shard, whatever it was before. */
+bool redis_gate_like(struct redis_queue *q, const char *queue, int shard, bool paused, bool drains, struct err *e) MUST_CHECK;
 int redis_log(struct queue *base, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
 bool redis_backlogs(struct queue *base, const char (*queues)[JOB_NAME], size_t n, struct queue_backlog *out, struct err *e) MUST_CHECK;
 bool redis_changes(
@@ -246,7 +250,7 @@ bool redis_workers(struct queue *base, const char *queue, struct queue_workers *
 int redis_worker_tell(struct queue *base, const char *queue, const char *worker, enum worker_command command, struct err *e) MUST_CHECK;
 bool redis_routes(struct queue *base, const char (*queues)[JOB_NAME], size_t n, struct queue_routes *out, struct err *e) MUST_CHECK;
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
-bool redis_look(struct queue *base, const char *queue, struct queue_look *l, struct err *e) MUST_CHECK;
+bool redis_look(struct queue *base, struct queue_look *const *looks, size_t n, struct err *e) MUST_CHECK;
 
 /* ---- redis_doctor.c: what only the doctor asks, and its mends -------------------------------------------------- */
 
@@ -258,6 +262,31 @@ void redis_look_worker_ask(struct redis_cmd *cmd, const struct redis_queue *q, c
 bool redis_look_worker_read(const struct redis_reply *r, int shard, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
 int redis_mend(
         struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
+
+/* ---- redis_audit_scan.c: which keys there are ------------------------------------------------------------------ */
+
+/* A shard that is looked at. */
+struct names_block;
+struct audit_shard {
+	struct queue_look *look;
+	size_t nth; /* of the looks, from 0 */
+	int number, slot;
+	char tag[80]; /* what its keys begin with */
+	bool scanned;
+	char newest[QUEUE_TAIL + 1]; /* of its jobs, before the scan; "": there was none */
+	struct names_block *names;   /* of its keys, as T: is followed by them */
+	size_t n_names, bytes;
+};
+/* All shards of the queues of these looks, in their order; mem_free it. NULL with e. */
+struct audit_shard *redis_shards_of(
+        struct redis_queue *q, struct queue_look *const *looks, size_t n, size_t *n_out, struct err *e) MUST_CHECK;
+/* One scan of the server that holds the first shard which is not scanned yet, for all of these shards that stand there. */
+bool redis_scan_shards(struct redis_queue *q, struct audit_shard *all, size_t n, struct err *e) MUST_CHECK;
+/* Add the names of jobs that came since before the scan, which it need not give. */
+bool redis_add_newer(struct redis_queue *q, struct audit_shard *s, struct err *e) MUST_CHECK;
+/* Its names, each once, in order; mem_free the array, the texts live until redis_shard_forget. */
+const char **redis_shard_names(const struct audit_shard *s, size_t *n_out);
+void redis_shard_forget(struct audit_shard *s);
 
 /* ---- redis_audit_limits.c: what redis_audit.c gathers about limits ------------------------------------------- */
 
@@ -303,6 +332,10 @@ bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_sha
 bool redis_shards_of_all(
         struct redis_queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_shards *out, struct err *e) MUST_CHECK;
 void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
+/* To be said before anything else than a new submission makes a job of this shard live: it is served from then on, for 10 s at least and
+ * then until it is empty again. The other one: if a job of this id is there, or is not. */
+bool redis_keep_shard(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
+bool redis_keep_shard_of(struct redis_queue *q, const char *id, bool there, struct err *e) MUST_CHECK;
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
 /* Give it an id, hence a shard, if it has none. */
 bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;

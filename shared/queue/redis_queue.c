@@ -372,11 +372,15 @@ static bool redis_act(
 	        [ACT_RELEASE] = "release",
 	        [ACT_WATCH] = "watch",
 	        [ACT_FLOW_CANCEL] = "flow_cancel"};
+	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_reply *r = NULL;
 	bool ok;
 
+	/* It lives again, or sends word. */
+	if ((act == ACT_REPLAY || act == ACT_FLOW_CANCEL) && !redis_keep_shard_of(q, id, true, e))
+		return false;
 	/* Watching may be asked again without harm; of the others the caller must know that the first may have been done. */
-	if (!call_on_job((struct redis_queue *)base, names[act], id, act == ACT_WATCH, &r, e))
+	if (!call_on_job(q, names[act], id, act == ACT_WATCH, &r, e))
 		return false;
 	ok = read_act(r, result_out, state_out) || redis_bad_reply(e, names[act]);
 	redis_reply_close(&r);

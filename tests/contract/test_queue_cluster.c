@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/contract/doctor_suite.h"
 #include "tests/contract/many_suite.h"
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
@@ -29,6 +30,13 @@ static const char *suite_url(void)
 	}
 	empty = true;
 	return c->url;
+}
+
+static size_t suite_ports(int ports[TEST_NODES])
+{
+	for (size_t i = 0; i < common()->masters; i++)
+		ports[i] = common()->nodes[i].port;
+	return common()->masters;
 }
 
 static struct queue *open_url(const char *url, const struct queue_options *o)
@@ -264,7 +272,7 @@ START_TEST(a_slot_that_moved_is_seen_among_many)
 END_TEST
 
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
-        FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
+        DOCTOR_SUITE, FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
         one_of_a_cluster_is_no_server, a_slot_moves_in_mid_work, a_master_dies_and_its_replica_takes_over, many_queues_take_few_round_trips,
         a_slot_that_moved_is_seen_among_many};
 

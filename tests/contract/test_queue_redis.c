@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/contract/doctor_suite.h"
 #include "tests/contract/flow_suite.h"
 #include "tests/contract/limits_suite.h"
 #include "tests/contract/many_suite.h"
@@ -28,6 +29,12 @@ static struct test_redis *server_with(const char *appendfsync)
 static const char *suite_url(void)
 {
 	return server_with("no")->url;
+}
+
+static size_t suite_ports(int ports[TEST_NODES])
+{
+	ports[0] = server_with("no")->port;
+	return 1;
 }
 
 /* ---- talking to servers by hand --------------------------------------------------------------------------------------- */
@@ -854,9 +861,9 @@ START_TEST(many_queues_take_few_round_trips)
 END_TEST
 
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
-        FLOW_TESTS, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again,
-        limits_survive_kill_9, a_server_without_the_library, another_text_under_our_version, no_memory_left, passwords, nobody_there,
-        lies_are_refused, a_usual_job_costs_four_commands, settled_jobs_are_swept, what_ran_for_a_day_keeps_its_retention,
-        what_is_old_when_it_ends_is_given_a_time, orphans_fail, a_flow_that_miscounts_is_seen_in_any_shard,
-        many_queues_take_few_round_trips};
+        DOCTOR_SUITE, FLOW_TESTS, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions,
+        killed_and_started_again, limits_survive_kill_9, a_server_without_the_library, another_text_under_our_version, no_memory_left,
+        passwords, nobody_there, lies_are_refused, a_usual_job_costs_four_commands, settled_jobs_are_swept,
+        what_ran_for_a_day_keeps_its_retention, what_is_old_when_it_ends_is_given_a_time, orphans_fail,
+        a_flow_that_miscounts_is_seen_in_any_shard, many_queues_take_few_round_trips};
 TEST_MAIN("queue_redis", tests)
