@@ -198,8 +198,8 @@ bool redis_keep_shard(struct redis_queue *q, const char *queue, int shard, struc
 	int left = is_left(q, queue, shard, e);
 	struct told told;
 
-	if (left <= 0)
-		return left == 0;
+	if (left <= 0 || shard >= QUEUE_SHARDS_MAX) /* there never were so many */
+		return left >= 0;
 	redis_forget_shards(q, queue);
 	return raise_to(q, queue, shard + 1, "keep", &told, e);
 }

@@ -129,6 +129,73 @@ START_TEST(no_second_job_while_one_runs)
 }
 END_TEST
 
+/* Somebody raises the number of shards, and so moves the schedule, and is killed at this place in between. False: it need not be moved. */
+static bool move_and_die(struct rig *r, int shards, const char *point)
+{
+	struct queue_shards n;
+	char fail[100];
+	int status;
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		snprintf(fail, sizeof(fail), "%s:1:exit", point);
+		setenv("BARQUE_FAIL", fail, 1);
+		_exit(queue_set_shards(queue_open(r->redis.url, NULL, &r->e), "default", shards, &n, &r->e) ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 9));
+	return WEXITSTATUS(status) == 9;
+}
+
+/* Its fields as they are kept, wherever it stands; how often it stands somewhere. */
+static int places(struct rig *r, int *asleep_out)
+{
+	int n = 0;
+	*asleep_out = 0;
+	for (int i = 0; i < QUEUE_SHARDS_MAX; i++) {
+		n += str_starts(test_redis_tell(r->redis.port, "EXISTS {bq:default:%d}:cj:s", i), ":1");
+		*asleep_out += str_starts(test_redis_tell(r->redis.port, "HEXISTS {bq:default:%d}:cj:s M", i), ":1");
+	}
+	return n;
+}
+
+/* Who moves a schedule is killed before or after it left its shard; nobody looks at it. Soon it stands in one place, and ticks there. */
+static void killed_mover(const char *point)
+{
+	struct rig r;
+	int shards = 2, asleep;
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", NULL});
+	make(&r, EVERY_MS, false, "{}");
+	while (!move_and_die(&r, shards, point))
+		ck_assert_int_lt(++shards, 60);
+	ck_assert_int_ge(places(&r, &asleep), 1);
+	ck_assert_int_eq(asleep, 1);
+	for (int64_t until = clock_mono_ms() + 25000; asleep && clock_mono_ms() < until; clock_sleep_ms(100))
+		ck_assert_int_ge(places(&r, &asleep), 1);
+	ck_assert_int_eq(places(&r, &asleep), 1);
+	ck_assert_int_eq(asleep, 0);
+	clock_sleep_ms(2500);
+	struct queue_schedule s = stop(&r);
+	ck_assert_int_gt(s.last_ms, s.now_ms - 2000);
+	ck_assert_int_eq(s.jobs + s.passed, (s.last_ms - s.start_ms) / s.every_ms);
+	queue_schedule_close(&s);
+	rig_sound(&r);
+	rig_close(&r);
+}
+
+START_TEST(a_mover_killed_before_it_let_go)
+{
+	killed_mover("schedule_copied");
+}
+END_TEST
+
+START_TEST(a_mover_killed_after_it_let_go)
+{
+	killed_mover("schedule_left");
+}
+END_TEST
+
 #define DELAYED 300
 
 /* Times over three seconds, none of them round: no job starts before its own, and half of them within 100 ms after it. */
@@ -160,5 +227,6 @@ START_TEST(delayed_jobs_start_at_their_time)
 END_TEST
 
 static const TTest *const tests[] = {a_killed_worker_costs_no_tick_and_makes_none_twice, a_worker_that_dies_before_it_fires,
-        a_worker_that_dies_after_it_fired, no_second_job_while_one_runs, delayed_jobs_start_at_their_time};
+        a_worker_that_dies_after_it_fired, no_second_job_while_one_runs, delayed_jobs_start_at_their_time, a_mover_killed_before_it_let_go,
+        a_mover_killed_after_it_let_go};
 TEST_MAIN("worker_schedules", tests)
