@@ -3,24 +3,15 @@
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
 
-static struct test_redis *server(void)
-{
-	static struct test_redis r;
-
-	if (!r.pid)
-		test_redis_start(&r, "no");
-	return &r;
-}
-
 static const char *suite_url(void)
 {
-	return server()->url;
+	return test_redis_own("no")->url;
 }
 
 /* As if everybody had had the time to hear of the last change of the number. */
 static void time_passes(void)
 {
-	test_redis_tell(server()->port, "HSET {bq:%s:0}:n st 1", Q);
+	test_redis_tell(test_redis_own("no")->port, "HSET {bq:%s:0}:n st 1", Q);
 }
 
 /* Lower the number to one and let go of the other shard, which must be empty. */
@@ -200,8 +191,8 @@ END_TEST
 /* {put, serve, were served, gates, since} */
 static void shards_call(int64_t out[5], int wanted, const char *act, int64_t since)
 {
-	const char *at = test_redis_tell(
-	        server()->port, "FCALL %s_shards 1 {bq:%s:0}:n bq %s-0 0 0 %d %s %lld", QUEUE_LIBRARY, Q, Q, wanted, act, (long long)since);
+	const char *at = test_redis_tell(test_redis_own("no")->port, "FCALL %s_shards 1 {bq:%s:0}:n bq %s-0 0 0 %d %s %lld", QUEUE_LIBRARY,
+	        Q, Q, wanted, act, (long long)since);
 
 	ck_assert_msg(str_starts(at, "*5\r\n"), "%s", at);
 	for (int i = 0; i < 5; i++) {
@@ -269,7 +260,7 @@ START_TEST(a_shard_that_comes_back_is_as_open_as_the_queue)
 
 		ck_assert_int_eq(submit(q, &s).outcome, SUBMIT_FULL);
 	}
-	const char *gates = test_redis_tell(server()->port, "HEXISTS {bq:%s:2}:n p", Q);
+	const char *gates = test_redis_tell(test_redis_own("no")->port, "HEXISTS {bq:%s:2}:n p", Q);
 	ck_assert_str_eq(gates, ":1\r\n");
 	queue_link_close(&l1);
 	queue_close(&q);
