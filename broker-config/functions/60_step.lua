@@ -25,6 +25,7 @@ function sweep.passes(id, doomed)
 		local job = parse(h[1])
 		set_flag(job, 'O')
 		keep(key, job)
+		flow.keep_key(id, key, job)
 	end
 	return true
 end
