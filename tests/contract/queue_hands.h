@@ -17,7 +17,7 @@
 #define KIND  "a.kind"
 
 /* Where the queue is: each test says it. Mostly a server of its own, started at the first call. */
-static const char *suite_url(void);
+const char *suite_url(void);
 
 static inline struct queue *open_queue(const struct queue_options *o)
 {

@@ -9,7 +9,7 @@
 #include "queue/schedule.h"
 #include "tests/contract/queue_hands.h"
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	return test_redis_own("no")->url;
 }

@@ -9,7 +9,7 @@
 #define LIVE_N  5000
 #define LOOK_MS 20
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	return test_redis_own("no")->url;
 }

@@ -2,7 +2,7 @@
 #include "queue/history.h"
 #include "tests/contract/queue_hands.h"
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	return test_redis_own("no")->url;
 }

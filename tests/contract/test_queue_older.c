@@ -4,7 +4,7 @@
 
 #define DAY_MS 86400000
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	return test_redis_own("no")->url;
 }

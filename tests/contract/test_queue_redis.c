@@ -17,7 +17,7 @@
 #include "tests/contract/spread_suite.h"
 #include "tests/contract/workers_suite.h"
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	return test_redis_own("no")->url;
 }

@@ -3,7 +3,7 @@
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	return test_redis_own("no")->url;
 }
