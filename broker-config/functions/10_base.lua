@@ -55,7 +55,9 @@
 -- o ghosts, h timeline, l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success,
 -- z "reason until what" it waited on last, T "soft hard" time limits in ms (0: the kind's), S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out.
 --
--- A state is <state digit><flags>.<revision>[.<last fence>[.<ended>] [<worker>]]. Its flags: a h i l r t u x S D T it has such a field,
+-- A state is <state digit><flags>.<revision>[.<last fence>], and of a job whose life is as usual also "[.<ended>] <last 4 digits of the fence>
+-- <worker>": it began when its fence was given, in microseconds. (Lua hashes every second letter of such a text: the digits that differ
+-- stand in it twice, at an odd distance, since a batch of texts with one hash costs ten times as much.) Its flags: a h i l r t u x S D T it has such a field,
 -- q it is parked, v it was parked and came back to its lane, L a log, w watched, O in T:o while it lived, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
 -- there or moved to another (searching a lane would cost its length). Field o names these lanes by their priorities, one digit each, or one
 -- letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no
@@ -155,7 +157,7 @@ local function keep_load()
 	end
 end
 
--- States of usual jobs are written together: what is put here stands in Redis before anything is read or the call ends.
+-- States of new jobs are written together: what is put here stands in Redis before any other is read or written, or the call ends.
 function states.put(id, s)
 	local list, n = states.list, #states.list
 	list[n + 1], list[n + 2] = id, s
@@ -204,7 +206,7 @@ local function parse(s)
 	if not s then
 		return nil
 	end
-	local state, flags, rev, fence, ended, worker = string.match(s, '^(%d)(%a*)%.(%d+)%.?(%d*)%.?(%d*) ?(.*)$')
+	local state, flags, rev, fence, ended, worker = string.match(s, '^(%d)(%a*)%.(%d+)%.?(%d*)%.?(%d*) ?%d* ?(.*)$')
 	return { state = state, flags = flags, rev = rev, fence = fence, ended = ended, worker = worker } -- all of them text
 end
 
@@ -217,14 +219,11 @@ function states.old(key)
 	return job
 end
 
--- nil: there is no such job. The record of one that ended may have vanished before its state.
+-- nil: there is no such job. Its record may have vanished before its state.
 local function read(key)
 	states.flush()
 	local job = parse(call('HGET', S, string.sub(key, #J + 1))) or states.old(key)
-	if job and job.state >= SUCCEEDED and call('EXISTS', key) == 0 then
-		return nil
-	end
-	return job
+	return job and call('EXISTS', key) == 1 and job or nil
 end
 
 -- What happens to a usual job is told by its state alone. Something else is about to happen: when it began and who ran it, and its end,
@@ -235,6 +234,7 @@ function states.spell_out(key, job)
 	end
 	if job.ended ~= '' then
 		call('HSET', key, 'e', job.ended)
+		call('PEXPIRE', key, string.format('%.0f', math.max(1, job.ended + opt.result_ttl - now)), 'NX')
 	end
 	job.worker, job.ended = '', ''
 end

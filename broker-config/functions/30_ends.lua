@@ -14,7 +14,7 @@ local function finish(id, key, job, to, ...)
 	if has_flag(job, 'S') and flow.again(id, key, job, to, ...) then
 		return
 	end
-	history.note(id, to)
+	history.note(to, id)
 	local was, ttl = job.state, (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
 	if to == SUCCEEDED and has_flag(job, 'x') then
 		ttl = call('HGET', key, 'x')
@@ -169,29 +169,27 @@ end
 local SWEPT = 600000
 
 -- The usual ends of usual jobs, as ACKS.D and finish() would do them: n ids and then their n fences, of jobs that ended without a result or
--- a last word about how far they were. Ids that are over go into the list; returns the places of those that are not so usual.
-local function settle(worker, args, at, n, over)
-	local others, seen, claimed, settled = {}, {}, ' ' .. worker, '.' .. now_text .. ' ' .. worker
-	local all, swept = states.of(args, at, at + n - 1), tonumber(opt.result_ttl) >= SWEPT
+-- a last word about how far they were. Returns ids and the places of those that are not so usual.
+local function settle(worker, args, at, n)
+	local by, text, others, seen, k = ' ' .. worker, '.' .. now_text .. ' ', {}, {}, 0
+	local all, over, new = states.of(args, at, at + n - 1), {}, { unpack(args, at, at + 2 * n - 1) } -- new: as long as it will be
 	for i = 1, n do
 		local id, fence = args[at + i - 1], args[at + n + i - 1]
-		if all[i] == CLAIMED .. fence .. claimed and not seen[id] then
+		local low = string.sub(fence, -4)
+		if all[i] == CLAIMED .. fence .. ' ' .. low .. by and not seen[id] then
 			seen[id] = true
 			over[#over + 1] = id
-			states.put(id, SETTLED .. fence .. settled)
-			history.note(id, SUCCEEDED)
-			if not swept then
-				call('PEXPIRE', J .. id, opt.result_ttl)
-			end
-			if changes.on then
-				changes.note(J .. id, SUCCEEDED)
-			end
+			k = k + 2
+			new[k - 1], new[k] = id, SETTLED .. fence .. text .. low .. by
 		else
 			others[#others + 1] = i - 1
 		end
 	end
-	count('done', #over)
-	return others
+	if k > 0 then
+		call('HSET', S, unpack(new, 1, k))
+		states.settled(over)
+	end
+	return over, others
 end
 
 -- A fence is given once, to one worker, so it says who may acknowledge. False: it is stale.
@@ -205,6 +203,22 @@ local function acknowledge(id, fence, outcome, a, b)
 	return true
 end
 
+-- They ended as usual.
+function states.settled(ids)
+	history.note(SUCCEEDED, unpack(ids))
+	count('done', #ids)
+	if tonumber(opt.result_ttl) < SWEPT then
+		for _, id in ipairs(ids) do
+			call('PEXPIRE', J .. id, opt.result_ttl)
+		end
+	end
+	if changes.on then
+		for _, id in ipairs(ids) do
+			changes.note(J .. id, SUCCEEDED)
+		end
+	end
+end
+
 -- Acknowledgements: how many ended as usual, their ids, their fences; how many others, and five arguments for each of these: id, fence,
 -- outcome, a, b. Where do they end?
 function states.acks_end(args, at)
@@ -214,15 +228,14 @@ end
 
 -- Returns the ids whose fence was stale.
 local function apply_acks(worker, args, at)
-	local rejected, over, n = {}, {}, tonumber(args[at])
+	local rejected, n = {}, tonumber(args[at])
+	local over, others = settle(worker, args, at + 1, n)
 	local function tell(id, ...)
 		local list = acknowledge(id, ...) and over or rejected
 		list[#list + 1] = id
 	end
-	if n > 0 then
-		for _, i in ipairs(settle(worker, args, at + 1, n, over)) do
-			tell(args[at + 1 + i], args[at + 1 + n + i], 'D', '', '')
-		end
+	for _, i in ipairs(others) do
+		tell(args[at + 1 + i], args[at + 1 + n + i], 'D', '', '')
 	end
 	at = at + 1 + 2 * n
 	n = tonumber(args[at])

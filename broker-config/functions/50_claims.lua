@@ -72,8 +72,9 @@ function limits.weigh(c, lanes)
 end
 
 -- What a dispatcher needs of an unusual job beside what is in every claim: its place among the claims, counts of earlier attempts, trace,
--- inputs, time limits. Also how many bytes the inputs have.
-local function extras_of(id, key, job, place)
+-- inputs, time limits, when it was due. Also how many bytes the inputs have.
+-- since: false in an answer that is given again, since a wait is counted once.
+local function extras_of(id, key, job, place, since)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
 	local limits_ms = has_flag(job, 'T') and call('HGET', key, 'T')
@@ -81,7 +82,7 @@ local function extras_of(id, key, job, place)
 	if has_flag(job, 'D') then
 		inputs, bytes = flow.inputs(id)
 	end
-	return { place, counts, trace, inputs, limits_ms }, bytes
+	return { place, counts, trace, inputs, limits_ms, since }, bytes
 end
 
 local THOUSANDTHS = {}
@@ -89,14 +90,16 @@ for i = 0, 999 do
 	THOUSANDTHS[i] = (i < 10 and '00' or i < 100 and '0' or '') .. i
 end
 
--- The next fence, as text: the thousands are the same for a whole batch, nearly always.
-local function fence_text(c)
+-- The next fence, as text: c.high, the same for a whole batch nearly always, and the last three digits, which are returned. c.again: what
+-- stands between these and their repetition in a state.
+local function next_fence(c)
 	c.fence = c.fence + 1
 	local low = c.fence % 1000
 	if low == 0 or not c.high then
 		c.high = string.format('%.0f', (c.fence - low) / 1000)
+		c.again = ' ' .. string.sub(c.high, -1)
 	end
-	return c.high .. THOUSANDTHS[low]
+	return THOUSANDTHS[low]
 end
 
 -- Is this id, just taken from the lane of this mark, a ghost there? Then it is one no longer.
@@ -128,16 +131,15 @@ function limits.is_passed_over(c, id, key, job, lane)
 	return false
 end
 
--- It is ours: into the answer, in the group of its lane, and the leases. since: when it was due; false in an answer that is given again,
--- since a wait is counted once.
-local function hand_over(c, id, params, since)
+-- It is ours: into the answer, in the group of its lane, and the leases.
+local function hand_over(c, id, params)
 	local n, group = c.claimed + 1, c.group
 	c.claimed = n
 	c.ids[n] = id
 	c.leases[n * 2 - 1] = c.until_ms
 	c.leases[n * 2] = id
 	local at = group.n
-	group[at + 1], group[at + 2], group[at + 3], group.n = id, params, since, at + 3
+	group[at + 1], group[at + 2], group.n = id, params, at + 2
 	c.bytes = c.bytes + (params and #params or 0)
 end
 
@@ -150,29 +152,31 @@ local function take_unusual(c, id, key, lane)
 	if has_flag(job, 'h') then
 		timeline.note(key, job, 'claimed', c.worker)
 	end
-	job.fence = fence_text(c)
+	local low = next_fence(c)
+	job.fence = c.high .. low
 	move(key, job, RUNNING, 'b', c.begun)
 	local h = call('HMGET', key, 'p', 'c', 'd')
-	local extras, inputs = extras_of(id, key, job, c.claimed)
-	hand_over(c, id, h[1], h[3] or h[2])
+	local extras, inputs = extras_of(id, key, job, c.claimed, h[3] or h[2])
+	hand_over(c, id, h[1])
 	c.extras[#c.extras + 1] = extras
 	c.bytes, c.inputs = c.bytes + inputs, (c.inputs or 0) + inputs
 	return true
 end
 
--- One job becomes ours; s is its state, which nobody has written since. False: it was passed over.
+-- One job becomes ours; s is its state, which nobody has written since. A usual one's is written with those of its lane. False: it was passed over.
 local function take(c, id, s, lane)
 	local key = J .. id
 	if s ~= FRESH then
 		return take_unusual(c, id, key, lane)
 	end
-	local h = call('HMGET', key, 'p', 'c')
-	if not h[2] or c.given[id] then
-		return false -- its record has vanished, or it lay there twice
+	local params = call('HGET', key, 'p') -- one value: an answer of two would be a table, which costs as much again
+	if c.given[id] or (not params and call('EXISTS', key) == 0) then
+		return false -- it lay there twice, or its record has vanished
 	end
 	c.given[id] = true
-	states.put(id, CLAIMED .. fence_text(c) .. c.by)
-	hand_over(c, id, h[1], h[2])
+	local low, n = next_fence(c), c.fresh + 2
+	c.fresh, c.states[n - 1], c.states[n] = n, id, CLAIMED .. c.high .. low .. c.again .. low .. c.by
+	hand_over(c, id, params)
 	if changes.on then
 		changes.note(key, RUNNING, lane.kind)
 	end
@@ -186,7 +190,7 @@ local function serve(c, lane, n, alone)
 	local ids, taken = call('LPOP', list, n) or {}, 0
 	local last, all = #ids, states.of(ids, 1, #ids)
 	c.parked, lane.kind = 0, kind_of(lane.route)
-	c.group = { lane.route, string.format('%.0f', c.fence + 1), n = 2 }
+	c.group, c.states, c.fresh = { lane.route, string.format('%.0f', c.fence + 1), n = 2 }, {}, 0
 	for i = 1, #ids do
 		taken = taken + (take(c, ids[i], all[i], lane) and 1 or 0)
 		if c.bytes >= CLAIM_BYTES then
@@ -196,6 +200,9 @@ local function serve(c, lane, n, alone)
 	end
 	for i = #ids, last + 1, -1 do
 		call('LPUSH', list, ids[i])
+	end
+	if c.fresh > 0 then
+		call('HSET', S, unpack(c.states))
 	end
 	if c.group.n > 2 then
 		c.groups[#c.groups + 1] = c.group

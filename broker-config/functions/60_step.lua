@@ -146,8 +146,8 @@ local function answer_again(worker, last)
 		local job = read(key)
 		if job and job.state == RUNNING and tonumber(job.fence) == fence then
 			local h = call('HMGET', key, 'k', 'p')
-			extras[#extras + 1] = extras_of(id, key, job, #groups)
-			groups[#groups + 1] = { route_of(h[1], job), job.fence, id, h[2], false }
+			extras[#extras + 1] = extras_of(id, key, job, #groups, false)
+			groups[#groups + 1] = { route_of(h[1], job), job.fence, id, h[2] }
 		end
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)
@@ -191,7 +191,8 @@ end
 -- worker, seq, lease, want, number of routes, routes, acks (see apply_acks), and when there are remarks or a report: number of remarks,
 -- remarks, and of a report its word and its text. The remarks are taken first: who ends says nothing any more.
 -- {ms until something is due, ready, ids refused, claims, ticks due, command, shards, extras}; claims: of each lane served its route, the
--- first fence, which grows by one from each to the next, and id, parameters and due time of each; extras: see extras_of
+-- first fence, which grows by one from each to the next, and id and parameters of each; extras: see extras_of. A job without extras was
+-- due when it was made, and its id says when that was.
 local function step(keys, args)
 	enter(keys, args)
 	local worker, seq, lease, n_routes = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])

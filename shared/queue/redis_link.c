@@ -315,7 +315,7 @@ bool redis_step_begin(struct queue_link *base, const struct queue_step *s, struc
 }
 
 #define GROUP_HEAD 2 /* route, first fence */
-#define GROUP_EACH 3 /* id, parameters, due since */
+#define GROUP_EACH 2 /* id, parameters */
 
 /* The claims of one lane. */
 static bool read_group(const struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
@@ -323,7 +323,7 @@ static bool read_group(const struct redis_link *l, const struct redis_reply *r, 
 	size_t n = redis_reply_count(r);
 	int64_t fence = 0;
 
-	if (n < GROUP_HEAD || (n - GROUP_HEAD) % GROUP_EACH != 0 || out->n_claims + (n - GROUP_HEAD) / GROUP_EACH > QUEUE_BATCH_MAX ||
+	if (n < GROUP_HEAD + GROUP_EACH || (n - GROUP_HEAD) % GROUP_EACH != 0 || out->n_claims + (n - GROUP_HEAD) / GROUP_EACH > QUEUE_BATCH_MAX ||
 	        !redis_reply_int(redis_reply_at(r, 1), &fence))
 		return redis_bad_reply(e, "step");
 	for (size_t at = GROUP_HEAD; at < n; at += GROUP_EACH) {

@@ -22,18 +22,19 @@ static bool read_dotted(const char **at, int64_t *out)
 	return true;
 }
 
-/* [.<ended>] <worker>: of a usual job, who ran it and when it ended. It began when it was claimed, and fences are microseconds. */
+/* "[.<ended>] <digits> <worker>" of a usual job: who ran it and when it ended. It began when it was claimed, and fences are microseconds. */
 static bool read_run(struct job *j, const char *at)
 {
 	if (!read_dotted(&at, &j->finished_at))
 		return false;
 	if (*at == '\0')
 		return true;
+	const char *worker = *at == ' ' ? strchr(at + 1, ' ') : NULL;
 	j->started_at = j->fence / 1000;
-	return *at == ' ' && str_copy(j->worker, sizeof(j->worker), at + 1);
+	return worker && str_copy(j->worker, sizeof(j->worker), worker + 1);
 }
 
-/* <state digit><flags>.<revision>[.<fence>[.<ended>] [<worker>]] */
+/* <state digit><flags>.<revision>[.<fence>], and of a usual job its run */
 static bool read_state(struct job *j, const char *s, size_t len)
 {
 	size_t flags = len > 1 ? strspn(s + 1, "DLOQSTacghilqrtuvwx") : 0;
@@ -391,11 +392,11 @@ bool redis_claim_read(
 	out->fence = fence;
 	if (!route || !read_id(out, redis_reply_at(group, at), queue, shard) ||
 	        !job_route_parse(route, len, out->kind, &out->kind_version, &out->quarantined) ||
-	        !read_optional(out, redis_reply_at(group, at + 1), read_params) ||
-	        !read_optional(out, redis_reply_at(group, at + 2), read_due)) {
+	        !read_optional(out, redis_reply_at(group, at + 1), read_params)) {
 		job_close(out);
 		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);
 	}
+	out->run_at = job_id_time(queue_tail(out->id));
 	finish_record(out);
 	return true;
 }
@@ -403,8 +404,10 @@ bool redis_claim_read(
 bool redis_extras_read(const struct redis_reply *r, struct job *j)
 {
 	j->attempt = 0;
+	j->run_at = 0;
 	if (!read_optional(j, redis_reply_at(r, 1), read_counts) || !read_optional(j, redis_reply_at(r, 2), read_trace) ||
-	        !read_inputs(j, redis_reply_at(r, 3)) || !read_optional(j, redis_reply_at(r, 4), read_time_limits))
+	        !read_inputs(j, redis_reply_at(r, 3)) || !read_optional(j, redis_reply_at(r, 4), read_time_limits) ||
+	        !read_optional(j, redis_reply_at(r, 5), read_due))
 		return false;
 	j->attempt++;
 	return true;
