@@ -20,7 +20,6 @@ struct visit {
 	const struct doctor_wish *wish;
 	struct json *findings, *mended, *unmended, *queues;
 	int64_t jobs, total;
-	volatile int64_t *read;
 };
 
 /* ---- what was found -------------------------------------------------------------------------------------------- */
@@ -62,11 +61,23 @@ static void of_store(struct visit *v, const char *key, const char *sentence)
 
 /* ---- queues ----------------------------------------------------------------------------------------------------- */
 
-static bool examine(struct visit *v, const char *queue, struct queue_look *l, struct err *e)
+static void is_at(void *user, const char *queue, size_t nth, size_t of)
 {
-	struct queue_look_bounds bounds = {.pause_ms = PAUSE_MS, .deadline = v->tools->deadline, .stop = v->tools->stop, .read = v->read};
+	struct visit *v = user;
 
-	return queue_examine(v->tools->queue, queue, &bounds, l, e);
+	doctor_is_at(v->tools->doctor, queue, (int)nth + 1, (int)of);
+}
+
+static bool examine(struct visit *v, struct queue_look *const *looks, size_t n, struct err *e)
+{
+	struct queue_look_bounds bounds = {.pause_ms = PAUSE_MS,
+	        .deadline = v->tools->deadline,
+	        .stop = v->tools->stop,
+	        .read = n ? doctor_is_at(v->tools->doctor, looks[0]->queue, 1, (int)n) : NULL,
+	        .is_at = is_at,
+	        .user = v};
+
+	return queue_examine(v->tools->queue, looks, n, &bounds, e);
 }
 
 static bool mend_one(struct visit *v, const char *queue, const struct queue_finding *f, struct err *e)
@@ -86,67 +97,97 @@ static bool mend_one(struct visit *v, const char *queue, const struct queue_find
 	return done >= 0;
 }
 
-/* Counters are compared with the records, so that they come after all that changes records: in a round of their own, after another look. */
-static bool mend_round(struct visit *v, const char *queue, bool counters, struct queue_look *l, struct err *e)
+/* 1 something was to be mended, 0 nothing, -1 */
+static int mend_queue(struct visit *v, const struct queue_look *l, bool counters, struct err *e)
 {
-	bool ok = true, any = false;
+	int any = 0;
 
-	for (size_t i = 0; ok && i < l->n; i++) {
+	for (size_t i = 0; i < l->n; i++) {
 		if ((l->findings[i].fault == FAULT_COUNTER) != counters)
 			continue;
-		any = true;
-		ok = mend_one(v, queue, &l->findings[i], e);
+		any = 1;
+		if (!mend_one(v, l->queue, &l->findings[i], e))
+			return -1;
 	}
-	if (!ok || !any)
-		return ok;
-	queue_look_close(l);
-	return examine(v, queue, l, e);
+	return any;
 }
 
-static void note_queue(struct visit *v, const char *queue, const struct queue_look *l)
+/* Counters are compared with the records, so that they come after all that changes records: in a round of their own, after another look. */
+static bool mend_round(struct visit *v, struct queue_look *const *looks, size_t n, bool counters, struct err *e)
+{
+	struct queue_look **again = mem_array(n, sizeof *again);
+	size_t n_again = 0;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < n; i++) {
+		int any = mend_queue(v, looks[i], counters, e);
+
+		ok = any >= 0;
+		if (any > 0)
+			again[n_again++] = looks[i];
+	}
+	ok = ok && (!n_again || examine(v, again, n_again, e));
+	mem_free(&again);
+	return ok;
+}
+
+static void note_queue(struct visit *v, const struct queue_look *l)
 {
 	struct json *o = json_new_object();
 
-	json_put_text(o, "queue", queue);
+	json_put_text(o, "queue", l->queue);
 	json_put_int(o, "jobs", l->jobs);
 	json_put_int(o, "findings", l->total);
 	json_put_bool(o, "counters_compared", !l->moved);
 	json_push(v->queues, o);
 	for (size_t i = 0; i < l->n; i++)
-		json_push(v->findings, of_queue(queue, &l->findings[i]));
+		json_push(v->findings, of_queue(l->queue, &l->findings[i]));
 	v->jobs += l->jobs;
 	v->total += l->total;
 }
 
-/* nth: of `of` queues. */
-static bool visit_queue(struct visit *v, const char *queue, int nth, int of, struct err *e)
+static bool visit_these(struct visit *v, struct queue_look *const *looks, size_t n, struct err *e)
 {
-	struct queue_look l = {0};
+	bool ok = examine(v, looks, n, e);
+
+	if (ok && v->wish->mend)
+		ok = mend_round(v, looks, n, false, e) && mend_round(v, looks, n, true, e);
+	for (size_t i = 0; i < n; i++) {
+		if (ok)
+			note_queue(v, looks[i]);
+		queue_look_close(looks[i]);
+	}
+	return ok;
+}
+
+/* All of them together, since what costs most is to find out which keys there are. */
+static bool visit_named(struct visit *v, const char (*names)[JOB_NAME], size_t n, struct err *e)
+{
+	struct queue_look *all = mem_array(n, sizeof *all), **looks = mem_array(n, sizeof *looks);
 	bool ok;
 
-	v->read = doctor_is_at(v->tools->doctor, queue, nth, of);
-	ok = examine(v, queue, &l, e);
-	if (ok && v->wish->mend)
-		ok = mend_round(v, queue, false, &l, e) && mend_round(v, queue, true, &l, e);
-	if (ok)
-		note_queue(v, queue, &l);
-	queue_look_close(&l);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(all[i].queue, names[i], sizeof all[i].queue);
+		looks[i] = &all[i];
+	}
+	ok = visit_these(v, looks, n, e);
+	mem_free(&looks);
+	mem_free(&all);
 	return ok;
 }
 
 static bool visit_queues(struct visit *v, struct err *e)
 {
-	int n;
 	char(*names)[JOB_NAME] = NULL;
+	bool ok;
+	int n;
 
 	if (*v->wish->queue)
-		return visit_queue(v, v->wish->queue, 1, 1, e);
+		return visit_named(v, &v->wish->queue, 1, e);
 	n = queue_names(v->tools->queue, &names, e);
-	for (int i = 0; i < n; i++)
-		if (!visit_queue(v, names[i], i + 1, n, e))
-			n = -1;
+	ok = n >= 0 && visit_named(v, (const char(*)[JOB_NAME])names, (size_t)n, e);
 	mem_free(&names);
-	return n >= 0;
+	return ok;
 }
 
 /* ---- the store -------------------------------------------------------------------------------------------------- */

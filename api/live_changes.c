@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/all_queues.h"
 #include "api/live_private.h"
 #include "base/str.h"
-#include "kinds/kind.h"
 
 #define RING      65536
 #define OUT_BYTES (64 * 1024)
@@ -215,14 +215,11 @@ static void source_add(struct live_changes *c, const char *queue, int shard, boo
 static bool find_sources(struct live *l, struct err *e)
 {
 	char(*names)[JOB_NAME] = NULL;
-	int n = queue_names(l->queue, &names, e);
-	const struct kind *k;
+	int n = all_queues(l->queue, &names, e);
 
 	for (int i = 0; i < n; i++)
 		source_add(l->changes, names[i], 0, false);
 	mem_free(&names);
-	for (size_t i = 0; (k = kind_at(i)) != NULL; i++)
-		source_add(l->changes, k->queue, 0, false);
 	pthread_mutex_lock(&l->lock);
 	for (const struct live_listener *x = l->first; x; x = x->next)
 		if (x->what == LIVE_CHANGES && *x->filter.queue)

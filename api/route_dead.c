@@ -1,19 +1,20 @@
 /* route_dead.c -- dead letters: look for them, replay or delete many at once.
  *
- * The filters are the same for all three, from the query of GET and from the body of POST. Without a queue those of all kinds are
- * walked through one after the other; the cursor then is "queue=the queue's own".
+ * The filters are the same for all three, from the query of GET and from the body of POST. Without a queue all are walked through one after
+ * the other, by name; the cursor then is "queue=the queue's own".
  */
 #include <string.h>
 
+#include "api/all_queues.h"
 #include "api/context.h"
 #include "api/input.h"
 #include "api/reply.h"
 #include "api/routes.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "kinds/kind.h"
 
-#define QUEUES_MAX  16
 #define CURSOR_SIZE 64
 
 static const struct param filters[] = {
@@ -33,31 +34,25 @@ struct dead {
 	struct json *in; /* checked; the filter's texts live in it */
 	struct queue_dead_filter filter;
 	int limit;
-	const char *queues[QUEUES_MAX];
-	size_t n_queues, at; /* at == n_queues: all were walked through */
+	char (*queues)[JOB_NAME]; /* by name; mem_free them */
+	size_t n_queues, at;      /* at == n_queues: all were walked through */
 	char cursor[CURSOR_SIZE];
 };
 
 /* ---- what is asked for ---------------------------------------------------------------------------------------- */
 
-static void add_queue(struct dead *d, const char *queue)
+/* Of any kind: a job may have been submitted to another queue than that of its kind. False with e. */
+static bool choose_queues(struct dead *d, struct err *e)
 {
-	for (size_t i = 0; i < d->n_queues; i++)
-		if (str_eq(d->queues[i], queue))
-			return;
-	if (d->n_queues < QUEUES_MAX)
-		d->queues[d->n_queues++] = queue;
-}
+	if (!d->filter.queue) {
+		int n = all_queues(d->queue, &d->queues, e);
 
-static void choose_queues(struct dead *d)
-{
-	const struct kind *k;
-
-	if (d->filter.queue)
-		add_queue(d, d->filter.queue);
-	for (size_t i = 0; !d->filter.queue && (k = kind_at(i)) != NULL; i++)
-		if (!d->filter.kind || str_eq(d->filter.kind, k->name))
-			add_queue(d, k->queue);
+		d->n_queues = n > 0 ? (size_t)n : 0;
+		return n >= 0;
+	}
+	d->queues = mem_array(1, sizeof *d->queues);
+	d->n_queues = 1;
+	return str_copy(d->queues[0], JOB_NAME, d->filter.queue) || err_set(e, ERR_INVALID, "there is no such queue");
 }
 
 static bool choose_place(struct dead *d)
@@ -89,7 +84,13 @@ static void choose_times(struct dead *d)
 		d->filter.to_ms += TIME_DAY - 1;
 }
 
-/* Fill d from `body`, which is closed. False: answered. */
+static void dead_close(struct dead *d)
+{
+	json_close(&d->in);
+	mem_free(&d->queues);
+}
+
+/* Fill d from `body`, which is closed. False: answered. Close d in either case. */
 static bool choose(struct dead *d, struct call *c, struct json *body)
 {
 	struct err e = {0};
@@ -110,11 +111,13 @@ static bool choose(struct dead *d, struct call *c, struct json *body)
 		return false;
 	}
 	choose_times(d);
-	choose_queues(d);
-	if (!choose_place(d))
-		return false;
 	d->queue = call_queue(c);
-	return d->queue != NULL;
+	if (!d->queue)
+		return false;
+	if (choose_queues(d, &e))
+		return choose_place(d);
+	reply_err(c, &e, NULL);
+	return false;
 }
 
 /* ---- walking ---------------------------------------------------------------------------------------------------- */
@@ -158,7 +161,7 @@ void route_dead_list(struct call *c)
 	struct dead d;
 
 	if (!choose(&d, c, input_query(c, filters, ARRAY_LEN(filters)))) {
-		json_close(&d.in);
+		dead_close(&d);
 		return;
 	}
 	struct job *jobs = arena_array(c->arena, (size_t)d.limit, sizeof *jobs);
@@ -177,7 +180,7 @@ void route_dead_list(struct call *c)
 	jw_end(&w);
 	next_cursor_write(&d, &w);
 	jw_end(&w);
-	json_close(&d.in);
+	dead_close(&d);
 	if (ok)
 		reply_json(c, 200, &body);
 	else
@@ -210,7 +213,7 @@ static void act(struct call *c, enum queue_dead_act what, const char *name)
 	int done = 0, skipped = 0;
 
 	if (!choose(&d, c, input_object(c, false))) {
-		json_close(&d.in);
+		dead_close(&d);
 		return;
 	}
 	bool ok = d.at == d.n_queues || act_on(&d, what, &done, &skipped, &e);
@@ -221,7 +224,7 @@ static void act(struct call *c, enum queue_dead_act what, const char *name)
 	jw_int(&w, "skipped", skipped);
 	next_cursor_write(&d, &w);
 	jw_end(&w);
-	json_close(&d.in);
+	dead_close(&d);
 	if (ok)
 		reply_json(c, 200, &body);
 	else

@@ -11,30 +11,23 @@
 #include "queue/seeing.h"
 #include "queue/workers.h"
 
-#define ROUTES_MAX 64
-
 /* Jobs are ready there, but no worker knows their kind in this version, or serves the quarantine. */
-static void unserved_write(const struct queue_route *routes, int n, struct json_writer *w)
+static void unserved_write(const struct queue_routes *routes, struct json_writer *w)
 {
 	jw_array(w, "unserved");
-	for (int i = 0; i < n; i++) {
-		if (routes[i].served)
+	for (size_t i = 0; i < routes->n; i++) {
+		if (routes->at[i].served)
 			continue;
 		jw_object(w, NULL);
-		jw_text(w, "route", routes[i].route);
-		jw_int(w, "ready", routes[i].ready);
+		jw_text(w, "route", routes->at[i].route);
+		jw_int(w, "ready", routes->at[i].ready);
 		jw_end(w);
 	}
 	jw_end(w);
 }
 
-static bool counts_write(struct queue *q, const struct queue_counts *n, struct json_writer *w, struct err *e)
+static void counts_write(const struct queue_counts *n, const struct queue_routes *routes, struct json_writer *w)
 {
-	struct queue_route routes[ROUTES_MAX];
-	int n_routes = queue_routes(q, n->queue, routes, ROUTES_MAX, e);
-
-	if (n_routes < 0)
-		return false;
 	jw_object(w, NULL);
 	jw_text(w, "queue", n->queue);
 	jw_int(w, "ready", n->ready);
@@ -53,9 +46,24 @@ static bool counts_write(struct queue *q, const struct queue_counts *n, struct j
 	else
 		jw_null(w, "paused_at");
 	jw_int(w, "shards", n->shards);
-	unserved_write(routes, n_routes, w);
+	unserved_write(routes, w);
 	jw_end(w);
-	return true;
+}
+
+/* What stands in n queues, and which of their routes nobody serves, one after the other. */
+static bool boards_write(struct queue *q, const char (*names)[JOB_NAME], size_t n, struct json_writer *w, struct err *e)
+{
+	struct queue_counts *counts = mem_array(n ? n : 1, sizeof *counts);
+	struct queue_routes *routes = mem_array(n ? n : 1, sizeof *routes);
+	bool ok = queue_counts(q, names, n, counts, e) && queue_routes(q, names, n, routes, e);
+
+	for (size_t i = 0; ok && i < n; i++)
+		counts_write(&counts[i], &routes[i], w);
+	for (size_t i = 0; i < n; i++)
+		queue_routes_close(&routes[i]);
+	mem_free(&routes);
+	mem_free(&counts);
+	return ok;
 }
 
 static void reply_written(struct call *c, bool ok, struct buf *body, const struct err *e)
@@ -68,6 +76,18 @@ static void reply_written(struct call *c, bool ok, struct buf *body, const struc
 	reply_err(c, e, NULL);
 }
 
+/* As it stands after it was changed. */
+static void reply_board(struct call *c, struct queue *q, const char *queue)
+{
+	char names[1][JOB_NAME] = {""};
+	struct buf body = {0};
+	struct json_writer w = json_writer_on(&body);
+	struct err e = {0};
+
+	bool ok = str_copy(names[0], JOB_NAME, queue) && boards_write(q, (const char(*)[JOB_NAME])names, 1, &w, &e);
+	reply_written(c, ok, &body, &e);
+}
+
 void route_queues(struct call *c)
 {
 	struct queue *q = call_queue(c);
@@ -75,8 +95,8 @@ void route_queues(struct call *c)
 
 	if (!q)
 		return; /* answered, so the arena is gone */
-	struct queue_counts *counts = NULL;
-	int n = queue_counts(q, &counts, &e);
+	char(*names)[JOB_NAME] = NULL;
+	int n = queue_names(q, &names, &e);
 	if (n < 0) {
 		reply_err(c, &e, NULL);
 		return;
@@ -85,12 +105,10 @@ void route_queues(struct call *c)
 	struct json_writer w = json_writer_on(&body);
 	jw_object(&w, NULL);
 	jw_array(&w, "queues");
-	bool ok = true;
-	for (int i = 0; ok && i < n; i++)
-		ok = counts_write(q, &counts[i], &w, &e);
+	bool ok = boards_write(q, (const char(*)[JOB_NAME])names, (size_t)n, &w, &e);
 	jw_end(&w);
 	jw_end(&w);
-	mem_free(&counts);
+	mem_free(&names);
 	reply_written(c, ok, &body, &e);
 }
 
@@ -98,19 +116,14 @@ static void pause_or_resume(struct call *c, bool (*act)(struct queue *q, const c
 {
 	struct queue *q = call_queue(c);
 	const char *queue = q ? call_queue_name(c, q) : NULL;
-	struct queue_counts counts = {0};
 	struct err e = {0};
 
 	if (!queue)
 		return;
-	if (!act(q, queue, &e) || queue_count(q, queue, &counts, &e) < 0) {
+	if (act(q, queue, &e))
+		reply_board(c, q, queue);
+	else
 		reply_err(c, &e, NULL);
-		return;
-	}
-	struct buf body = {0};
-	struct json_writer w = json_writer_on(&body);
-	bool ok = counts_write(q, &counts, &w, &e);
-	reply_written(c, ok, &body, &e);
 }
 
 void route_queue_pause(struct call *c)
@@ -152,20 +165,15 @@ void route_queue_change(struct call *c)
 	int wanted = shards_asked(c);
 	struct queue *q = wanted ? call_queue(c) : NULL;
 	const char *queue = q ? call_queue_name(c, q) : NULL;
-	struct queue_counts counts = {0};
 	struct queue_shards now;
 	struct err e = {0};
 
 	if (!queue)
 		return;
-	if (!queue_set_shards(q, queue, wanted, &now, &e) || queue_count(q, queue, &counts, &e) < 0) {
+	if (queue_set_shards(q, queue, wanted, &now, &e))
+		reply_board(c, q, queue);
+	else
 		reply_err(c, &e, NULL);
-		return;
-	}
-	struct buf body = {0};
-	struct json_writer w = json_writer_on(&body);
-	bool ok = counts_write(q, &counts, &w, &e);
-	reply_written(c, ok, &body, &e);
 }
 
 /* Which jobs are meant; false: answered. */

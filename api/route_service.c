@@ -114,40 +114,47 @@ void route_readyz(struct call *c)
 	reply_json(c, queue_ok && store_ok ? 200 : 503, &body);
 }
 
-static void gauges_of_backlog(struct queue *q, const char *queue)
+static void gauges_of_counts(const struct queue_counts *c)
 {
-	struct queue_backlog b;
-	struct err e = {0};
+	metrics_set(METRIC_queue_ready, c->queue, (double)c->ready);
+	metrics_set(METRIC_queue_scheduled, c->queue, (double)c->scheduled);
+	metrics_set(METRIC_queue_running, c->queue, (double)c->running);
+	metrics_set(METRIC_queue_dead, c->queue, (double)c->dead);
+	metrics_set(METRIC_queue_paused, c->queue, c->paused_at != 0);
+	metrics_set(METRIC_queue_waiting, c->queue, (double)c->waiting);
+	metrics_set(METRIC_queue_workers, c->queue, (double)c->workers);
+	metrics_set(METRIC_queue_done_total, c->queue, (double)c->done_total);
+}
 
-	if (!queue_backlog(q, queue, &b, &e))
-		return;
-	metrics_set(METRIC_queue_load, queue, (double)(b.ready + b.running));
-	metrics_set(METRIC_queue_oldest_seconds, queue, (double)b.oldest_ms / 1000);
-	metrics_set(METRIC_queue_backlog_seconds, queue, b.seconds);
-	metrics_set(METRIC_queue_retries_total, queue, (double)b.retries);
-	metrics_set(METRIC_queue_crashes_total, queue, (double)b.crashes);
-	metrics_set(METRIC_queue_recovered_total, queue, (double)b.recovered);
+static void gauges_of_backlog(const char *queue, const struct queue_backlog *b)
+{
+	metrics_set(METRIC_queue_load, queue, (double)(b->ready + b->running));
+	metrics_set(METRIC_queue_oldest_seconds, queue, (double)b->oldest_ms / 1000);
+	metrics_set(METRIC_queue_backlog_seconds, queue, b->seconds);
+	metrics_set(METRIC_queue_retries_total, queue, (double)b->retries);
+	metrics_set(METRIC_queue_crashes_total, queue, (double)b->crashes);
+	metrics_set(METRIC_queue_recovered_total, queue, (double)b->recovered);
 }
 
 static void gauges_of_queues(struct api_thread *t)
 {
-	struct queue_counts *counts = NULL;
+	char(*names)[JOB_NAME] = NULL;
 	struct err e = {0};
 	struct queue *q = context_queue(t, &e);
-	int n = q ? queue_counts(q, &counts, &e) : 0;
+	int found = q ? queue_names(q, &names, &e) : 0;
+	size_t n = found > 0 ? (size_t)found : 0;
+	struct queue_counts *counts = mem_array(n ? n : 1, sizeof *counts);
+	struct queue_backlog *backlogs = mem_array(n ? n : 1, sizeof *backlogs);
 
-	for (int i = 0; i < n; i++) {
-		metrics_set(METRIC_queue_ready, counts[i].queue, (double)counts[i].ready);
-		metrics_set(METRIC_queue_scheduled, counts[i].queue, (double)counts[i].scheduled);
-		metrics_set(METRIC_queue_running, counts[i].queue, (double)counts[i].running);
-		metrics_set(METRIC_queue_dead, counts[i].queue, (double)counts[i].dead);
-		metrics_set(METRIC_queue_paused, counts[i].queue, counts[i].paused_at != 0);
-		metrics_set(METRIC_queue_waiting, counts[i].queue, (double)counts[i].waiting);
-		metrics_set(METRIC_queue_workers, counts[i].queue, (double)counts[i].workers);
-		metrics_set(METRIC_queue_done_total, counts[i].queue, (double)counts[i].done_total);
-		gauges_of_backlog(q, counts[i].queue);
-	}
+	if (n && queue_counts(q, (const char(*)[JOB_NAME])names, n, counts, &e))
+		for (size_t i = 0; i < n; i++)
+			gauges_of_counts(&counts[i]);
+	if (n && queue_backlogs(q, (const char(*)[JOB_NAME])names, n, backlogs, &e))
+		for (size_t i = 0; i < n; i++)
+			gauges_of_backlog(names[i], &backlogs[i]);
+	mem_free(&backlogs);
 	mem_free(&counts);
+	mem_free(&names);
 }
 
 static void gauge_of_outbox(struct api_thread *t)

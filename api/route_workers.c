@@ -2,17 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/all_queues.h"
 #include "api/context.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "kinds/kind.h"
-#include "queue/seeing.h"
 #include "queue/workers.h"
-
-#define WORKERS_MAX 2048 /* of one queue */
 
 /* A worker as one of its queues knows it. */
 struct row {
@@ -24,7 +21,7 @@ struct row {
 struct rows {
 	struct row *at;
 	int n;
-	char (*queues)[JOB_NAME]; /* that exist */
+	char (*queues)[JOB_NAME];
 };
 
 static int by_name(const void *a, const void *b)
@@ -45,55 +42,33 @@ static void rows_close(struct rows *all)
 	mem_free(&all->queues);
 }
 
-/* scratch: room for WORKERS_MAX */
-static bool rows_add(struct queue *q, struct rows *all, const char *queue, struct queue_worker *scratch, struct err *e)
+static bool rows_add(struct queue *q, struct rows *all, const char *queue, struct err *e)
 {
-	int n = queue_workers(q, queue, scratch, WORKERS_MAX, e);
+	struct queue_workers workers;
 	struct err bad;
 
-	if (n > 0)
-		all->at = mem_grow(all->at, (size_t)all->n, (size_t)(all->n + n), sizeof *all->at);
-	for (int i = 0; i < n; i++) {
+	if (!queue_workers(q, queue, &workers, e))
+		return false;
+	if (workers.n)
+		all->at = mem_grow(all->at, (size_t)all->n, (size_t)all->n + workers.n, sizeof *all->at);
+	for (size_t i = 0; i < workers.n; i++) {
 		struct row *row = &all->at[all->n++];
 
-		*row = (struct row){.w = scratch[i], .queue = queue};
+		*row = (struct row){.w = workers.at[i], .queue = queue};
 		if (row->w.report)
 			row->report = json_parse(row->w.report, strlen(row->w.report), &bad);
 	}
-	return n >= 0;
+	mem_free(&workers.at); /* what stands in them is the rows' now */
+	return true;
 }
 
-static bool is_among(const char (*names)[JOB_NAME], int n, const char *name)
-{
-	for (int i = 0; i < n; i++)
-		if (str_eq(names[i], name))
-			return true;
-	return false;
-}
-
-/* Is the queue of this kind that of one before it? */
-static bool kind_is_later(size_t at)
-{
-	for (size_t i = 0; i < at; i++)
-		if (str_eq(kind_at(i)->queue, kind_at(at)->queue))
-			return true;
-	return false;
-}
-
-/* Those of the queues that exist, and of the queues of all kinds, which may be served before their first job. */
 static bool rows_of_all(struct queue *q, struct rows *all, struct err *e)
 {
-	struct queue_worker *scratch = mem_array(WORKERS_MAX, sizeof *scratch);
-	int n = queue_names(q, &all->queues, e);
+	int n = all_queues(q, &all->queues, e);
 	bool ok = n >= 0;
-	const struct kind *k;
 
 	for (int i = 0; ok && i < n; i++)
-		ok = rows_add(q, all, all->queues[i], scratch, e);
-	for (size_t i = 0; ok && (k = kind_at(i)) != NULL; i++)
-		if (!kind_is_later(i) && !is_among(all->queues, n, k->queue))
-			ok = rows_add(q, all, k->queue, scratch, e);
-	mem_free(&scratch);
+		ok = rows_add(q, all, all->queues[i], e);
 	return ok;
 }
 

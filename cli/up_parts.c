@@ -101,24 +101,27 @@ static bool write_redis_conf(const char *path, struct err *e)
 	          : err_set(e, ERR_IO, "%s cannot be written: %s; free space or choose another folder with --data", path, strerror(errno));
 }
 
-static bool socket_answers(const char *path)
+/* Does Redis answer this command, given with its line's end, so? */
+static bool redis_answers(const char *path, const char *command, const char *wanted)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	char answer[8] = "";
+	char answer[16] = "";
+	ssize_t len = (ssize_t)strlen(command), n = (ssize_t)strlen(wanted);
 	if (!str_copy(at.sun_path, sizeof at.sun_path, path))
 		return false;
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timeval limit = {.tv_sec = 1};
 	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	bool ok = s >= 0 && connect(s, (struct sockaddr *)&at, sizeof at) == 0 && write(s, "PING\r\n", 6) == 6 && read(s, answer, 5) == 5;
+	bool ok = s >= 0 && connect(s, (struct sockaddr *)&at, sizeof at) == 0 && write(s, command, (size_t)len) == len &&
+	          read(s, answer, (size_t)n) == n;
 	close(s);
-	return ok && memcmp(answer, "+PONG", 5) == 0;
+	return ok && memcmp(answer, wanted, (size_t)n) == 0;
 }
 
 static bool wait_redis(struct child *c, const char *path, struct err *e)
 {
 	for (int64_t until = clock_mono_ms() + START_MS; clock_mono_ms() < until; clock_sleep_ms(50)) {
-		if (socket_answers(path))
+		if (redis_answers(path, "PING\r\n", "+PONG"))
 			return true;
 		if (!child_is_running(c))
 			break;
@@ -126,6 +129,13 @@ static bool wait_redis(struct child *c, const char *path, struct err *e)
 	char why[UP_LINE];
 	child_why(c, why, sizeof why);
 	return err_set(e, ERR_UNAVAILABLE, "redis-server did not start: %s (is the package redis-server installed?)", why);
+}
+
+/* What programs of another version have loaded there is in the way at best: this server is only ours, and ours load what they need. */
+static bool forget_functions(const char *path, struct err *e)
+{
+	return redis_answers(path, "FUNCTION FLUSH\r\n", "+OK") ||
+	       err_set(e, ERR_UNAVAILABLE, "redis-server has no functions: Barque needs Redis 7.0 or newer, or Valkey");
 }
 
 bool up_redis(struct up *u, struct err *e)
@@ -156,7 +166,8 @@ bool up_redis(struct up *u, struct err *e)
 	bool ok = mkdir(buf_text(&dir), 0700) == 0 || errno == EEXIST
 	                  ? true
 	                  : err_set(e, ERR_IO, "%s cannot be made: %s", buf_text(&dir), strerror(errno));
-	ok = ok && write_redis_conf(buf_text(&conf), e) && child_start(c, e) && wait_redis(c, buf_text(&path), e);
+	ok = ok && write_redis_conf(buf_text(&conf), e) && child_start(c, e) && wait_redis(c, buf_text(&path), e) &&
+	     forget_functions(buf_text(&path), e);
 	buf_close(&conf);
 	buf_close(&dir);
 	buf_close(&path);

@@ -1,4 +1,4 @@
-#!lua name=barque2
+#!lua name=barque3
 -- functions/*.lua -- every transition of a job, each one atomic call of a Redis function; shared/job/job.h has the drawing and the rules.
 --
 -- The library's name carries its version: two versions may be loaded side by side while workers are rolled over, so what one writes
@@ -102,7 +102,7 @@ local LIST_BYTES = 8 * 1024 * 1024
 local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.3.'
 
 -- Set by enter() at each call; a call is alone in the server while it runs.
--- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
+-- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and next_fence().
 local call, T, J, S, opt, now, now_us, now_text, deltas, sets, known, back, front
 local history = {} -- 25_history.lua
 local states = {}
@@ -301,6 +301,6 @@ end
 
 -- The name under which clients call it. flags: 'allow-oom' frees memory or moves what is there, so that it may run when memory is full.
 local function register(name, callback, ...)
-	redis.register_function({ function_name = 'barque2_' .. name, callback = callback, flags = { ... } })
+	redis.register_function({ function_name = 'barque3_' .. name, callback = callback, flags = { ... } })
 end
 

@@ -43,19 +43,23 @@ function timeline.line(at, event, detail)
 	return at .. ' ' .. event .. (detail and detail ~= '' and ' ' .. timeline.clean(detail) or '') .. '\n'
 end
 
--- b: field b of a record.
-function timeline.claimed(b)
-	return timeline.line(string.match(b, '^%d+'), 'claimed', string.match(b, ' (.*)$'))
+-- b, w: fields of a record. w is only in those that barque2 has written, where b is the time alone; nil or false: nobody claimed it.
+function timeline.worker(b, w)
+	return b and string.match(b, ' (.*)$') or w
+end
+
+function timeline.claimed(b, w)
+	return timeline.line(string.match(b, '^%d+'), 'claimed', timeline.worker(b, w))
 end
 
 -- To be called before the move(), save() or keep() that writes the record: the flag rides on it. The first line about a job that runs
 -- is preceded by when it was claimed, since those times will be overwritten; later claims write their own.
 function timeline.note(key, job, event, detail)
 	states.spell_out(key, job)
-	local h = call('HMGET', key, 'h', 'b')
+	local h = call('HMGET', key, 'h', 'b', 'w')
 	local text = h[1] or ''
 	if job.state == RUNNING and not has_flag(job, 'h') then
-		text = timeline.claimed(h[2])
+		text = timeline.claimed(h[2], h[3])
 	end
 	set_flag(job, 'h')
 	call('HSET', key, 'h', timeline.shorten(text .. timeline.line(now_text, event, detail)))
@@ -66,12 +70,12 @@ timeline.ENDS = { [SUCCEEDED] = 'succeeded', [FAILED] = 'failed', [CANCELLED] = 
 -- A job that has ended begins anew, and its times with it: write down what they were.
 function timeline.note_anew(key, job, event)
 	states.spell_out(key, job)
-	local h = call('HMGET', key, 'h', 'b', 'e', 'E')
+	local h = call('HMGET', key, 'h', 'b', 'w', 'e', 'E')
 	local text = h[1] or ''
 	if h[2] and not has_flag(job, 'h') then
-		text = timeline.claimed(h[2])
+		text = timeline.claimed(h[2], h[3])
 	end
-	text = text .. timeline.line(h[3] or now_text, timeline.ENDS[job.state], h[4])
+	text = text .. timeline.line(h[4] or now_text, timeline.ENDS[job.state], h[5])
 	set_flag(job, 'h')
 	call('HSET', key, 'h', timeline.shorten(text .. timeline.line(now_text, event)))
 end

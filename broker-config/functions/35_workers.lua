@@ -81,7 +81,7 @@ local function routes(keys, args)
 	for i = 1, #h, 2 do
 		local route = string.match(h[i], '^r:(.+)$')
 		local ready = route and tonumber(h[i + 1]) or 0
-		if ready > 0 and #out < BATCH then
+		if ready > 0 then
 			out[#out + 1] = { route, ready, tonumber(call('HGET', T .. ':rs', route) or 0) }
 		end
 	end

@@ -79,14 +79,19 @@ local function trim_ends(index, ttl)
 	end
 end
 
--- Walk through T:o a stretch at a time, for ever, and drop what has vanished.
+-- Walk through T:o a stretch at a time, for ever, and drop what has vanished. What barque2 had put there while it lived has no mark, and so
+-- was given no time by its end.
 local function trim_old()
 	local from = tonumber(call('HGET', T .. ':n', 'op') or 0)
 	local ids, gone = call('ZRANGE', T .. ':o', from, from + 63), 0
 	for _, id in ipairs(ids) do
-		if call('EXISTS', T .. ':j:' .. id) == 0 then
+		local job = read(J .. id)
+		if not job then
 			call('HDEL', S, id)
 			gone = gone + call('ZREM', T .. ':o', id)
+		elseif job.state == SUCCEEDED then
+			local ended = job.ended ~= '' and job.ended or call('HGET', J .. id, 'e')
+			call('PEXPIRE', J .. id, string.format('%.0f', ended + opt.result_ttl - now), 'NX')
 		end
 	end
 	set('op', #ids < 64 and 0 or from + 64 - gone)
@@ -129,7 +134,10 @@ local function last_answer(worker)
 	if not text then
 		return nil
 	end
-	local seq, fence, alive, n, at = string.match(text, '^(%d+) (%d+) (%d+) (%d+) ()')
+	local seq, fence, alive, n, at = string.match(text, '^(%d+) (%d+) (%d+) (%d%d?%d?) ()')
+	if not seq then
+		return nil -- barque2 has written it: its step is not this one
+	end
 	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), n = tonumber(n), ids = string.sub(text, at) }
 end
 

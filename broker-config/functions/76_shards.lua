@@ -2,26 +2,34 @@
 
 local shards = { FORGET = 10000 } -- clients look so often at the least how many shards there are, twice over
 
--- What stands in shard 0: sh so many are served (1 when it is not there), sp so many take new jobs (as many when it is not there).
--- wanted (0: tell them), act: '' tell them, 'raise' no less than wanted, 'set' new jobs to just so many, 'drop' serve no more than that.
--- Returns both and whether the queue is paused.
+-- What stands in shard 0: sh so many are served (1 when it is not there), sp so many take new jobs (as many when it is not there), st when
+-- somebody lowered their number or kept one last.
+--
+-- wanted (0: tell them), act: '' tell them, 'raise' no less than wanted, 'set' new jobs to just so many, 'keep' serve so many, of which the
+-- last is about to hold jobs again; 'drop' serve no more than take new jobs, since the others were found empty after `since` was told.
+-- Returns both, how many were served before, what gates there are (1 paused, 2 it drains, 3 both), and since: 0 when it is too early to let
+-- go of any.
+--
+-- Whoever says 'keep' and then makes a job live has FORGET for it: before that nobody begins to look whether the shard is empty, and who had
+-- begun before is refused, since `since` is another then.
 function shards.number(keys, args)
 	enter(keys, args)
 	local wanted, act = tonumber(args[5]), args[6]
-	local h = call('HMGET', T .. ':n', 'sh', 'sp', 'st', 'p')
-	local serve = tonumber(h[1] or 1)
-	local put = tonumber(h[2] or serve)
+	local h = call('HMGET', T .. ':n', 'sh', 'sp', 'st', 'p', 'dr')
+	local before, since = tonumber(h[1] or 1), h[3] or '0'
+	local serve, put = before, tonumber(h[2] or before)
 	if (act == 'raise' or act == 'set') and wanted > put then
 		put, serve = wanted, math.max(serve, wanted)
-		call('HSET', T .. ':n', 'sh', serve, 'sp', put)
-	elseif act == 'set' and wanted < put then
-		put = wanted
-		call('HSET', T .. ':n', 'sh', serve, 'sp', put, 'st', now_text)
-	elseif act == 'drop' and wanted == put and now - tonumber(h[3] or 0) >= shards.FORGET then
+	elseif (act == 'set' and wanted < put) or (act == 'keep' and wanted > put) then
+		put, serve = act == 'set' and wanted or put, math.max(serve, wanted)
+		since = now_text
+	elseif act == 'drop' and wanted == put and args[7] == since then
 		serve = put
-		call('HSET', T .. ':n', 'sh', serve)
 	end
-	return { put, serve, h[4] and 1 or 0 }
+	if put ~= tonumber(h[2] or before) or serve ~= before or since ~= (h[3] or '0') then
+		call('HSET', T .. ':n', 'sh', serve, 'sp', put, 'st', since)
+	end
+	return { put, serve, before, (h[4] and 1 or 0) + (h[5] and 2 or 0), serve > put and now - since >= shards.FORGET and tonumber(since) or 0 }
 end
 
 -- In shard 0: idempotency key, full id that is to have it, fingerprint, ms to keep it, full id to take it from ('': none). Returns the full

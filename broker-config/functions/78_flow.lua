@@ -460,7 +460,7 @@ end
 -- Ids: of those that are there, {id, '0', field, value ...} of what a flow shows: no params, no result.
 local function flow_look(keys, args)
 	enter(keys, args)
-	local out, fields, last = {}, { 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'e', 'n', 'E', 'D' }, math.min(#args, 4 + BATCH)
+	local out, fields, last = {}, { 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'w', 'e', 'n', 'E', 'D' }, math.min(#args, 4 + BATCH)
 	local all = states.of(args, 5, last)
 	for i = 5, last do
 		local h, s = call('HMGET', T .. ':j:' .. args[i], unpack(fields)), all[i - 4]

@@ -6,7 +6,7 @@ local function record_of(id)
 	if #fields == 0 then
 		return nil
 	end
-	local worker = s and string.match(s, ' %d+ (.*)$') or string.match(call('HGET', J .. id, 'b') or '', ' (.*)$')
+	local worker = s and string.match(s, ' %d+ (.*)$') or timeline.worker(unpack(call('HMGET', J .. id, 'b', 'w')))
 	local lease = worker and call('ZSCORE', T .. ':l:' .. worker, id)
 	local record = s and { id, lease or '0', 's', s } or { id, lease or '0' } -- barque2 had it among the fields
 	for i = 1, #fields do

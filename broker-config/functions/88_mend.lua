@@ -217,8 +217,8 @@ function mend.place(id, at)
 	if not job then
 		return call('EXISTS', key) == 0 and mend.drop(id, at) or 'its record has no state, and nothing else says what it was: delete it'
 	end
-	local h = call('HMGET', key, 'k', 'y', 'd', 'b')
-	local worker = job.worker ~= '' and job.worker or h[4] and string.match(h[4], ' (.*)$')
+	local h = call('HMGET', key, 'k', 'y', 'd', 'b', 'w')
+	local worker = job.worker ~= '' and job.worker or timeline.worker(h[4], h[5])
 	if not h[1] then
 		return 'its record has no kind: cancel it'
 	end

@@ -52,32 +52,36 @@ struct queue_look_bounds {
 	int64_t deadline;          /* clock_mono_ms; 0: none */
 	const volatile bool *stop; /* when it becomes true the look ends with ERR_CANCELLED; NULL: never */
 	volatile int64_t *read;    /* grows by each record or place that is read, for another thread to see; NULL: nobody looks */
+	/* Told when a look turns to the nth (from 0) of `of` queues, and again for each round; NULL: nobody listens. */
+	void (*is_at)(void *user, const char *queue, size_t nth, size_t of);
+	void *user;
 };
 
 struct queue_look {
+	char queue[JOB_NAME]; /* filled in by the caller, all else is found */
 	int64_t jobs;
 	int64_t by_state[9]; /* indexed by enum job_state */
-	int64_t took_ms;
-	bool moved; /* the queue moved all the time: its counters could not be compared */
+	bool moved;          /* the queue moved all the time: its counters could not be compared */
 	int64_t total;
 	size_t n; /* findings kept */
 	struct queue_finding *findings;
 	/* the look's own */
 	struct queue_look_bounds bounds;
 	bool deep; /* also what only the doctor asks: keys, leases, listings */
+	size_t cap;
 	uint64_t *hashes;
 	size_t n_hashes, hashes_cap;
-	const uint64_t *only; /* sorted: what the look before found, and nothing else counts; NULL: all does */
+	uint64_t *only; /* sorted: what the look before found, and nothing else counts; NULL: all does */
 	size_t n_only;
 };
 void queue_look_close(struct queue_look *l);
 
-/* Look once, and again when something was found. False: it could not be looked at, or not within the bounds. queue_look_close it in
- * any case. */
+/* Look at these queues together, as cheaply as at one of them, and again at those where something was found. False: they could not be looked
+ * at, or not within the bounds. queue_look_close each in any case. */
 bool queue_examine(
-        struct queue *q, const char *queue, const struct queue_look_bounds *bounds, struct queue_look *out, struct err *e) MUST_CHECK;
+        struct queue *q, struct queue_look *const *looks, size_t n, const struct queue_look_bounds *bounds, struct err *e) MUST_CHECK;
 /* For drivers, now and then: may the look go on? */
-bool queue_look_goes_on(const struct queue_look *l, const char *queue, struct err *e) MUST_CHECK;
+bool queue_look_goes_on(const struct queue_look *l, struct err *e) MUST_CHECK;
 
 /* Mend one thing, in one call that looks again before it changes anything. force: counters also while the queue is not paused.
  * 1 mended, 0: it was so no more, or why_out[200] says why it cannot be mended, -1 failed. */

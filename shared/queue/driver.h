@@ -76,7 +76,10 @@ struct queue_driver {
 	        struct queue *q, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e);
 	bool (*prioritize)(struct queue *q, const char *id, int priority, int64_t rev, enum act_result *result_out,
 	        enum job_state *state_out, struct err *e);
-	bool (*count)(struct queue *q, const char *queue, struct queue_counts *out, struct err *e);
+	/* These three: of n queues, into out[n] of zeros. */
+	bool (*counts)(struct queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_counts *out, struct err *e);
+	bool (*backlogs)(struct queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_backlog *out, struct err *e);
+	bool (*routes)(struct queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_routes *out, struct err *e);
 	int (*history_take)(struct queue *q, const struct history_writer *w, int limit, struct history_batch *out, struct err *e);
 	int (*history_drop)(struct queue *q, const struct history_writer *w, const struct history_batch *b, struct err *e);
 	bool (*history_off)(struct queue *q, const struct history_writer *w, struct err *e);
@@ -97,10 +100,10 @@ struct queue_driver {
 	int (*log)(struct queue *q, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
 	bool (*show_many)(struct queue *q, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
 	bool (*revisions)(struct queue *q, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e);
-	bool (*backlog)(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e);
 	bool (*changes)(struct queue *q, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e);
 	int (*audit)(struct queue *q, const char *queue, struct queue_audit *out, struct err *e);
-	bool (*look)(struct queue *q, const char *queue, struct queue_look *l, struct err *e);
+	/* At all of these queues together. */
+	bool (*look)(struct queue *q, struct queue_look *const *looks, size_t n, struct err *e);
 	int (*mend)(struct queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e);
 
 	/* The shard for a job of a flow, or its root, by its own keys or else the root's id (of whatever shard); -1. */
@@ -131,9 +134,8 @@ struct queue_driver {
 	/* The queues that exist: how many, an array that the caller frees; -1. */
 	int (*names)(struct queue *q, char (**out)[JOB_NAME], struct err *e);
 
-	int (*workers)(struct queue *q, const char *queue, struct queue_worker *out, int max, struct err *e);
+	bool (*workers)(struct queue *q, const char *queue, struct queue_workers *out, struct err *e); /* out: zeros; the front closes it */
 	int (*worker_tell)(struct queue *q, const char *queue, const char *worker, enum worker_command command, struct err *e);
-	int (*routes)(struct queue *q, const char *queue, struct queue_route *out, int max, struct err *e);
 
 	struct queue_watcher *(*watcher_open)(const char *url, const struct queue_options *options, struct err *e);
 	int (*watcher_fd)(const struct queue_watcher *w);
@@ -166,6 +168,8 @@ bool queue_result_too_long(const struct queue_ack *a, struct err *e) MUST_CHECK;
 /* The progress a slot reported: {"done", "total", "unit", "rate", "eta_s", "note"}; what is missing or odd stays zero. */
 void queue_read_progress(const char *json_text, struct job_progress *out);
 
+/* queue.c: what calls about many queues check. */
+bool queue_names_ok(const char (*queues)[JOB_NAME], size_t n, struct err *e) MUST_CHECK;
 /* queue.c: what queue_submit checks and fills in; an id too. */
 bool queue_submission_check(struct queue_submission *s, struct err *e) MUST_CHECK;
 

@@ -373,19 +373,24 @@ int queue_set_priority(struct queue *q, const char *id, int priority, int64_t re
 	return result == ACT_DONE;
 }
 
-int queue_counts(struct queue *q, struct queue_counts **out, struct err *e)
+int queue_names(struct queue *q, char (**out)[JOB_NAME], struct err *e)
 {
-	char(*names)[JOB_NAME] = NULL;
-	int n = q->driver->names(q, &names, e);
-	bool ok = n >= 0;
+	*out = NULL;
+	return q->driver->names(q, out, e);
+}
 
-	*out = n > 0 ? mem_array((size_t)n, sizeof(**out)) : NULL;
-	for (int i = 0; ok && i < n; i++)
-		ok = q->driver->count(q, names[i], &(*out)[i], e);
-	mem_free(&names);
-	if (!ok)
-		mem_free(out);
-	return ok ? n : -1;
+bool queue_names_ok(const char (*queues)[JOB_NAME], size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!job_queue_ok(queues[i]))
+			return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queues[i]);
+	return true;
+}
+
+bool queue_counts(struct queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_counts *out, struct err *e)
+{
+	memset(out, 0, n * sizeof(*out));
+	return queue_names_ok(queues, n, e) && q->driver->counts(q, queues, n, out, e);
 }
 
 int queue_count(struct queue *q, const char *queue, struct queue_counts *out, struct err *e)
@@ -395,10 +400,10 @@ int queue_count(struct queue *q, const char *queue, struct queue_counts *out, st
 
 	while (at < n && !str_eq(names[at], queue))
 		at++;
+	if (at < n && !queue_counts(q, (const char(*)[JOB_NAME]) & names[at], 1, out, e))
+		n = -1;
 	mem_free(&names);
-	if (n < 0 || at == n)
-		return n < 0 ? -1 : 0;
-	return q->driver->count(q, queue, out, e) ? 1 : -1;
+	return n < 0 ? -1 : at < n;
 }
 
 static bool gate(struct queue *q, const char *queue, enum queue_gate gate, struct err *e)

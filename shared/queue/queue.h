@@ -19,7 +19,7 @@
 #include "job/job.h"
 
 #define QUEUE_BATCH_MAX  256       /* items in one call */
-#define QUEUE_LIBRARY    "barque2" /* functions/10_base.lua says the same in its first line and in register() */
+#define QUEUE_LIBRARY    "barque3" /* functions/10_base.lua says the same in its first line and in register() */
 #define QUEUE_PARAMS_MAX (256 * 1024)
 #define QUEUE_RESULT_MAX (1024 * 1024)
 
@@ -165,9 +165,12 @@ struct queue_counts {
 	int64_t bytes;  /* of the parameters of all that waits */
 	int64_t beside; /* what it holds beside jobs: schedules, word for other shards, ends that the history has not yet */
 };
-/* What stands in all queues that exist, however many: an array that the caller frees, NULL when there is none. How many; -1. */
-int queue_counts(struct queue *q, struct queue_counts **out, struct err *e) MUST_CHECK;
-/* What stands in one of them: 1, 0 there is no such queue, -1. */
+/* The names of all queues that exist, however many: an array that the caller frees, NULL when there is none. How many; -1. */
+int queue_names(struct queue *q, char (**out)[JOB_NAME], struct err *e) MUST_CHECK;
+/* What stands in n queues, into out[n]. Calls about many queues take two round trips however many they are, in a cluster two for each of
+ * its nodes. */
+bool queue_counts(struct queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_counts *out, struct err *e) MUST_CHECK;
+/* What stands in one of those that exist: 1, 0 there is no such queue, -1. */
 int queue_count(struct queue *q, const char *queue, struct queue_counts *out, struct err *e) MUST_CHECK;
 
 /* From a pause to the next resume no job of the queue is claimed; what runs goes on to its end, and new jobs are taken in. Either may be

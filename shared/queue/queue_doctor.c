@@ -29,7 +29,8 @@ void queue_look_close(struct queue_look *l)
 {
 	mem_free(&l->findings);
 	mem_free(&l->hashes);
-	l->n = l->n_hashes = l->hashes_cap = 0;
+	mem_free(&l->only);
+	l->n = l->cap = l->n_hashes = l->hashes_cap = l->n_only = 0;
 }
 
 /* ---- what is the same ------------------------------------------------------------------------------------------------- */
@@ -61,6 +62,19 @@ static int by_value(const void *x, const void *y)
 	return a < b ? -1 : a > b;
 }
 
+static void keep(struct queue_look *l, const struct queue_finding *f)
+{
+	if (l->n == QUEUE_FINDINGS)
+		return;
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 4;
+
+		l->findings = mem_grow(l->findings, l->cap, cap, sizeof(*l->findings));
+		l->cap = cap;
+	}
+	l->findings[l->n++] = *f;
+}
+
 static void remember(struct queue_look *l, uint64_t hash)
 {
 	if (l->n_hashes == l->hashes_cap) {
@@ -82,54 +96,67 @@ void queue_look_add(struct queue_look *l, const struct queue_finding *f, const c
 	vsnprintf(found.text, sizeof(found.text), fmt, ap);
 	va_end(ap);
 	hash = hash_of(&found);
-	if (l->only ? !bsearch(&hash, l->only, l->n_only, sizeof(hash), by_value) : false)
+	if (l->only && !bsearch(&hash, l->only, l->n_only, sizeof(hash), by_value))
 		return;
 	remember(l, hash);
 	l->total++;
-	if (!l->findings)
-		l->findings = mem_array(QUEUE_FINDINGS, sizeof(*l->findings));
-	if (l->n < QUEUE_FINDINGS)
-		l->findings[l->n++] = found;
+	keep(l, &found);
 }
 
 /* ---- looking ---------------------------------------------------------------------------------------------------------- */
 
-bool queue_look_goes_on(const struct queue_look *l, const char *queue, struct err *e)
+bool queue_look_goes_on(const struct queue_look *l, struct err *e)
 {
 	if (l->bounds.stop && *l->bounds.stop)
-		return err_set(e, ERR_CANCELLED, "the look at queue %s was stopped", queue);
+		return err_set(e, ERR_CANCELLED, "the look at queue %s was stopped", l->queue);
 	if (l->bounds.deadline && clock_mono_ms() > l->bounds.deadline)
-		return err_set(e, ERR_TIMEOUT, "there was no time left to look at all of queue %s", queue);
+		return err_set(e, ERR_TIMEOUT, "there was no time left to look at all of queue %s", l->queue);
 	return true;
 }
 
-static bool look_again(struct queue *q, const char *queue, struct queue_look *l, struct err *e)
+/* Nothing is found yet. again: only what was found before counts. */
+static void look_begin(struct queue_look *l, const struct queue_look_bounds *bounds, bool again)
 {
-	struct queue_look first = *l;
-	bool ok;
+	struct queue_look begun = {.deep = true, .bounds = *bounds};
 
-	*l = (struct queue_look){.deep = true, .bounds = first.bounds, .only = first.hashes, .n_only = first.n_hashes};
-	qsort(first.hashes, first.n_hashes, sizeof(*first.hashes), by_value);
-	clock_sleep_ms(first.bounds.pause_ms);
-	ok = q->driver->look(q, queue, l, e);
-	l->only = NULL;
-	queue_look_close(&first);
+	memcpy(begun.queue, l->queue, sizeof(begun.queue));
+	if (again) {
+		begun.only = l->hashes;
+		begun.n_only = l->n_hashes;
+		qsort(begun.only, begun.n_only, sizeof(*begun.only), by_value);
+		l->hashes = NULL;
+	}
+	queue_look_close(l);
+	*l = begun;
+}
+
+static bool look_again(struct queue *q, struct queue_look *const *looks, size_t n, const struct queue_look_bounds *bounds, struct err *e)
+{
+	struct queue_look **again = mem_array(n, sizeof(*again));
+	size_t n_again = 0;
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++)
+		if (looks[i]->total) {
+			look_begin(looks[i], bounds, true);
+			again[n_again++] = looks[i];
+		}
+	if (n_again) {
+		clock_sleep_ms(bounds->pause_ms);
+		ok = q->driver->look(q, again, n_again, e);
+	}
+	mem_free(&again);
 	return ok;
 }
 
-bool queue_examine(struct queue *q, const char *queue, const struct queue_look_bounds *bounds, struct queue_look *out, struct err *e)
+bool queue_examine(struct queue *q, struct queue_look *const *looks, size_t n, const struct queue_look_bounds *bounds, struct err *e)
 {
-	int64_t started = clock_mono_ms();
-	bool ok;
-
-	*out = (struct queue_look){.deep = true, .bounds = *bounds};
-	if (!job_queue_ok(queue))
-		return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
-	ok = q->driver->look(q, queue, out, e);
-	if (ok && out->total)
-		ok = look_again(q, queue, out, e);
-	out->took_ms = clock_mono_ms() - started;
-	return ok;
+	for (size_t i = 0; i < n; i++) {
+		look_begin(looks[i], bounds, false);
+		if (!job_queue_ok(looks[i]->queue))
+			return err_set(e, ERR_INVALID, "there can be no queue named %.40s", looks[i]->queue);
+	}
+	return q->driver->look(q, looks, n, e) && look_again(q, looks, n, bounds, e);
 }
 
 int queue_mend(struct queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e)

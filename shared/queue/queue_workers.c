@@ -31,14 +31,32 @@ void queue_worker_close(struct queue_worker *w)
 	memset(w, 0, sizeof(*w));
 }
 
+void queue_workers_close(struct queue_workers *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		queue_worker_close(&w->at[i]);
+	mem_free(&w->at);
+	w->n = 0;
+}
+
+void queue_routes_close(struct queue_routes *r)
+{
+	mem_free(&r->at);
+	r->n = 0;
+}
+
 static bool check_queue(const char *queue, struct err *e)
 {
 	return job_queue_ok(queue) || err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
 }
 
-int queue_workers(struct queue *q, const char *queue, struct queue_worker *out, int max, struct err *e)
+bool queue_workers(struct queue *q, const char *queue, struct queue_workers *out, struct err *e)
 {
-	return check_queue(queue, e) ? q->driver->workers(q, queue, out, max, e) : -1;
+	*out = (struct queue_workers){.n = 0};
+	bool ok = check_queue(queue, e) && q->driver->workers(q, queue, out, e);
+	if (!ok)
+		queue_workers_close(out);
+	return ok;
 }
 
 int queue_worker_tell(struct queue *q, const char *queue, const char *worker, enum worker_command command, struct err *e)
@@ -50,7 +68,11 @@ int queue_worker_tell(struct queue *q, const char *queue, const char *worker, en
 	return q->driver->worker_tell(q, queue, worker, command, e);
 }
 
-int queue_routes(struct queue *q, const char *queue, struct queue_route *out, int max, struct err *e)
+bool queue_routes(struct queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_routes *out, struct err *e)
 {
-	return check_queue(queue, e) ? q->driver->routes(q, queue, out, max, e) : -1;
+	memset(out, 0, n * sizeof(*out));
+	bool ok = queue_names_ok(queues, n, e) && q->driver->routes(q, queues, n, out, e);
+	for (size_t i = 0; !ok && i < n; i++)
+		queue_routes_close(&out[i]);
+	return ok;
 }

@@ -1,7 +1,7 @@
 /* redis_audit.c -- does everything in Redis stand where its state says? Rule 1 of job.h, read from outside of the functions.
  *
- * It gathers what the records say and where ids lie, sorts both by id, and walks through them side by side. A scan may give a key twice:
- * each counts once.
+ * It gathers what the records say and where ids lie, sorts both by id, and walks through them side by side: one shard after the other, of
+ * which only the names of keys are known before (redis_audit_scan.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +14,28 @@
 #define ASKS_MAX      768 /* questions that go out at once; each is bounded itself */
 #define ASK_ROOM      8   /* of one key */
 
-/* One thing known of one id. A record, or a place that holds it. */
+/* One thing known of one id: a record, or a place that holds it. There are two for most jobs, so that it is kept small. */
 struct trace {
-	char tail[QUEUE_TAIL + 1];
+	char tail[QUEUE_TAIL]; /* no NUL follows */
 	char what; /* '!' record; 'D' what it waits for; 'L' its log; x f k listed as ended; else the place: d schedule, r lane, l lease, h held */
 	char state;      /* of a record: its digit */
-	char lane;       /* mark (20_lanes.lua) of the lane that holds it; of a record: where it is meant to be */
-	bool ends;       /* of a record or a log: it has a time to live */
-	bool log;        /* of a record: it says that it has one */
-	bool waits;      /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
-	bool parked;     /* of a record */
-	uint64_t at[2];  /* of a record: places where it may be parked; of such a place: its own in at[0] */
-	uint32_t place;  /* which of audit.places it was found in */
+	char lane;       /* of a record: the mark (20_lanes.lua) of the lane where it is meant to be */
+	bool ends : 1;   /* of a record or a log: it has a time to live */
+	bool log : 1;    /* of a record: it says that it has one */
+	bool waits : 1;  /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
+	bool parked : 1; /* of a record */
+	uint32_t ghosts; /* of a record: marks of the lanes where its id is left, a bit for each */
+	uint32_t place;  /* which of audit.places it was found in; of a record: which of audit.routes it takes */
 	int64_t rev;     /* of a record */
-	char ghosts[24]; /* of a record: marks of the lanes where its id is left */
-	char route[JOB_ROUTE];
+	uint64_t at[2];  /* of a record: hashes of places where it may be parked */
+};
+
+/* Where ids were found. */
+struct place {
+	char *name;    /* of its key, as T: is followed by it */
+	uint64_t hash; /* of one where jobs are parked */
+	uint32_t route;
+	char lane; /* mark */
 };
 
 /* How many jobs are ready on a route: as was counted, and as T:n says. */
@@ -58,20 +65,20 @@ struct audit {
 	struct redis_queue *q;
 	const char *queue;
 	int shard;
-	size_t tag_len;
 	int slot;
+	struct audit_shard *keys_of;
 	int64_t by_state[9];
 	bool unwritten_wrong; /* what waits for the history is not as much as is counted */
 	struct trace *traces;
 	size_t n, cap;
 	struct audit_limits limits;
-	struct texts places, schedules;
+	struct place *places;
+	size_t n_places, places_cap;
+	struct texts schedules;
 	struct texts keys; /* that are still to be asked for, together */
 	struct ask asks[ASKS_MAX + ASK_ROOM];
 	struct redis_cmd cmds[ASKS_MAX + ASK_ROOM];
 	size_t n_asks, n_cmds;
-	uint64_t *seen; /* hashes of keys that were read, a table of 2^n */
-	size_t n_seen, seen_cap;
 	struct route_count *routes;
 	size_t n_routes, routes_cap;
 	struct queue_look *look;
@@ -109,43 +116,6 @@ static uint64_t hash_of(const char *text)
 	return h ? h : 1;
 }
 
-static void seen_put(uint64_t *table, size_t cap, uint64_t h)
-{
-	size_t i = h & (cap - 1);
-
-	while (table[i])
-		i = (i + 1) & (cap - 1);
-	table[i] = h;
-}
-
-static void seen_grow(struct audit *a)
-{
-	size_t cap = a->seen_cap ? a->seen_cap * 2 : 1024;
-	uint64_t *table = mem_array(cap, sizeof(*table));
-
-	for (size_t i = 0; i < a->seen_cap; i++)
-		if (a->seen[i])
-			seen_put(table, cap, a->seen[i]);
-	mem_free(&a->seen);
-	a->seen = table;
-	a->seen_cap = cap;
-}
-
-/* Was this key read before? From now on it was. */
-static bool seen_before(struct audit *a, const char *key)
-{
-	uint64_t h = hash_of(key);
-
-	if (a->n_seen * 2 >= a->seen_cap)
-		seen_grow(a);
-	for (size_t i = h & (a->seen_cap - 1); a->seen[i]; i = (i + 1) & (a->seen_cap - 1))
-		if (a->seen[i] == h)
-			return true;
-	seen_put(a->seen, a->seen_cap, h);
-	a->n_seen++;
-	return false;
-}
-
 static struct trace *add_trace(struct audit *a, const char *tail, size_t len, char what)
 {
 	struct trace *t;
@@ -156,13 +126,53 @@ static struct trace *add_trace(struct audit *a, const char *tail, size_t len, ch
 		a->traces = mem_grow(a->traces, a->cap, cap, sizeof(*a->traces));
 		a->cap = cap;
 	}
-	t = &a->traces[a->n];
-	memset(t, 0, sizeof(*t));
-	t->what = what;
-	if (len != QUEUE_TAIL || !str_copy_n(t->tail, sizeof(t->tail), tail, len))
+	if (len != QUEUE_TAIL)
 		return NULL;
-	a->n++;
+	t = &a->traces[a->n++];
+	*t = (struct trace){.what = what};
+	memcpy(t->tail, tail, QUEUE_TAIL);
 	return t;
+}
+
+/* name: what follows T: in its key */
+static struct place *add_place(struct audit *a, const char *name)
+{
+	if (a->n_places == a->places_cap) {
+		size_t cap = a->places_cap ? a->places_cap * 2 : 64;
+
+		a->places = mem_grow(a->places, a->places_cap, cap, sizeof(*a->places));
+		a->places_cap = cap;
+	}
+	a->places[a->n_places] = (struct place){.name = mem_strdup(name)};
+	return &a->places[a->n_places++];
+}
+
+static void places_close(struct audit *a)
+{
+	while (a->n_places > 0)
+		mem_free(&a->places[--a->n_places].name);
+	mem_free(&a->places);
+}
+
+/* Which of the routes. */
+static uint32_t route_of(struct audit *a, const char *route)
+{
+	size_t i = 0;
+
+	while (i < a->n_routes && !str_eq(a->routes[i].route, route))
+		i++;
+	if (i == a->routes_cap) {
+		size_t cap = a->routes_cap ? a->routes_cap * 2 : 16;
+
+		a->routes = mem_grow(a->routes, a->routes_cap, cap, sizeof(*a->routes));
+		a->routes_cap = cap;
+	}
+	if (i == a->n_routes) {
+		a->routes[i] = (struct route_count){.ready = 0};
+		snprintf(a->routes[i].route, sizeof(a->routes[i].route), "%s", route);
+		a->n_routes++;
+	}
+	return (uint32_t)i;
 }
 
 static bool command(struct audit *a, const char *const *words, struct redis_reply **out, struct err *e)
@@ -294,13 +304,33 @@ static char lane_mark(const char *lane, bool quarantined)
 	return quarantined && lane[0] >= '0' && lane[0] <= '9' ? (char)('a' + lane[0] - '0') : lane[0];
 }
 
-static void read_record(struct trace *t, const char *s, const struct redis_reply *fields, bool ends)
+/* A bit for each lane that one fairness key may have: ten priorities, usual and quarantined. 0: there is no such lane. */
+static uint32_t mark_bit(char mark)
+{
+	return mark >= '0' && mark <= '9' ? 1U << (mark - '0') : mark >= 'a' && mark <= 'j' ? 1U << (10 + mark - 'a') : 0;
+}
+
+/* Each mark at most once. */
+static bool read_ghosts(const char *marks, uint32_t *out)
+{
+	for (*out = 0; *marks; marks++) {
+		uint32_t bit = mark_bit(*marks);
+
+		if (!bit || *out & bit)
+			return false;
+		*out |= bit;
+	}
+	return true;
+}
+
+static void read_record(struct audit *a, struct trace *t, const char *s, const struct redis_reply *fields, bool ends)
 {
 	const char *lane = redis_reply_text(redis_reply_at(fields, 1), NULL);
 	const char *ghosts = redis_reply_text(redis_reply_at(fields, 2), NULL);
 	const char *kind = redis_reply_text(redis_reply_at(fields, 3), NULL);
 	size_t flags = strcspn(s, ".");
 	bool quarantined = memchr(s, 'Q', flags) != NULL;
+	char route[JOB_ROUTE];
 
 	t->state = s[0];
 	t->rev = s[flags] ? strtoll(s + flags + 1, NULL, 10) : 0;
@@ -309,9 +339,10 @@ static void read_record(struct trace *t, const char *s, const struct redis_reply
 	t->parked = memchr(s, 'q', flags) != NULL;
 	t->log = memchr(s, 'L', flags) != NULL;
 	t->waits = memchr(s, 'D', flags) != NULL;
-	snprintf(t->route, sizeof(t->route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
+	snprintf(route, sizeof(route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
+	t->place = route_of(a, route);
 	/* The flag and the field say the same, or the record has no state. */
-	if ((memchr(s, 'g', flags) != NULL) != (ghosts != NULL) || !str_copy(t->ghosts, sizeof(t->ghosts), ghosts ? ghosts : ""))
+	if ((memchr(s, 'g', flags) != NULL) != (ghosts != NULL) || !read_ghosts(ghosts ? ghosts : "", &t->ghosts))
 		t->state = '?';
 }
 
@@ -332,13 +363,13 @@ static bool take_record(struct audit *a, const struct ask *k, struct redis_reply
 	struct trace *t;
 
 	UNUSED(e);
-	/* A record that vanished since its key was found is none; one that a scan gave twice is judged as it was first. */
-	if (!s || !redis_reply_int(r[1], &left) || left == -2 || !redis_reply_int(r[2], &bytes) || seen_before(a, tail))
+	/* A record that vanished since its key was found is none. */
+	if (!s || !redis_reply_int(r[1], &left) || left == -2 || !redis_reply_int(r[2], &bytes))
 		return true;
 	t = add_trace(a, tail, strlen(tail), '!');
 	if (!t)
 		return true;
-	read_record(t, s, r[0], left >= 0 || is_swept(s));
+	read_record(a, t, s, r[0], left >= 0 || is_swept(s));
 	audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(r[0], 4), NULL), redis_reply_text(redis_reply_at(r[0], 5), NULL),
 	        bytes, t->at);
 	return true;
@@ -387,7 +418,7 @@ static bool gather_held(struct audit *a, const char *name)
 /* ids: an answer with all of a place, whose key is `name` after T: */
 static bool add_ids(struct audit *a, const struct redis_reply *ids, const char *name, char what, struct err *e)
 {
-	texts_add(&a->places, name);
+	add_place(a, name);
 	for (size_t i = 0; i < redis_reply_count(ids); i++) {
 		size_t len = 0;
 		const char *tail = redis_reply_text(redis_reply_at(ids, i), &len);
@@ -395,7 +426,7 @@ static bool add_ids(struct audit *a, const struct redis_reply *ids, const char *
 
 		if (!t)
 			return redis_bad_reply(e, name);
-		t->place = (uint32_t)(a->places.n - 1);
+		t->place = (uint32_t)(a->n_places - 1);
 	}
 	return true;
 }
@@ -451,15 +482,15 @@ static bool take_lane(struct audit *a, const struct ask *k, struct redis_reply *
 {
 	char route[JOB_ROUTE];
 	const char *name = k->name + 2;
-	size_t len = strcspn(name, ":"), before = a->n;
+	size_t len = strcspn(name, ":");
 	bool quarantined = false, ok;
 
 	if (!str_copy_n(route, sizeof(route), name, len) || !job_route_parse(route, len, NULL, NULL, &quarantined) || !name[len])
 		return redis_bad_reply(e, "SCAN");
 	ok = (lane_known(a, name, r[0]) || redis_bad_reply(e, "look_lane")) && add_ids(a, redis_reply_at(r[0], 1), k->name, 'r', e);
-	for (size_t i = before; ok && i < a->n; i++) {
-		a->traces[i].lane = lane_mark(name + len + 1, quarantined);
-		memcpy(a->traces[i].route, route, sizeof(route));
+	if (ok) {
+		a->places[a->n_places - 1].lane = lane_mark(name + len + 1, quarantined);
+		a->places[a->n_places - 1].route = route_of(a, route);
 	}
 	return ok;
 }
@@ -482,8 +513,7 @@ static bool take_parked(struct audit *a, const struct ask *k, struct redis_reply
 	size_t before = a->n;
 	bool ok = add_ids(a, r[0], k->name, 'q', e);
 
-	for (size_t i = before; i < a->n; i++)
-		a->traces[i].at[0] = audit_place_hash(place);
+	a->places[a->n_places - 1].hash = audit_place_hash(place);
 	audit_limits_parked(&a->limits, place, a->n - before);
 	return ok;
 }
@@ -568,8 +598,6 @@ static bool gather_key(struct audit *a, const char *key, const char *name, struc
 		return gather_record(a, key, name);
 	if (str_starts(name, "u:") || str_starts(name, "i:"))
 		return gather_held(a, name);
-	if (seen_before(a, name))
-		return true;
 	if (str_eq(name, "n"))
 		return gather_unwritten(a, key, e);
 	if (str_starts(name, "L:"))
@@ -592,16 +620,20 @@ static bool gather_key(struct audit *a, const char *key, const char *name, struc
 }
 
 /* Asks when enough has been gathered. */
-static bool gather_next(struct audit *a, const char *key, struct err *e)
+static bool gather_next(struct audit *a, struct buf *key, const char *name, struct err *e)
 {
 	if (a->look->bounds.read)
 		++*a->look->bounds.read;
-	return gather_key(a, key, key + a->tag_len + 1, e) && (a->n_cmds < ASKS_MAX || asks_flush(a, e));
+	buf_clear(key);
+	buf_adds(key, a->keys_of->tag);
+	buf_addc(key, ':');
+	buf_adds(key, name);
+	return gather_key(a, key->data, name, e) && (a->n_cmds < ASKS_MAX || asks_flush(a, e));
 }
 
 static bool within_bounds(const struct audit *a, struct err *e)
 {
-	if (!queue_look_goes_on(a->look, a->queue, e))
+	if (!queue_look_goes_on(a->look, e))
 		return false;
 	return a->n <= QUEUE_LOOK_MAX ||
 	       err_set(e, ERR_FULL, "queue %s holds more than is looked at: %d places and records", a->queue, QUEUE_LOOK_MAX);
@@ -609,29 +641,20 @@ static bool within_bounds(const struct audit *a, struct err *e)
 
 static bool gather(struct audit *a, struct err *e)
 {
-	struct buf pattern = {0};
-	char cursor[32] = "0";
+	struct buf key = {0};
+	size_t n;
+	const char **names = redis_shard_names(a->keys_of, &n);
 	bool ok = true;
 
-	redis_key(&pattern, a->q->head.options.namespace_, a->queue, a->shard, "");
-	a->tag_len = pattern.len;
-	a->slot = redis_slot(pattern.data, pattern.len);
-	buf_adds(&pattern, ":*");
-	do {
-		struct redis_reply *r = NULL;
-		const struct redis_reply *keys;
-
-		ok = command(a, (const char *const[]){"SCAN", cursor, "MATCH", pattern.data, "COUNT", "1000", NULL}, &r, e);
-		keys = redis_reply_at(r, 1);
-		for (size_t i = 0; ok && i < redis_reply_count(keys); i++)
-			ok = within_bounds(a, e) && gather_next(a, redis_reply_text(redis_reply_at(keys, i), NULL), e);
-		if (ok && !str_copy(cursor, sizeof(cursor), redis_reply_text(redis_reply_at(r, 0), NULL)))
-			ok = redis_bad_reply(e, "SCAN");
-		redis_reply_close(&r);
-	} while (ok && !str_eq(cursor, "0"));
-	buf_close(&pattern);
+	/* Most keys are records, and most records have one place. What is not used of it is never touched. */
+	a->cap = 2 * n + 64;
+	a->traces = mem_array(a->cap, sizeof(*a->traces));
+	for (size_t i = 0; ok && i < n; i++)
+		ok = within_bounds(a, e) && gather_next(a, &key, names[i], e);
 	if (ok)
 		ask_keys(a);
+	mem_free(&names);
+	buf_close(&key);
 	return ok && asks_flush(a, e);
 }
 
@@ -640,7 +663,7 @@ static bool gather(struct audit *a, struct err *e)
 static int by_tail(const void *x, const void *y)
 {
 	const struct trace *a = x, *b = y;
-	int c = strcmp(a->tail, b->tail);
+	int c = memcmp(a->tail, b->tail, QUEUE_TAIL);
 
 	return c ? c : a->what - b->what; /* '!' comes before all letters: the record first */
 }
@@ -664,14 +687,16 @@ static char place_of(enum job_state s)
 static void problem(struct audit *a, enum queue_fault fault, const struct trace *t, const struct trace *at, const char *what)
 {
 	struct queue_finding f = {.fault = fault, .shard = a->shard, .rev = t->what == '!' ? t->rev : 0};
+	char tail[QUEUE_TAIL + 1] = "";
 
-	if (!queue_full_id(f.key, a->queue, a->shard, t->tail, QUEUE_TAIL))
-		snprintf(f.key, sizeof(f.key), "%s-%d%s", a->queue, a->shard, t->tail);
+	memcpy(tail, t->tail, QUEUE_TAIL);
+	if (!queue_full_id(f.key, a->queue, a->shard, tail, QUEUE_TAIL))
+		snprintf(f.key, sizeof(f.key), "%s-%d%s", a->queue, a->shard, tail);
 	if (at && (at->what == 'D' || at->what == 'L'))
-		snprintf(f.at, sizeof(f.at), "%c:%s", at->what, at->tail);
+		snprintf(f.at, sizeof(f.at), "%c:%s", at->what, tail);
 	else if (at && at->what != '!')
-		snprintf(f.at, sizeof(f.at), "%s", a->places.at[at->place]);
-	queue_look_add(a->look, &f, "%s-%d%s: %s", a->queue, a->shard, t->tail, what);
+		snprintf(f.at, sizeof(f.at), "%s", a->places[at->place].name);
+	queue_look_add(a->look, &f, "%s-%d%s: %s", a->queue, a->shard, tail, what);
 }
 
 /* A sentence about the whole queue. */
@@ -680,30 +705,10 @@ static void problem_of_queue(struct audit *a, enum queue_fault fault, const char
 	queue_look_add(a->look, &(struct queue_finding){.fault = fault, .shard = a->shard}, "%s-%d: %s", a->queue, a->shard, what);
 }
 
-static struct route_count *route_of(struct audit *a, const char *route)
-{
-	size_t i = 0;
-
-	while (i < a->n_routes && !str_eq(a->routes[i].route, route))
-		i++;
-	if (i == a->routes_cap) {
-		size_t cap = a->routes_cap ? a->routes_cap * 2 : 16;
-
-		a->routes = mem_grow(a->routes, a->routes_cap, cap, sizeof(*a->routes));
-		a->routes_cap = cap;
-	}
-	if (i == a->n_routes) {
-		a->routes[i] = (struct route_count){.ready = 0};
-		snprintf(a->routes[i].route, sizeof(a->routes[i].route), "%s", route);
-		a->n_routes++;
-	}
-	return &a->routes[i];
-}
-
 /* Does the record say that its id lies in this lane? */
-static bool is_ghost(const struct trace *record, const struct trace *t)
+static bool is_ghost(const struct audit *a, const struct trace *record, const struct trace *t)
 {
-	return t->what == 'r' && t->lane && strchr(record->ghosts, t->lane);
+	return t->what == 'r' && record->ghosts & mark_bit(a->places[t->place].lane);
 }
 
 /* Rules of 78_flow.lua. n: t[0] is the record, t[1] perhaps what it waits for. NULL: they hold. */
@@ -755,11 +760,13 @@ static size_t judge_listings(struct audit *a, struct trace *t, size_t n)
 }
 
 /* Does it stand where its state says? */
-static bool is_in_place(const struct trace *record, const struct trace *t, char place)
+static bool is_in_place(const struct audit *a, const struct trace *record, const struct trace *t, char place)
 {
+	const struct place *p = t->what == 'q' || t->what == 'r' ? &a->places[t->place] : NULL;
+
 	if (record->parked)
-		return place == 'r' && t->what == 'q' && (t->at[0] == record->at[0] || t->at[0] == record->at[1]);
-	return t->what == place && (place != 'r' || (t->lane == record->lane && str_eq(t->route, record->route)));
+		return place == 'r' && t->what == 'q' && (p->hash == record->at[0] || p->hash == record->at[1]);
+	return t->what == place && (place != 'r' || (p->lane == record->lane && p->route == record->place));
 }
 
 /* Where it stands: t[first] and those after it. */
@@ -768,17 +775,17 @@ static void judge_places(struct audit *a, const struct trace *t, size_t first, s
 	size_t ghosts = 0, real = 0;
 
 	for (size_t i = first; i < n; i++) {
-		bool ghost = is_ghost(t, &t[i]);
+		bool ghost = is_ghost(a, t, &t[i]);
 
 		ghosts += ghost;
 		real += !ghost;
-		if (!ghost && !is_in_place(t, &t[i], place)) {
+		if (!ghost && !is_in_place(a, t, &t[i], place)) {
 			problem(a, FAULT_PLACE, t, &t[i],
 			        place ? "stands in another place than its state says" : "has ended but stands somewhere");
 			return;
 		}
 	}
-	if (ghosts != strlen(t[0].ghosts))
+	if (ghosts != (size_t)__builtin_popcount(t[0].ghosts))
 		problem(a, FAULT_PLACE, t, NULL, "has not the ghosts that it says");
 	else if (place && !real)
 		problem(a, FAULT_PLACE, t, NULL, "stands nowhere");
@@ -819,7 +826,7 @@ static void judge(struct audit *a, struct trace *t, size_t n)
 	a->look->jobs++;
 	a->by_state[s]++;
 	if (s == JOB_READY && !t[0].parked)
-		route_of(a, t[0].route)->ready++;
+		a->routes[t[0].place].ready++;
 	if (t[0].ends != job_state_is_end(s))
 		problem(a, FAULT_LIFETIME, t, NULL, t[0].ends ? "lives but will vanish" : "has ended but will never vanish");
 	waiting = judge_waiting(t, n, s);
@@ -842,7 +849,7 @@ static void judge_all(struct audit *a)
 	if (a->n)
 		qsort(a->traces, a->n, sizeof(*a->traces), by_tail);
 	for (size_t i = 0; i < a->n; i += run) {
-		for (run = 1; i + run < a->n && strcmp(a->traces[i].tail, a->traces[i + run].tail) == 0;)
+		for (run = 1; i + run < a->n && memcmp(a->traces[i].tail, a->traces[i + run].tail, QUEUE_TAIL) == 0;)
 			run++;
 		judge(a, a->traces + i, run);
 	}
@@ -923,6 +930,13 @@ static void judge_limits(struct audit *a)
 		problem_of_queue(a, FAULT_LIMIT, wrong);
 }
 
+static int64_t *route_says(struct audit *a, const char *route)
+{
+	uint32_t i = route_of(a, route); /* which may move all of them */
+
+	return &a->routes[i].said;
+}
+
 static bool judge_counters(struct audit *a, const struct redis_reply *r, struct err *e)
 {
 	struct {
@@ -941,7 +955,7 @@ static bool judge_counters(struct audit *a, const struct redis_reply *r, struct 
 			if (str_eq(name, counters[k].name))
 				ok = redis_reply_int(value, &counters[k].said);
 		if (ok && name && str_starts(name, "r:"))
-			ok = redis_reply_int(value, &route_of(a, name + 2)->said);
+			ok = redis_reply_int(value, route_says(a, name + 2));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
 		judge_counter(a, counters[i].name, counters[i].said, counters[i].counted, counters[i].of);
@@ -958,7 +972,7 @@ static bool judge_counters(struct audit *a, const struct redis_reply *r, struct 
 static bool look_at_all(struct audit *a, struct err *e)
 {
 	struct redis_reply *before = NULL, *after = NULL;
-	bool ok = read_counters(a, &before, e) && gather(a, e), moved;
+	bool ok = read_counters(a, &before, e) && redis_add_newer(a->q, a->keys_of, e) && gather(a, e), moved;
 
 	if (ok)
 		judge_all(a);
@@ -974,42 +988,52 @@ static bool look_at_all(struct audit *a, struct err *e)
 	return ok && redis_audit_schedules(a->q, a->queue, a->shard, a->schedules.at, a->schedules.n, a->look, e);
 }
 
-static bool look_at_shard(struct redis_queue *q, const char *queue, int shard, struct queue_look *l, struct err *e)
+static bool look_at_shard(struct redis_queue *q, struct audit_shard *s, struct err *e)
 {
 	struct audit *a = mem_new(sizeof(*a));
 	bool ok;
 
-	*a = (struct audit){.q = q, .queue = queue, .shard = shard, .slot = -1, .look = l};
+	*a = (struct audit){.q = q, .queue = s->look->queue, .shard = s->number, .slot = s->slot, .keys_of = s, .look = s->look};
 	ok = look_at_all(a, e);
 	for (size_t i = 0; i < ARRAY_LEN(a->by_state); i++)
-		l->by_state[i] += a->by_state[i];
+		s->look->by_state[i] += a->by_state[i];
 	mem_free(&a->traces);
 	mem_free(&a->routes);
-	mem_free(&a->seen);
 	audit_limits_close(&a->limits);
-	texts_close(&a->places);
+	places_close(a);
 	texts_close(&a->schedules);
 	texts_close(&a->keys);
 	asks_clear(a);
 	mem_free(&a);
+	redis_shard_forget(s);
 	return ok;
 }
 
-bool redis_look(struct queue *base, const char *queue, struct queue_look *l, struct err *e)
+bool redis_look(struct queue *base, struct queue_look *const *looks, size_t n, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
-	struct queue_shards shards;
-	bool ok = redis_shards_now(q, queue, &shards, e);
+	size_t n_shards;
+	struct audit_shard *shards = redis_shards_of(q, looks, n, &n_shards, e);
+	bool ok = shards != NULL;
 
-	for (int i = 0; ok && i < shards.serve; i++)
-		ok = look_at_shard(q, queue, i, l, e);
+	for (size_t i = 0; ok && i < n_shards; i++) {
+		struct audit_shard *s = &shards[i];
+
+		if (s->look->bounds.is_at && s->number == 0)
+			s->look->bounds.is_at(s->look->bounds.user, s->look->queue, s->nth, n);
+		ok = (s->scanned || redis_scan_shards(q, shards, n_shards, e)) && look_at_shard(q, s, e);
+	}
+	for (size_t i = 0; i < n_shards; i++)
+		redis_shard_forget(&shards[i]);
+	mem_free(&shards);
 	return ok;
 }
 
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e)
 {
 	struct queue_look l = {0};
-	bool ok = redis_look(base, queue, &l, e);
+	bool ok = (str_copy(l.queue, sizeof(l.queue), queue) || redis_bad_reply(e, "the name of a queue")) &&
+	          redis_look(base, (struct queue_look *const[]){&l}, 1, e);
 
 	out->jobs = l.jobs;
 	memcpy(out->by_state, l.by_state, sizeof(out->by_state));

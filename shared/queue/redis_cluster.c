@@ -110,6 +110,18 @@ static bool reach(struct redis_conn *c, int64_t deadline_ms, struct err *e)
 	return ok;
 }
 
+/* Its neighbours, too, so that each of them need not be asked for by itself; what is known of one came later, from the node itself. */
+static void own_slots(struct redis_queue *q, int slot, const struct redis_conn *c, size_t node)
+{
+	struct redis_slots s;
+
+	redis_conn_slots(c, &s);
+	q->owners[slot] = (unsigned char)(node + 1);
+	for (int i = s.first; i <= s.last; i++)
+		if (!q->owners[i])
+			q->owners[i] = (unsigned char)(node + 1);
+}
+
 /* Where this connection went: to a node that we have already, or to a new one. */
 static struct redis_conn *keep_node(struct redis_queue *q, int slot, struct redis_conn *c)
 {
@@ -117,8 +129,8 @@ static struct redis_conn *keep_node(struct redis_queue *q, int slot, struct redi
 
 	for (size_t i = 0; i < REDIS_NODES_MAX; i++) {
 		if (q->nodes[i] && redis_conn_same_server(q->nodes[i], c)) {
+			own_slots(q, slot, c, i);
 			redis_conn_close(&c);
-			q->owners[slot] = (unsigned char)(i + 1);
 			return q->nodes[i];
 		}
 		if (!q->nodes[i] && free_at == REDIS_NODES_MAX)
@@ -129,7 +141,7 @@ static struct redis_conn *keep_node(struct redis_queue *q, int slot, struct redi
 		forget_node(q, free_at);
 	}
 	q->nodes[free_at] = c;
-	q->owners[slot] = (unsigned char)(free_at + 1);
+	own_slots(q, slot, c, free_at);
 	return c;
 }
 
@@ -160,6 +172,16 @@ struct redis_conn *redis_conn_for(struct redis_queue *q, const struct redis_cmd 
 	return q->conn;
 }
 
+struct redis_conn *redis_conn_known(const struct redis_queue *q, const struct redis_cmd *cmd)
+{
+	size_t owner;
+
+	if (q->url.mode != REDIS_CLUSTER)
+		return q->conn;
+	owner = q->owners[slot_of(q, cmd)];
+	return owner ? q->nodes[owner - 1] : NULL;
+}
+
 bool redis_follow(struct redis_queue *q, const struct redis_cmd *cmd, struct redis_conn *c, const struct redis_reply *r)
 {
 	if (q->url.mode == REDIS_SENTINEL)
@@ -168,6 +190,11 @@ bool redis_follow(struct redis_queue *q, const struct redis_cmd *cmd, struct red
 		return false;
 	q->owners[slot_of(q, cmd)] = 0;
 	return true;
+}
+
+bool redis_same_server(const struct redis_queue *q, int slot, int other)
+{
+	return q->url.mode != REDIS_CLUSTER || slot == other || (q->owners[slot] && q->owners[slot] == q->owners[other]);
 }
 
 void redis_nodes_close(struct redis_queue *q)

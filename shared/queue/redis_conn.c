@@ -49,6 +49,7 @@ struct redis_conn {
 	bool written; /* some byte of the last command has left */
 
 	struct redis_address at, target;
+	struct redis_slots slots; /* that the target has, as its guide said */
 	bool has_target, is_guide;
 	size_t turn; /* which host is asked next */
 	size_t asked;
@@ -125,6 +126,11 @@ int redis_conn_fd(const struct redis_conn *c)
 bool redis_conn_same_server(const struct redis_conn *a, const struct redis_conn *b)
 {
 	return a->at.port == b->at.port && str_eq(a->at.host, b->at.host);
+}
+
+void redis_conn_slots(const struct redis_conn *c, struct redis_slots *out)
+{
+	*out = c->slots;
 }
 
 void redis_conn_learn(const struct redis_conn *c, struct redis_url *out)
@@ -405,7 +411,7 @@ static int refuse_greeting(struct redis_conn *c, const struct redis_reply *r, st
 
 static int found(struct redis_conn *c, const struct redis_reply *r, struct err *e)
 {
-	int got = redis_guide_read(r, &c->url, c->slot, &c->at, &c->target, e);
+	int got = redis_guide_read(r, &c->url, c->slot, &c->at, &c->target, &c->slots, e);
 
 	if (got != 1)
 		return fail(c, e->code, e->text, e);

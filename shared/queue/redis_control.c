@@ -6,10 +6,19 @@
 
 /* ---- counts ---------------------------------------------------------------------------------------------------- */
 
-bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e)
+static bool read_counts(const struct redis_reply *r, struct queue_counts *out)
 {
 	int64_t *const fields[] = {&out->ready, &out->scheduled, &out->running, &out->waiting, &out->dead, &out->done_total, &out->workers,
 	        &out->paused_at, &out->parked, &out->bytes, &out->draining_at, &out->beside};
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (!redis_reply_int(redis_reply_at(r, i), fields[i]))
+			return false;
+	return true;
+}
+
+bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e)
+{
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
@@ -17,17 +26,19 @@ bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, stru
 	redis_fcall(&cmd, &q->head.options, "counts", queue, shard);
 	ok = redis_call(q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);
-	if (!ok)
-		return false;
-	for (size_t i = 0; ok && i < ARRAY_LEN(fields); i++)
-		ok = redis_reply_int(redis_reply_at(r, i), fields[i]);
+	if (ok && !read_counts(r, out))
+		ok = redis_bad_reply(e, "counts");
 	redis_reply_close(&r);
-	return ok || redis_bad_reply(e, "counts");
+	return ok;
 }
 
-/* A worker serves all shards, so it is not counted for each; a queue is paused as shard 0 is. */
-static void add_counts(struct queue_counts *sum, const struct queue_counts *c)
+/* A worker serves all shards, so it is not counted for each; a queue is paused as its first shard is. */
+static void add_counts(struct queue_counts *sum, const struct queue_counts *c, bool first)
 {
+	if (first) {
+		sum->paused_at = c->paused_at;
+		sum->draining_at = c->draining_at;
+	}
 	sum->ready += c->ready;
 	sum->scheduled += c->scheduled;
 	sum->running += c->running;
@@ -40,25 +51,24 @@ static void add_counts(struct queue_counts *sum, const struct queue_counts *c)
 	sum->workers = c->workers > sum->workers ? c->workers : sum->workers;
 }
 
-bool redis_count(struct queue *base, const char *queue, struct queue_counts *out, struct err *e)
+bool redis_counts(struct queue *base, const char (*queues)[JOB_NAME], size_t n, struct queue_counts *out, struct err *e)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
-	struct queue_shards n;
+	struct redis_spread s;
 
-	memset(out, 0, sizeof(*out));
-	if (!str_copy(out->queue, sizeof(out->queue), queue))
-		return redis_bad_reply(e, "SMEMBERS");
-	if (!redis_shards_now(q, queue, &n, e) || !redis_count_shard(q, queue, 0, out, e))
+	if (!redis_spread_ask((struct redis_queue *)base, "counts", NULL, queues, n, &s, e))
 		return false;
-	out->shards = n.put;
-	for (int i = 1; i < n.serve; i++) {
-		struct queue_counts c = {0};
+	for (size_t i = 0; i < n; i++)
+		memcpy(out[i].queue, queues[i], JOB_NAME);
+	bool ok = true;
+	for (size_t i = 0; ok && i < s.n; i++) {
+		struct queue_counts *sum = &out[s.places[i].queue], c = {0};
 
-		if (!redis_count_shard(q, queue, i, &c, e))
-			return false;
-		add_counts(out, &c);
+		ok = read_counts(s.answers[i], &c) || redis_bad_reply(e, "counts");
+		add_counts(sum, &c, s.places[i].shard == 0);
+		sum->shards = s.places[i].put;
 	}
-	return true;
+	redis_spread_close(&s);
+	return ok;
 }
 
 /* The members of the registry of queues; false: it is none of ours. */
@@ -115,6 +125,12 @@ static bool gate_shard(struct redis_queue *q, const char *queue, int shard, enum
 		ok = redis_bad_reply(e, "pause");
 	redis_reply_close(&r);
 	return ok;
+}
+
+bool redis_gate_like(struct redis_queue *q, const char *queue, int shard, bool paused, bool drains, struct err *e)
+{
+	return gate_shard(q, queue, shard, GATE_OPEN, e) && (!paused || gate_shard(q, queue, shard, GATE_PAUSE, e)) &&
+	       (!drains || gate_shard(q, queue, shard, GATE_DRAIN, e));
 }
 
 /* Shard 0 first: who raises the number of shards looks there. */

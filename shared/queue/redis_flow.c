@@ -213,6 +213,8 @@ static bool tell_shard(struct redis_mail *m, size_t i, bool *told, struct err *e
 	told[i] = true;
 	if (!prefix_of(word(m, i, 2, NULL), prefix, queue, &shard))
 		return true; /* no word of ours: dropped with the others */
+	if (!redis_keep_shard(m->q, queue, shard, e))
+		return false;
 	redis_fcall(&cmd, &m->q->head.options, "mail_tell", queue, shard);
 	for (size_t k = i; k < redis_reply_count(m->taken); k++) {
 		if (!prefix_of(word(m, k, 2, NULL), other, ignored, &s) || !str_eq(prefix, other))

@@ -71,7 +71,7 @@ static void remember(struct redis_url *u, const struct redis_address *a)
 
 /* {{first, last, {host, port, id, ...} of the master, of its replicas ...} ...} */
 static int read_slots(const struct redis_reply *r, struct redis_url *u, int slot, const struct redis_address *from,
-        struct redis_address *out, struct err *e)
+        struct redis_address *out, struct redis_slots *slots_out, struct err *e)
 {
 	int found = 0;
 
@@ -79,7 +79,8 @@ static int read_slots(const struct redis_reply *r, struct redis_url *u, int slot
 		const struct redis_reply *range = redis_reply_at(r, i);
 		int64_t first, last;
 
-		if (!redis_reply_int(redis_reply_at(range, 0), &first) || !redis_reply_int(redis_reply_at(range, 1), &last))
+		if (!redis_reply_int(redis_reply_at(range, 0), &first) || !redis_reply_int(redis_reply_at(range, 1), &last) || first < 0 ||
+		        last >= REDIS_SLOTS)
 			return err_fail(e, ERR_CORRUPT, "Redis answered CLUSTER SLOTS with something else than it must");
 		for (size_t k = 2; k < redis_reply_count(range); k++) {
 			const struct redis_reply *node = redis_reply_at(range, k);
@@ -90,6 +91,7 @@ static int read_slots(const struct redis_reply *r, struct redis_url *u, int slot
 			remember(u, &a);
 			if (k == 2 && slot >= first && slot <= last) {
 				*out = a;
+				*slots_out = (struct redis_slots){(int)first, (int)last};
 				found = 1;
 			}
 		}
@@ -100,7 +102,7 @@ static int read_slots(const struct redis_reply *r, struct redis_url *u, int slot
 }
 
 int redis_guide_read(const struct redis_reply *r, struct redis_url *u, int slot, const struct redis_address *from,
-        struct redis_address *out, struct err *e)
+        struct redis_address *out, struct redis_slots *slots_out, struct err *e)
 {
 	const char *error = redis_reply_error(r);
 
@@ -114,7 +116,7 @@ int redis_guide_read(const struct redis_reply *r, struct redis_url *u, int slot,
 		redis_reply_fail(r, e);
 		return -1;
 	}
-	return u->mode == REDIS_CLUSTER ? read_slots(r, u, slot, from, out, e) : read_sentinel(r, u, from, out, e);
+	return u->mode == REDIS_CLUSTER ? read_slots(r, u, slot, from, out, slots_out, e) : read_sentinel(r, u, from, out, e);
 }
 
 bool redis_moved_read(const char *error, const struct redis_address *from, struct redis_address *out)

@@ -323,8 +323,8 @@ static bool read_group(const struct redis_link *l, const struct redis_reply *r, 
 	size_t n = redis_reply_count(r);
 	int64_t fence = 0;
 
-	if (n < GROUP_HEAD + GROUP_EACH || (n - GROUP_HEAD) % GROUP_EACH != 0 || out->n_claims + (n - GROUP_HEAD) / GROUP_EACH > QUEUE_BATCH_MAX ||
-	        !redis_reply_int(redis_reply_at(r, 1), &fence))
+	if (n < GROUP_HEAD + GROUP_EACH || (n - GROUP_HEAD) % GROUP_EACH != 0 ||
+	        out->n_claims + (n - GROUP_HEAD) / GROUP_EACH > QUEUE_BATCH_MAX || !redis_reply_int(redis_reply_at(r, 1), &fence))
 		return redis_bad_reply(e, "step");
 	for (size_t at = GROUP_HEAD; at < n; at += GROUP_EACH) {
 		struct job *j = &out->claims[out->n_claims].job;

@@ -77,6 +77,11 @@ bool redis_reply_fail(const struct redis_reply *r, struct err *e);
 
 /* ---- redis_conn.c: a connection ------------------------------------------------------------------------------- */
 
+/* Slots of a cluster that follow each other and have the same owner. */
+struct redis_slots {
+	int first, last;
+};
+
 struct redis_conn;
 /* Connects when first used: to the server of the URL, to the master that its sentinels name, or to the node of a cluster that holds a
  * slot (-1: to any of its nodes). */
@@ -85,8 +90,9 @@ void redis_conn_close(struct redis_conn **c);
 int redis_conn_fd(const struct redis_conn *c);  /* always the same one, to be polled for reading */
 bool redis_conn_up(const struct redis_conn *c); /* connected, or about to be */
 bool redis_conn_same_server(const struct redis_conn *a, const struct redis_conn *b);
-void redis_conn_learn(const struct redis_conn *c, struct redis_url *out); /* the hosts of a cluster that it heard of */
-unsigned redis_conn_number(const struct redis_conn *c);                   /* another one with each new connection */
+void redis_conn_slots(const struct redis_conn *c, struct redis_slots *out); /* of a cluster: which the guide said its node has */
+void redis_conn_learn(const struct redis_conn *c, struct redis_url *out);   /* the hosts of a cluster that it heard of */
+unsigned redis_conn_number(const struct redis_conn *c);                     /* another one with each new connection */
 /* An error that says the server is no longer the right one (MOVED, READONLY and the like): hang up, so that the next start finds the right
  * one. False: it is another error, or this happened too often in a row. */
 bool redis_conn_moved(struct redis_conn *c, const struct redis_reply *r);
@@ -105,10 +111,10 @@ int redis_conn_await(struct redis_conn *c, int64_t deadline_ms, struct redis_rep
 
 int redis_slot(const char *key, size_t len);                          /* of a cluster: CRC16 of the part in braces, or of the whole key */
 void redis_guide_ask(struct redis_cmd *c, const struct redis_url *u); /* the question */
-/* Its answer, from the server at `from`: 1 *out is the place, 0: there is none just now, -1 with e. Nodes of a cluster that it names are
- * added to hosts. */
+/* Its answer, from the server at `from`: 1 *out is the place, in a cluster with *slots_out, 0: there is none just now, -1 with e. Nodes of a
+ * cluster that it names are added to hosts. */
 int redis_guide_read(const struct redis_reply *r, struct redis_url *u, int slot, const struct redis_address *from,
-        struct redis_address *out, struct err *e) MUST_CHECK;
+        struct redis_address *out, struct redis_slots *slots_out, struct err *e) MUST_CHECK;
 /* host:port after "MOVED <slot> "; no host: that of from. */
 bool redis_moved_read(const char *error, const struct redis_address *from, struct redis_address *out) MUST_CHECK;
 bool redis_role_is_master(const struct redis_reply *r);
@@ -157,8 +163,12 @@ struct redis_queue {
 
 /* The connection for a command; NULL with e. It may still have to be started. */
 struct redis_conn *redis_conn_for(struct redis_queue *q, const struct redis_cmd *cmd, int64_t deadline_ms, struct err *e) MUST_CHECK;
+/* The one that is known for it, not looked at: NULL when there is none. */
+struct redis_conn *redis_conn_known(const struct redis_queue *q, const struct redis_cmd *cmd);
 /* Does this error say that the command belongs to another server? Then ask again for its connection. */
 bool redis_follow(struct redis_queue *q, const struct redis_cmd *cmd, struct redis_conn *c, const struct redis_reply *r);
+/* Of a cluster: does one server hold both slots, as far as they were asked for? */
+bool redis_same_server(const struct redis_queue *q, int slot, int other);
 void redis_nodes_close(struct redis_queue *q);
 
 /* ---- redis_queue.c: calls ---------------------------------------------------------------------------------------- */
@@ -174,8 +184,8 @@ bool redis_call(struct redis_queue *q, const struct redis_cmd *cmd, bool again, 
 /* Both over the same connection, the second's answer; not repeated. */
 bool redis_call_two(struct redis_queue *q, const struct redis_cmd *first, const struct redis_cmd *second, struct redis_reply **out,
         struct err *e) MUST_CHECK;
-/* Questions about one shard, all at once; what is not answered is asked again one by one. out[n]: an answer to each (redis_reply_close them),
- * none an error; or, when it failed, no answers. */
+/* Questions, all at once, in a cluster all that go to one node; what is not answered is asked again one by one. out[n]: an answer to each
+ * (redis_reply_close them), none an error; or, when it failed, no answers. */
 bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
@@ -193,8 +203,8 @@ bool redis_record_read(const struct redis_reply *r, const char *queue, int shard
 bool redis_fields_read(
         const struct redis_reply *r, const struct redis_reply *state, struct job *j, const char *queue, struct err *e) MUST_CHECK;
 /* One of a group of claims {route, first fence, then id, params of each}: at is where its id stands. It was due when it was made. */
-bool redis_claim_read(const struct redis_reply *group, size_t at, const char *queue, int shard, int64_t fence, struct job *out,
-        struct err *e) MUST_CHECK;
+bool redis_claim_read(
+        const struct redis_reply *group, size_t at, const char *queue, int shard, int64_t fence, struct job *out, struct err *e) MUST_CHECK;
 /* {place, "errors crashes", trace, inputs, time limits, due} of a claim; false: it is not one of ours. */
 bool redis_extras_read(const struct redis_reply *r, struct job *j) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
@@ -215,7 +225,7 @@ bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, stru
 /* One item of a submission, as read_item() in 70_submit.lua reads it. */
 void redis_add_item(struct redis_cmd *c, const struct queue_submission *s);
 int redis_names(struct queue *base, char (**out)[JOB_NAME], struct err *e) MUST_CHECK;
-bool redis_count(struct queue *base, const char *queue, struct queue_counts *out, struct err *e) MUST_CHECK;
+bool redis_counts(struct queue *base, const char (*queues)[JOB_NAME], size_t n, struct queue_counts *out, struct err *e) MUST_CHECK;
 int redis_history_take(struct queue *base, const struct history_writer *w, int limit, struct history_batch *out, struct err *e) MUST_CHECK;
 int redis_history_drop(struct queue *base, const struct history_writer *w, const struct history_batch *b, struct err *e) MUST_CHECK;
 bool redis_history_off(struct queue *base, const struct history_writer *w, struct err *e) MUST_CHECK;
@@ -229,8 +239,10 @@ int redis_lanes(
         struct queue *base, const char *queue, const char *cursor, struct queue_lane *out, char next_out[64], struct err *e) MUST_CHECK;
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, struct err *e) MUST_CHECK;
+/* One shard, whatever it was before. */
+bool redis_gate_like(struct redis_queue *q, const char *queue, int shard, bool paused, bool drains, struct err *e) MUST_CHECK;
 int redis_log(struct queue *base, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
-bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e) MUST_CHECK;
+bool redis_backlogs(struct queue *base, const char (*queues)[JOB_NAME], size_t n, struct queue_backlog *out, struct err *e) MUST_CHECK;
 bool redis_changes(
         struct queue *base, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
 /* A function that looks at many jobs of one shard; n >= 1. */
@@ -238,11 +250,11 @@ bool redis_call_ids(struct redis_queue *q, const char *function, const char (*id
         struct err *e) MUST_CHECK;
 bool redis_revisions(struct queue *base, const char (*ids)[JOB_ID], size_t n, int64_t *revs, struct err *e) MUST_CHECK;
 bool redis_show_many(struct queue *base, const char (*ids)[JOB_ID], size_t n, struct job *jobs, struct err *e);
-int redis_workers(struct queue *base, const char *queue, struct queue_worker *out, int max, struct err *e) MUST_CHECK;
+bool redis_workers(struct queue *base, const char *queue, struct queue_workers *out, struct err *e) MUST_CHECK;
 int redis_worker_tell(struct queue *base, const char *queue, const char *worker, enum worker_command command, struct err *e) MUST_CHECK;
-int redis_routes(struct queue *base, const char *queue, struct queue_route *out, int max, struct err *e) MUST_CHECK;
+bool redis_routes(struct queue *base, const char (*queues)[JOB_NAME], size_t n, struct queue_routes *out, struct err *e) MUST_CHECK;
 int redis_audit(struct queue *base, const char *queue, struct queue_audit *out, struct err *e) MUST_CHECK;
-bool redis_look(struct queue *base, const char *queue, struct queue_look *l, struct err *e) MUST_CHECK;
+bool redis_look(struct queue *base, struct queue_look *const *looks, size_t n, struct err *e) MUST_CHECK;
 
 /* ---- redis_doctor.c: what only the doctor asks, and its mends -------------------------------------------------- */
 
@@ -254,6 +266,31 @@ void redis_look_worker_ask(struct redis_cmd *cmd, const struct redis_queue *q, c
 bool redis_look_worker_read(const struct redis_reply *r, int shard, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
 int redis_mend(
         struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
+
+/* ---- redis_audit_scan.c: which keys there are ------------------------------------------------------------------ */
+
+/* A shard that is looked at. */
+struct names_block;
+struct audit_shard {
+	struct queue_look *look;
+	size_t nth; /* of the looks, from 0 */
+	int number, slot;
+	char tag[80]; /* what its keys begin with */
+	bool scanned;
+	char newest[QUEUE_TAIL + 1]; /* of its jobs, before the scan; "": there was none */
+	struct names_block *names;   /* of its keys, as T: is followed by them */
+	size_t n_names, bytes;
+};
+/* All shards of the queues of these looks, in their order; mem_free it. NULL with e. */
+struct audit_shard *redis_shards_of(
+        struct redis_queue *q, struct queue_look *const *looks, size_t n, size_t *n_out, struct err *e) MUST_CHECK;
+/* One scan of the server that holds the first shard which is not scanned yet, for all of these shards that stand there. */
+bool redis_scan_shards(struct redis_queue *q, struct audit_shard *all, size_t n, struct err *e) MUST_CHECK;
+/* Add the names of jobs that came since before the scan, which it need not give. */
+bool redis_add_newer(struct redis_queue *q, struct audit_shard *s, struct err *e) MUST_CHECK;
+/* Its names, each once, in order; mem_free the array, the texts live until redis_shard_forget. */
+const char **redis_shard_names(const struct audit_shard *s, size_t *n_out);
+void redis_shard_forget(struct audit_shard *s);
 
 /* ---- redis_audit_limits.c: what redis_audit.c gathers about limits ------------------------------------------- */
 
@@ -294,9 +331,15 @@ bool redis_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e) MUST_C
 
 /* How many shards the queue has, asked again every few seconds; raises them to what the options want. */
 bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e) MUST_CHECK;
-/* The same, asked anew: for what must not miss a shard that somebody has just made. */
+/* The same, asked anew: for what must not miss a shard that somebody has just made. The second for many queues at once. */
 bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e) MUST_CHECK;
+bool redis_shards_of_all(
+        struct redis_queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_shards *out, struct err *e) MUST_CHECK;
 void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
+/* To be said before anything else than a new submission makes a job of this shard live: it is served from then on, for 10 s at least and
+ * then until it is empty again. The other one: if a job of this id is there, or is not. */
+bool redis_keep_shard(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
+bool redis_keep_shard_of(struct redis_queue *q, const char *id, bool there, struct err *e) MUST_CHECK;
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
 /* Give it an id, hence a shard, if it has none. */
 bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;
@@ -312,6 +355,25 @@ int redis_reserve_if_spread(struct redis_queue *q, struct queue_submission *s, s
 bool redis_cursor_split(const char *cursor, int *shard_out, char rest_out[64], struct err *e) MUST_CHECK;
 /* The cursor to give: after this page, or at the beginning of the next of `shards`; "" at the end. */
 bool redis_cursor_join(char out[64], int shard, int shards, const char *rest, struct err *e) MUST_CHECK;
+
+/* ---- redis_spread.c: one question to every shard of many queues ------------------------------------------------- */
+
+/* The answers by queue and shard, those of each queue from shard 0 on. */
+struct redis_place {
+	size_t queue; /* its place among those asked for */
+	int shard;
+	int put; /* how many shards of it take new jobs */
+};
+struct redis_spread {
+	struct redis_place *places;
+	struct redis_reply **answers;
+	size_t n;
+};
+/* A function that changes nothing, with one argument (NULL: none). In as few round trips as redis_call_many. Close it after true. */
+bool redis_spread_ask(struct redis_queue *q, const char *function, const char *argument, const char (*queues)[JOB_NAME], size_t n,
+        struct redis_spread *out, struct err *e) MUST_CHECK;
+void redis_spread_close(struct redis_spread *s);
+
 /* ---- redis_schedule.c ------------------------------------------------------------------------------------------ */
 
 bool redis_schedule_put(struct queue *base, const struct queue_schedule *s, int64_t rev, int64_t due, enum act_result *result_out,

@@ -156,19 +156,41 @@ bool redis_call_two(
 	return ok;
 }
 
-/* What was answered before the connection failed is good; the rest has no answer yet. */
+/* Those of the commands that go by this connection, from `first` on. asked[i]: it was sent. False: the connection failed; what was answered
+ * before is good. */
+static bool ask_node(struct redis_queue *q, struct redis_conn *c, const struct redis_cmd *cmds, size_t first, size_t n, bool *asked,
+        struct redis_reply **out, int64_t deadline_ms)
+{
+	size_t *mine = mem_array(n, sizeof(*mine)), n_mine = 0;
+	struct err e;
+	bool ok = redis_conn_start(c, &e);
+
+	for (size_t i = first; ok && i < n; i++) {
+		if (asked[i] || redis_conn_known(q, &cmds[i]) != c)
+			continue;
+		redis_conn_send(c, &cmds[i]);
+		asked[i] = true;
+		mine[n_mine++] = i;
+	}
+	for (size_t i = 0; ok && i < n_mine; i++)
+		ok = redis_conn_await(c, deadline_ms, &out[mine[i]], &e) == 1;
+	mem_free(&mine);
+	return ok;
+}
+
+/* One node after the other. The first that fails ends it: the rest has no answer yet. */
 static void ask_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, int64_t deadline_ms)
 {
+	bool *asked = mem_array(n, sizeof(*asked)), ok = true;
 	struct err e;
-	struct redis_conn *c = redis_conn_for(q, &cmds[0], deadline_ms, &e);
 
-	if (!c || !redis_conn_start(c, &e))
-		return;
-	for (size_t i = 0; i < n; i++)
-		redis_conn_send(c, &cmds[i]);
-	for (size_t i = 0; i < n; i++)
-		if (redis_conn_await(c, deadline_ms, &out[i], &e) != 1)
-			return;
+	for (size_t i = 0; ok && i < n; i++) {
+		struct redis_conn *c = asked[i] ? NULL : redis_conn_for(q, &cmds[i], deadline_ms, &e);
+
+		if (!asked[i])
+			ok = c && ask_node(q, c, cmds, i, n, asked, out, deadline_ms);
+	}
+	mem_free(&asked);
 }
 
 bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e)
@@ -205,7 +227,7 @@ static bool load_first(struct redis_queue *q, struct err *e)
 	return ok;
 }
 
-/* The text that a server holds under our version must be ours: else someone changed it and forgot to raise its version. */
+/* The text that a server holds under our version must be ours: else someone changed it and did not raise its version. */
 static bool check_library(struct redis_queue *q, struct err *e)
 {
 	struct redis_cmd cmd = {0};
@@ -238,8 +260,8 @@ static bool check_library(struct redis_queue *q, struct err *e)
 
 		if (str_eq(name, "library_code") && (!code || len != text.len || memcmp(code, text.data, len) != 0))
 			ok = err_set(e, ERR_CONFLICT,
-			        "the server holds another text of the function library %s: its version must be raised, or the old one removed "
-			        "with FUNCTION DELETE %s",
+			        "Redis holds the function library %s of another build of Barque: stop the programs of that build, say FUNCTION "
+			        "DELETE %s to Redis (redis-cli), which touches no job, and start again",
 			        q->head.options.library, q->head.options.library);
 	}
 	buf_close(&text);
@@ -350,11 +372,15 @@ static bool redis_act(
 	        [ACT_RELEASE] = "release",
 	        [ACT_WATCH] = "watch",
 	        [ACT_FLOW_CANCEL] = "flow_cancel"};
+	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_reply *r = NULL;
 	bool ok;
 
+	/* It lives again, or sends word. */
+	if ((act == ACT_REPLAY || act == ACT_FLOW_CANCEL) && !redis_keep_shard_of(q, id, true, e))
+		return false;
 	/* Watching may be asked again without harm; of the others the caller must know that the first may have been done. */
-	if (!call_on_job((struct redis_queue *)base, names[act], id, act == ACT_WATCH, &r, e))
+	if (!call_on_job(q, names[act], id, act == ACT_WATCH, &r, e))
 		return false;
 	ok = read_act(r, result_out, state_out) || redis_bad_reply(e, names[act]);
 	redis_reply_close(&r);
@@ -447,7 +473,7 @@ const struct queue_driver redis_driver = {
         .list = redis_list,
         .act = redis_act,
         .prioritize = redis_prioritize,
-        .count = redis_count,
+        .counts = redis_counts,
         .dead_list = redis_dead_list,
         .dead_act = redis_dead_act,
         .set_weight = redis_set_weight,
@@ -466,7 +492,7 @@ const struct queue_driver redis_driver = {
         .show_many = redis_show_many,
         .revisions = redis_revisions,
         .changes = redis_changes,
-        .backlog = redis_backlog,
+        .backlogs = redis_backlogs,
         .audit = redis_audit,
         .look = redis_look,
         .mend = redis_mend,

@@ -121,11 +121,18 @@ static bool read_numbers_and_text(const char *s, int64_t *const *numbers, size_t
 	return str_copy(text, size, s);
 }
 
-/* "ms worker" */
+/* "ms worker"; barque2 wrote the worker into a field of its own. */
 static bool read_begun(struct job *j, const char *s, size_t len)
 {
-	UNUSED(len);
+	if (!memchr(s, ' ', len))
+		return str_int(s, 0, INT64_MAX, &j->started_at);
 	return read_numbers_and_text(s, (int64_t *const[]){&j->started_at}, 1, j->worker, sizeof(j->worker));
+}
+
+/* It stays behind when the job is claimed again: the worker of the last claim stands in "ms worker". */
+static bool read_older_worker(struct job *j, const char *s, size_t len)
+{
+	return j->worker[0] || str_copy_n(j->worker, sizeof(j->worker), s, len);
 }
 
 static bool read_concurrency(struct job *j, const char *s, size_t len)
@@ -251,6 +258,7 @@ static const struct {
         {'a', read_counts},
 
         {'b', read_begun},
+        {'w', read_older_worker},
         {'e', read_ended},
         {'i', read_idempotency},
         {'u', read_unique},

@@ -139,22 +139,6 @@ static bool read_backlog(const struct redis_reply *r, struct queue_backlog *out)
 	return true;
 }
 
-static bool backlog_of(struct redis_queue *q, const char *queue, int shard, struct queue_backlog *out, struct err *e)
-{
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
-	bool ok;
-
-	memset(out, 0, sizeof(*out));
-	redis_fcall(&cmd, &q->head.options, "backlog", queue, shard);
-	ok = redis_call(q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	if (ok && !read_backlog(r, out))
-		ok = redis_bad_reply(e, "backlog");
-	redis_reply_close(&r);
-	return ok;
-}
-
 static void add_backlog(struct queue_backlog *sum, const struct queue_backlog *b)
 {
 	sum->ready += b->ready;
@@ -166,22 +150,29 @@ static void add_backlog(struct queue_backlog *sum, const struct queue_backlog *b
 	sum->recovered += b->recovered;
 }
 
-bool redis_backlog(struct queue *base, const char *queue, struct queue_backlog *out, struct err *e)
+static void tell_seconds(struct queue_backlog *b)
 {
-	struct redis_queue *q = (struct redis_queue *)base;
-	struct queue_shards shards;
-	struct queue_backlog b;
+	if (b->drain_rate < RATE_LEAST)
+		b->drain_rate = 0;
+	if (b->ready > 0)
+		b->seconds = b->drain_rate > 0 ? (double)b->ready / b->drain_rate : (double)b->oldest_ms / 1000;
+}
 
-	if (!redis_shards_now(q, queue, &shards, e))
+bool redis_backlogs(struct queue *base, const char (*queues)[JOB_NAME], size_t n, struct queue_backlog *out, struct err *e)
+{
+	struct redis_spread s;
+
+	if (!redis_spread_ask((struct redis_queue *)base, "backlog", NULL, queues, n, &s, e))
 		return false;
-	for (int i = 0; i < shards.serve; i++) {
-		if (!backlog_of(q, queue, i, &b, e))
-			return false;
-		add_backlog(out, &b);
+	bool ok = true;
+	for (size_t i = 0; ok && i < s.n; i++) {
+		struct queue_backlog b = {0};
+
+		ok = read_backlog(s.answers[i], &b) || redis_bad_reply(e, "backlog");
+		add_backlog(&out[s.places[i].queue], &b);
 	}
-	if (out->drain_rate < RATE_LEAST)
-		out->drain_rate = 0;
-	if (out->ready > 0)
-		out->seconds = out->drain_rate > 0 ? (double)out->ready / out->drain_rate : (double)out->oldest_ms / 1000;
-	return true;
+	for (size_t i = 0; ok && i < n; i++)
+		tell_seconds(&out[i]);
+	redis_spread_close(&s);
+	return ok;
 }

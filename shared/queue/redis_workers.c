@@ -1,4 +1,5 @@
 /* redis_workers.c -- the dispatchers of a queue in Redis: functions/35_workers.lua from this side. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -36,75 +37,90 @@ static bool read_worker(struct queue_worker *w, const struct redis_reply *r)
 	return read_report(w, redis_reply_at(r, 4));
 }
 
-/* Those of all shards, each once. */
-struct list {
-	struct queue_worker *at;
-	int n, max;
-};
-
-static struct queue_worker *find(const struct list *all, const char *name)
+/* The answer of one shard, appended; *next_out: the offset of the next page, or -1. */
+static bool read_workers(struct queue_workers *all, const struct redis_reply *r, int64_t *next_out)
 {
-	for (int i = 0; i < all->n; i++)
-		if (str_eq(all->at[i].name, name))
-			return &all->at[i];
-	return NULL;
-}
+	const struct redis_reply *rows = redis_reply_at(r, 1);
+	size_t n = redis_reply_count(rows);
 
-/* It runs jobs of several shards; all else it says in each of them alike. */
-static bool add_worker(struct list *all, const struct redis_reply *r)
-{
-	struct queue_worker w, *known;
-
-	if (!read_worker(&w, r)) {
-		queue_worker_close(&w);
+	if (!redis_reply_int(redis_reply_at(r, 0), next_out) || !redis_reply_is_array(rows) || (*next_out >= 0 && n == 0))
 		return false;
-	}
-	known = find(all, w.name);
-	if (known) {
-		known->running += w.running;
-		known->command = w.command > known->command ? w.command : known->command;
-	}
-	if (known || all->n == all->max)
-		queue_worker_close(&w);
-	else
-		all->at[all->n++] = w;
+	if (n > 0)
+		all->at = mem_grow(all->at, all->n, all->n + n, sizeof(*all->at));
+	for (size_t i = 0; i < n; i++)
+		if (!read_worker(&all->at[all->n++], redis_reply_at(rows, i)))
+			return false;
 	return true;
 }
 
-/* From *offset on, which becomes that of the next page or -1. */
-static bool page(struct redis_queue *q, const char *queue, int shard, int64_t *offset, struct list *all, struct err *e)
+/* The first page came with those of all shards; few have more workers than one holds. */
+static bool read_further(struct redis_queue *q, const char *queue, int shard, int64_t offset, struct queue_workers *all, struct err *e)
 {
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
-	const struct redis_reply *rows;
-	bool ok;
+	while (offset >= 0) {
+		struct redis_cmd cmd = {0};
+		struct redis_reply *r = NULL;
+		bool ok;
 
-	redis_fcall(&cmd, &q->head.options, "workers", queue, shard);
-	redis_cmd_addi(&cmd, *offset);
-	ok = redis_call(q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	if (ok && (!redis_reply_int(redis_reply_at(r, 0), offset) || !redis_reply_is_array(redis_reply_at(r, 1))))
-		ok = redis_bad_reply(e, "workers");
-	rows = redis_reply_at(r, 1);
-	for (size_t i = 0; ok && i < redis_reply_count(rows); i++)
-		ok = add_worker(all, redis_reply_at(rows, i)) || redis_bad_reply(e, "workers");
-	redis_reply_close(&r);
-	return ok;
+		redis_fcall(&cmd, &q->head.options, "workers", queue, shard);
+		redis_cmd_addi(&cmd, offset);
+		ok = redis_call(q, &cmd, true, &r, e) && (read_workers(all, r, &offset) || redis_bad_reply(e, "workers"));
+		redis_cmd_close(&cmd);
+		redis_reply_close(&r);
+		if (!ok)
+			return false;
+	}
+	return true;
 }
 
-int redis_workers(struct queue *base, const char *queue, struct queue_worker *out, int max, struct err *e)
+/* By name; of one name the one whose report is kept comes first. */
+static int by_name(const void *a, const void *b)
+{
+	const struct queue_worker *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+
+	return c ? c : (x->heard_at < y->heard_at) - (x->heard_at > y->heard_at);
+}
+
+/* Each once: it runs jobs of several shards; all else it says in each of them alike. */
+static void merge_workers(struct queue_workers *all)
+{
+	size_t n = 0;
+
+	if (all->n)
+		qsort(all->at, all->n, sizeof(*all->at), by_name);
+	for (size_t i = 0; i < all->n; i++) {
+		struct queue_worker *w = &all->at[i], *known = n ? &all->at[n - 1] : NULL;
+
+		if (!known || !str_eq(known->name, w->name)) {
+			all->at[n++] = *w;
+			continue;
+		}
+		known->running += w->running;
+		known->command = w->command > known->command ? w->command : known->command;
+		queue_worker_close(w);
+	}
+	all->n = n;
+}
+
+bool redis_workers(struct queue *base, const char *queue, struct queue_workers *out, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
-	struct list all = {.at = out, .max = max};
-	struct queue_shards shards;
-	bool ok = redis_shards_now(q, queue, &shards, e);
+	char one[1][JOB_NAME] = {""};
+	struct redis_spread s;
 
-	for (int i = 0; ok && i < shards.serve; i++)
-		for (int64_t offset = 0; ok && offset >= 0;)
-			ok = page(q, queue, i, &offset, &all, e);
-	while (!ok && all.n > 0)
-		queue_worker_close(&out[--all.n]);
-	return ok ? all.n : -1;
+	if (!str_copy(one[0], JOB_NAME, queue) || !redis_spread_ask(q, "workers", "0", (const char(*)[JOB_NAME])one, 1, &s, e))
+		return false;
+	bool ok = true;
+	for (size_t i = 0; ok && i < s.n; i++) {
+		int64_t next = -1;
+
+		ok = (read_workers(out, s.answers[i], &next) || redis_bad_reply(e, "workers")) &&
+		     read_further(q, queue, s.places[i].shard, next, out, e);
+	}
+	redis_spread_close(&s);
+	if (ok)
+		merge_workers(out);
+	return ok;
 }
 
 static int tell_in(struct redis_queue *q, const char *queue, int shard, const char *worker, enum worker_command command, struct err *e)
@@ -159,56 +175,63 @@ static bool read_route(struct queue_route *out, int64_t now, const struct redis_
 	return true;
 }
 
-/* Jobs of a route are served when they are in each shard where some are ready. */
-static void add_route(struct queue_route *all, int max, int *n, const struct queue_route *r)
+/* {now, rows}: appended */
+static bool read_routes(struct queue_routes *all, const struct redis_reply *r)
 {
-	int i = 0;
+	const struct redis_reply *rows = redis_reply_at(r, 1);
+	size_t n = redis_reply_count(rows);
+	int64_t now;
 
-	while (i < *n && !str_eq(all[i].route, r->route))
-		i++;
-	if (i < *n) {
-		all[i].ready += r->ready;
-		all[i].named_at = r->named_at < all[i].named_at ? r->named_at : all[i].named_at;
-		all[i].served = all[i].served && r->served;
-	} else if (i < max) {
-		all[i] = *r;
-		*n += 1;
-	}
+	if (!redis_reply_int(redis_reply_at(r, 0), &now) || !redis_reply_is_array(rows))
+		return false;
+	if (n > 0)
+		all->at = mem_grow(all->at, all->n, all->n + n, sizeof(*all->at));
+	for (size_t i = 0; i < n; i++)
+		if (!read_route(&all->at[all->n++], now, redis_reply_at(rows, i)))
+			return false;
+	return true;
 }
 
-static bool routes_in(struct redis_queue *q, const char *queue, int shard, struct queue_route *out, int max, int *n, struct err *e)
+static int by_route(const void *a, const void *b)
 {
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
-	const struct redis_reply *rows;
-	int64_t now = 0;
-	bool ok;
+	const struct queue_route *x = a, *y = b;
 
-	redis_fcall(&cmd, &q->head.options, "routes", queue, shard);
-	ok = redis_call(q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	if (ok && (!redis_reply_int(redis_reply_at(r, 0), &now) || !redis_reply_is_array(redis_reply_at(r, 1))))
-		ok = redis_bad_reply(e, "routes");
-	rows = redis_reply_at(r, 1);
-	for (size_t i = 0; ok && i < redis_reply_count(rows); i++) {
-		struct queue_route one;
+	return strcmp(x->route, y->route);
+}
 
-		ok = read_route(&one, now, redis_reply_at(rows, i)) || redis_bad_reply(e, "routes");
-		if (ok)
-			add_route(out, max, n, &one);
+/* Each once: its jobs are served when they are in each shard where some are ready. */
+static void merge_routes(struct queue_routes *all)
+{
+	size_t n = 0;
+
+	if (all->n)
+		qsort(all->at, all->n, sizeof(*all->at), by_route);
+	for (size_t i = 0; i < all->n; i++) {
+		const struct queue_route *r = &all->at[i];
+		struct queue_route *known = n ? &all->at[n - 1] : NULL;
+
+		if (!known || !str_eq(known->route, r->route)) {
+			all->at[n++] = *r;
+			continue;
+		}
+		known->ready += r->ready;
+		known->named_at = r->named_at < known->named_at ? r->named_at : known->named_at;
+		known->served = known->served && r->served;
 	}
-	redis_reply_close(&r);
+	all->n = n;
+}
+
+bool redis_routes(struct queue *base, const char (*queues)[JOB_NAME], size_t n, struct queue_routes *out, struct err *e)
+{
+	struct redis_spread s;
+
+	if (!redis_spread_ask((struct redis_queue *)base, "routes", NULL, queues, n, &s, e))
+		return false;
+	bool ok = true;
+	for (size_t i = 0; ok && i < s.n; i++)
+		ok = read_routes(&out[s.places[i].queue], s.answers[i]) || redis_bad_reply(e, "routes");
+	redis_spread_close(&s);
+	for (size_t i = 0; ok && i < n; i++)
+		merge_routes(&out[i]);
 	return ok;
-}
-
-int redis_routes(struct queue *base, const char *queue, struct queue_route *out, int max, struct err *e)
-{
-	struct redis_queue *q = (struct redis_queue *)base;
-	struct queue_shards shards;
-	int n = 0;
-	bool ok = redis_shards_now(q, queue, &shards, e);
-
-	for (int i = 0; ok && i < shards.serve; i++)
-		ok = routes_in(q, queue, i, out, max, &n, e);
-	return ok ? n : -1;
 }

@@ -80,16 +80,18 @@ void queue_changes_close(struct queue_changes *c)
 	memset(c, 0, sizeof(*c));
 }
 
-bool queue_backlog(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e)
+bool queue_backlogs(struct queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_backlog *out, struct err *e)
 {
-	memset(out, 0, sizeof(*out));
-	if (!job_queue_ok(queue))
-		return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
-	return q->driver->backlog(q, queue, out, e);
+	memset(out, 0, n * sizeof(*out));
+	return queue_names_ok(queues, n, e) && q->driver->backlogs(q, queues, n, out, e);
 }
 
-int queue_names(struct queue *q, char (**out)[JOB_NAME], struct err *e)
+bool queue_backlog(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e)
 {
-	*out = NULL;
-	return q->driver->names(q, out, e);
+	char one[1][JOB_NAME];
+
+	memset(out, 0, sizeof(*out));
+	if (!str_copy(one[0], JOB_NAME, queue))
+		return err_set(e, ERR_INVALID, "there can be no queue named %.40s", queue);
+	return queue_backlogs(q, (const char(*)[JOB_NAME])one, 1, out, e);
 }

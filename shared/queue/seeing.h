@@ -58,8 +58,6 @@ struct queue_changes {
  * listens, which this call makes known for 10 s: call it again within 5. A shard keeps those of the last 1000 calls, for 5 minutes. */
 bool queue_changes(struct queue *q, const char *queue, int shard, const char *after, struct queue_changes *out, struct err *e) MUST_CHECK;
 void queue_changes_close(struct queue_changes *c);
-/* The names of all queues that exist, however many: an array that the caller frees, NULL when there is none. How many; -1. */
-int queue_names(struct queue *q, char (**out)[JOB_NAME], struct err *e) MUST_CHECK;
 
 /* ---- backlog ---------------------------------------------------------------------------------------------------- */
 
@@ -71,6 +69,8 @@ struct queue_backlog {
 	int64_t retries, crashes, recovered; /* so far: errors tried again, crashes, leases taken back from workers */
 };
 bool queue_backlog(struct queue *q, const char *queue, struct queue_backlog *out, struct err *e) MUST_CHECK;
+/* Of n queues, into out[n]. */
+bool queue_backlogs(struct queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_backlog *out, struct err *e) MUST_CHECK;
 
 /* ---- many jobs ------------------------------------------------------------------------------------------------- */
 

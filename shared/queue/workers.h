@@ -28,11 +28,16 @@ struct queue_worker {
 	int64_t running;     /* leases that it holds in this queue */
 	enum worker_command command;
 	int64_t heard_at; /* when its report came; 0: none yet */
-	char *report;     /* its own text, JSON; NULL: none yet */
+	char *report;     /* its own text, JSON, the last that it gave; NULL: none yet */
 };
 
-/* The living workers of one queue. Returns how many, at most max; -1 on failure. Close each. */
-int queue_workers(struct queue *q, const char *queue, struct queue_worker *out, int max, struct err *e) MUST_CHECK;
+struct queue_workers {
+	struct queue_worker *at; /* by name */
+	size_t n;
+};
+/* The living workers of one queue, however many. Close them after true. Not of many queues at once: the reports may be long. */
+bool queue_workers(struct queue *q, const char *queue, struct queue_workers *out, struct err *e) MUST_CHECK;
+void queue_workers_close(struct queue_workers *w);
 void queue_worker_close(struct queue_worker *w);
 /* 1 told, 0: no such worker serves this queue now, -1 failed. */
 int queue_worker_tell(struct queue *q, const char *queue, const char *worker, enum worker_command command, struct err *e) MUST_CHECK;
@@ -44,6 +49,12 @@ struct queue_route {
 	int64_t named_at; /* when a worker last named it; 0: never */
 	bool served;      /* lately enough */
 };
-int queue_routes(struct queue *q, const char *queue, struct queue_route *out, int max, struct err *e) MUST_CHECK;
+struct queue_routes {
+	struct queue_route *at; /* by name */
+	size_t n;
+};
+/* All of them of n queues: out[n], each to be closed; after a failure there is nothing to close. */
+bool queue_routes(struct queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_routes *out, struct err *e) MUST_CHECK;
+void queue_routes_close(struct queue_routes *r);
 
 #endif

@@ -68,7 +68,10 @@ START_TEST(all_queues_are_looked_at)
 		snprintf(command, sizeof command, "HSET {bq:q%03d:0}:n run %d", i, i % BROKEN_EACH == 0);
 		say(&t, command);
 	}
+	test_redis_tell(t.redis.port, "CONFIG RESETSTAT");
 	ck_status(&t, api_get(&t, "/api/doctor"), 200);
+	/* All of them by one scan, and those with faults by another. */
+	ck_contains(test_redis_tell(t.redis.port, "INFO commandstats"), "cmdstat_scan:calls=2,");
 	ck_assert_uint_eq(json_count(json_get(t.json, "queues")), MANY + 1);
 	ck_assert_int_eq(json_get_int(t.json, "total", 0), BROKEN);
 	for (int i = 0; i < MANY; i += BROKEN_EACH) {

@@ -70,8 +70,8 @@ START_TEST(a_worker_may_do_no_more_than_it_must)
 	static const char *const lines[] = {"FLUSHALL", "FLUSHDB", "KEYS *", "CONFIG GET *", "CONFIG SET maxmemory 1", "CONFIG RESETSTAT",
 	        "SHUTDOWN", "ACL LIST", "ACL WHOAMI", "MONITOR", "CLIENT LIST", "CLIENT KILL ID 1", "SAVE", "BGSAVE", "BGREWRITEAOF",
 	        "REPLICAOF NO ONE", "PSYNC ? -1", "SLOWLOG GET", "LATENCY LATEST", "MODULE LIST", "MEMORY USAGE bq:x", "FUNCTION FLUSH",
-	        "FUNCTION DELETE barque2", "FUNCTION DUMP", "FUNCTION STATS", "EVAL return 0", "EVALSHA 0 0", "SCRIPT FLUSH",
-	        "SCRIPT LOAD x", "FCALL_RO barque2_counts 1 {bq:q:0}:n bq q-0 0 0", "CLUSTER NODES", "CLUSTER RESET", "MIGRATE h 1 k 0 1",
+	        "FUNCTION DELETE barque3", "FUNCTION DUMP", "FUNCTION STATS", "EVAL return 0", "EVALSHA 0 0", "SCRIPT FLUSH",
+	        "SCRIPT LOAD x", "FCALL_RO barque3_counts 1 {bq:q:0}:n bq q-0 0 0", "CLUSTER NODES", "CLUSTER RESET", "MIGRATE h 1 k 0 1",
 	        "RESTORE {bq:q:0}:n 0 x", "DUMP {bq:q:0}:n", "SORT {bq:q:0}:n", "SWAPDB 0 1", "MOVE bq:x 1", "COPY bq:x bq:y",
 	        "RENAME bq:x bq:y", "RANDOMKEY", "DBSIZE", "APPEND bq:x y", "GETSET bq:x y", "GETDEL bq:x", "SETEX bq:x 1 y", "MSET bq:x y",
 	        "MGET bq:x", "STRLEN bq:x", "INCR bq:x", "DECR bq:x", "EXPIRE bq:x 1", "TTL bq:x", "TYPE bq:x", "OBJECT ENCODING bq:x",
@@ -93,19 +93,19 @@ END_TEST
 START_TEST(metrics_only_look)
 {
 	static const char *const lines[] = {"SET bq:x 1", "HSET {bq:q:0}:n r 5", "DEL {bq:q:0}:n",
-	        "FCALL barque2_pause 1 {bq:q:0}:n bq q-0 0 0 1", "FCALL_RO barque2_pause 1 {bq:q:0}:n bq q-0 0 0 1", "FLUSHALL",
+	        "FCALL barque3_pause 1 {bq:q:0}:n bq q-0 0 0 1", "FCALL_RO barque3_pause 1 {bq:q:0}:n bq q-0 0 0 1", "FLUSHALL",
 	        "CONFIG GET *", "FUNCTION LIST", "HGET {other:q:0}:n r", "SUBSCRIBE bq:ended", "KEYS *", "SCAN 0", "EVAL return 0",
-	        "GET bq:x", "FCALL barque2_counts 1 {bq:q:0}:n bq q-0 0 0", "ROLE", "CLUSTER SLOTS", NULL};
+	        "GET bq:x", "FCALL barque3_counts 1 {bq:q:0}:n bq q-0 0 0", "ROLE", "CLUSTER SLOTS", NULL};
 	struct queue *q = open_queue(NULL);
 	char id[JOB_ID];
 
 	submit_plain(q, id);
 	check_refused(METRICS, lines);
 	ck_assert_msg(str_starts(as(METRICS, "HGET {bq:q:0}:n r"), "$1\r\n1"), "%s", as(METRICS, "HGET {bq:q:0}:n r"));
-	ck_assert_msg(str_starts(as(METRICS, "FCALL_RO barque2_counts 1 {bq:q:0}:n bq q-0 0 0"), "*"), "%s",
-	        as(METRICS, "FCALL_RO barque2_counts 1 {bq:q:0}:n bq q-0 0 0"));
-	ck_assert_msg(str_starts(as(METRICS, "FCALL_RO barque2_backlog 1 {bq:q:0}:n bq q-0 0 0"), "*9"), "%s",
-	        as(METRICS, "FCALL_RO barque2_backlog 1 {bq:q:0}:n bq q-0 0 0"));
+	ck_assert_msg(str_starts(as(METRICS, "FCALL_RO barque3_counts 1 {bq:q:0}:n bq q-0 0 0"), "*"), "%s",
+	        as(METRICS, "FCALL_RO barque3_counts 1 {bq:q:0}:n bq q-0 0 0"));
+	ck_assert_msg(str_starts(as(METRICS, "FCALL_RO barque3_backlog 1 {bq:q:0}:n bq q-0 0 0"), "*9"), "%s",
+	        as(METRICS, "FCALL_RO barque3_backlog 1 {bq:q:0}:n bq q-0 0 0"));
 	ck_assert(str_starts(as(METRICS, "SMEMBERS bq:queues"), "*1"));
 	queue_close(&q);
 }

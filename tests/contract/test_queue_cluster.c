@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/contract/doctor_suite.h"
+#include "tests/contract/many_suite.h"
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
 #include "tests/contract/spread_suite.h"
@@ -28,6 +30,13 @@ static const char *suite_url(void)
 	}
 	empty = true;
 	return c->url;
+}
+
+static size_t suite_ports(int ports[TEST_NODES])
+{
+	for (size_t i = 0; i < common()->masters; i++)
+		ports[i] = common()->nodes[i].port;
+	return common()->masters;
 }
 
 static struct queue *open_url(const char *url, const struct queue_options *o)
@@ -230,9 +239,42 @@ START_TEST(a_master_dies_and_its_replica_takes_over)
 }
 END_TEST
 
+/* The slots of a node are learnt with the first of them. */
+START_TEST(many_queues_take_few_round_trips)
+{
+	suite_url();
+	many_are_seen_at_once(common()->url, common()->nodes, 3, 60, 45);
+}
+END_TEST
+
+/* Whoever asked before it moved finds it where it is now. */
+START_TEST(a_slot_that_moved_is_seen_among_many)
+{
+	struct test_cluster c;
+	struct queue *q;
+	int slot;
+
+	suite_url();
+	test_cluster_start(&c, 3, 0, NULL);
+	many_fill(c.url);
+	q = open_url(c.url, NULL);
+	many_are_seen(q);
+	slot = atoi(test_redis_tell(c.nodes[0].port, "CLUSTER KEYSLOT {bq:many_07:2}") + 1);
+	for (size_t from = 0; from < 3; from++)
+		if (slot < (int)(16384 * (from + 1) / 3)) {
+			move_slot(slot, c.nodes[from].port, c.nodes[(from + 1) % 3].port, 0);
+			break;
+		}
+	many_are_seen(q);
+	many_are_seen(q);
+	queue_close(&q);
+}
+END_TEST
+
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
-        FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
-        one_of_a_cluster_is_no_server, a_slot_moves_in_mid_work, a_master_dies_and_its_replica_takes_over};
+        DOCTOR_SUITE, FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
+        one_of_a_cluster_is_no_server, a_slot_moves_in_mid_work, a_master_dies_and_its_replica_takes_over, many_queues_take_few_round_trips,
+        a_slot_that_moved_is_seen_among_many};
 
 static void before(void)
 {

@@ -991,7 +991,7 @@ START_TEST(the_audit_sees_a_schedule_of_any_shard)
 	struct queue *q = open_queue();
 	struct queue_schedule s = schedule("s", 60000);
 	struct queue_look_bounds b = {0};
-	struct queue_look look;
+	struct queue_look look = {.queue = Q};
 	struct err e = {0};
 	char order[24], why[200];
 
@@ -1002,7 +1002,7 @@ START_TEST(the_audit_sees_a_schedule_of_any_shard)
 	}
 	snprintf(order, sizeof(order), "{bq:q:%d}:cr", s.shard);
 	redis_cli((const char *const[]){"ZADD", order, "5", "s", NULL});
-	ck_ok(queue_examine(q, Q, &b, &look, &e), &e);
+	ck_ok(queue_examine(q, (struct queue_look *[]){&look}, 1, &b, &e), &e);
 	ck_assert_uint_ge(look.n, 1);
 	ck_assert(look.findings[0].fault == FAULT_SCHEDULE && look.findings[0].shard == s.shard);
 	ck_assert_msg(queue_mend(q, Q, &look.findings[0], false, why, &e) == 1, "%s%s", why, e.text);

@@ -219,10 +219,10 @@ static const struct {
 
 static struct queue_look examine(struct world *w)
 {
-	struct queue_look l;
+	struct queue_look l = {.queue = Q};
 	struct err e = {0};
 
-	ck_ok(queue_examine(w->q, Q, &(struct queue_look_bounds){.pause_ms = LOOK_MS}, &l, &e), &e);
+	ck_ok(queue_examine(w->q, (struct queue_look *[]){&l}, 1, &(struct queue_look_bounds){.pause_ms = LOOK_MS}, &e), &e);
 	return l;
 }
 
@@ -408,22 +408,25 @@ START_TEST(more_than_can_be_kept_is_counted)
 }
 END_TEST
 
+static enum err_code look_fails(struct world *w, const char *queue, const struct queue_look_bounds *bounds)
+{
+	struct queue_look l = {0};
+	struct err e = {0};
+
+	ck_assert(str_copy(l.queue, sizeof(l.queue), queue));
+	ck_assert(!queue_examine(w->q, (struct queue_look *[]){&l}, 1, bounds, &e));
+	queue_look_close(&l);
+	return e.code;
+}
+
 START_TEST(a_look_ends_in_time)
 {
 	struct world w;
-	struct queue_look l;
-	struct err e = {0};
 
 	world_open(&w);
-	ck_assert(!queue_examine(w.q, Q, &(struct queue_look_bounds){.deadline = clock_mono_ms() - 1}, &l, &e));
-	ck_assert_int_eq(e.code, ERR_TIMEOUT);
-	queue_look_close(&l);
-	ck_assert(!queue_examine(w.q, Q, &(struct queue_look_bounds){.stop = &(bool){true}}, &l, &e));
-	ck_assert_int_eq(e.code, ERR_CANCELLED);
-	queue_look_close(&l);
-	ck_assert(!queue_examine(w.q, "Q Q", &(struct queue_look_bounds){0}, &l, &e));
-	ck_assert_int_eq(e.code, ERR_INVALID);
-	queue_look_close(&l);
+	ck_assert_int_eq(look_fails(&w, Q, &(struct queue_look_bounds){.deadline = clock_mono_ms() - 1}), ERR_TIMEOUT);
+	ck_assert_int_eq(look_fails(&w, Q, &(struct queue_look_bounds){.stop = &(bool){true}}), ERR_CANCELLED);
+	ck_assert_int_eq(look_fails(&w, "Q Q", &(struct queue_look_bounds){0}), ERR_INVALID);
 	world_close(&w);
 }
 END_TEST

@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/contract/doctor_suite.h"
 #include "tests/contract/flow_suite.h"
 #include "tests/contract/limits_suite.h"
+#include "tests/contract/many_suite.h"
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/seeing_suite.h"
 #include "tests/contract/shards_suite.h"
@@ -27,6 +29,12 @@ static struct test_redis *server_with(const char *appendfsync)
 static const char *suite_url(void)
 {
 	return server_with("no")->url;
+}
+
+static size_t suite_ports(int ports[TEST_NODES])
+{
+	ports[0] = server_with("no")->port;
+	return 1;
 }
 
 /* ---- talking to servers by hand --------------------------------------------------------------------------------------- */
@@ -418,10 +426,11 @@ START_TEST(another_text_under_our_version)
 	struct queue *q;
 
 	command(server->port,
-	        "FUNCTION LOAD \"#!lua name=barque2\\nredis.register_function('barque2_step', function() return 1 end)\"\r\n");
+	        "FUNCTION LOAD \"#!lua name=barque3\\nredis.register_function('barque3_step', function() return 1 end)\"\r\n");
 	q = queue_open(server->url, NULL, &e);
 	ck_assert_ptr_null(q);
 	ck_assert_int_eq(e.code, ERR_CONFLICT);
+	ck_assert_msg(strstr(e.text, "FUNCTION DELETE " QUEUE_LIBRARY " ") != NULL, "%s", e.text);
 }
 END_TEST
 
@@ -517,7 +526,7 @@ static void liar_run(int listener, const char *lie)
 		while ((n = read(fd, data, sizeof(data) - 1)) > 0) {
 			data[n] = '\0';
 			const char *say = strstr(data, "LIBRARYNAME")       ? "*0\r\n"
-			                  : liar_reads_library(fd, data, n) ? "+barque2\r\n"
+			                  : liar_reads_library(fd, data, n) ? "+barque3\r\n"
 			                  : strstr(data, "INFO")            ? "$14\r\nused_memory:1\n\r\n"
 			                  : strstr(data, "SADD")            ? ":1\r\n"
 			                                                    : lie;
@@ -848,9 +857,17 @@ START_TEST(a_flow_that_miscounts_is_seen_in_any_shard)
 }
 END_TEST
 
+START_TEST(many_queues_take_few_round_trips)
+{
+	suite_url();
+	many_are_seen_at_once(server_with("no")->url, server_with("no"), 1, 24, 24);
+}
+END_TEST
+
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
-        FLOW_TESTS, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions, killed_and_started_again,
-        limits_survive_kill_9, a_server_without_the_library, another_text_under_our_version, no_memory_left, passwords, nobody_there,
-        lies_are_refused, a_usual_job_costs_one_command, settled_jobs_are_swept, what_ran_for_a_day_keeps_its_retention,
-        what_is_old_when_it_ends_is_given_a_time, orphans_fail, a_flow_that_miscounts_is_seen_in_any_shard};
+        DOCTOR_SUITE, FLOW_TESTS, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions,
+        killed_and_started_again, limits_survive_kill_9, a_server_without_the_library, another_text_under_our_version, no_memory_left,
+        passwords, nobody_there, lies_are_refused, a_usual_job_costs_one_command, settled_jobs_are_swept,
+        what_ran_for_a_day_keeps_its_retention, what_is_old_when_it_ends_is_given_a_time, orphans_fail,
+        a_flow_that_miscounts_is_seen_in_any_shard, many_queues_take_few_round_trips};
 TEST_MAIN("queue_redis", tests)

@@ -102,7 +102,7 @@ START_TEST(the_documents_flows_run)
 	expect(out, "\"kline-download-ETHUSDT\":{");
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "submit", "kline.download", "--split", "symbols"), 1);
-	expect(out, "must name its symbols");
+	expect(out, "run a kline.download of all symbols that is not split first");
 	mem_free(&out);
 	test_system_stop(&s);
 }

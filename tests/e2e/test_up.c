@@ -8,12 +8,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/client.h"
+#include "queue/queue.h"
 #include "tests/lib/test.h"
 
 #define START_MS 40000
@@ -238,6 +240,48 @@ START_TEST(a_missing_right_is_one_sentence)
 }
 END_TEST
 
-static const TTest *const tests[] = {
-        starts_all_and_leaves_nothing, killed_it_takes_all_with_it, a_port_in_use_is_one_sentence, a_missing_right_is_one_sentence};
+static void tell_redis(const char *data, const char *line, char *answer, size_t size)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%.60s/run.d/redis.sock", data);
+	ck_assert_int_eq(connect(s, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(write(s, line, strlen(line)), (ssize_t)strlen(line));
+	ssize_t n = read(s, answer, size - 1);
+	ck_assert_int_gt(n, 0);
+	answer[n] = '\0';
+	close(s);
+}
+
+/* What another build left in the folder is no reason not to start: neither its functions under our name nor those of an older one. */
+START_TEST(a_folder_of_another_build)
+{
+	static const char *const libraries[] = {QUEUE_LIBRARY, "barque1"};
+	struct ports p;
+	char data[300], line[300], answer[4096];
+	int status;
+	choose_ports(&p);
+	data_folder(data);
+	pid_t pid = up("up", &p, data);
+	ck_assert_msg(test_until(START_MS, answers, &p), "the API was not ready: %s", output("up"));
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(line, sizeof(line),
+		        "FUNCTION LOAD REPLACE \"#!lua name=%s\\nredis.register_function('%s_other', function() return 1 end)\"\r\n",
+		        libraries[i], libraries[i]);
+		tell_redis(data, line, answer, sizeof(answer));
+		ck_assert_msg(answer[0] == '$', "%s", answer);
+	}
+	kill(pid, SIGTERM);
+	ck_assert(test_wait(pid, 45000, &status));
+	pid = up("again", &p, data);
+	ck_assert_msg(test_until(START_MS, answers, &p), "the API was not ready: %s", output("again"));
+	tell_redis(data, "FUNCTION LIST\r\n", answer, sizeof(answer));
+	ck_assert_msg(str_starts(answer, "*1\r\n") && strstr(answer, QUEUE_LIBRARY "_step"), "%s", answer);
+	kill(pid, SIGTERM);
+	ck_assert(test_wait(pid, 45000, &status));
+}
+END_TEST
+
+static const TTest *const tests[] = {starts_all_and_leaves_nothing, killed_it_takes_all_with_it, a_folder_of_another_build,
+        a_port_in_use_is_one_sentence, a_missing_right_is_one_sentence};
 TEST_MAIN("up", tests)

@@ -92,7 +92,7 @@ START_TEST(two_libraries_work_on_the_same_data)
 	}
 	redis_say(&r, "FUNCTION LIST LIBRARYNAME barque_next\r\n", answer, sizeof(answer));
 	ck_assert(str_starts(answer, "*1\r\n"));
-	redis_say(&r, "FUNCTION LIST LIBRARYNAME barque2\r\n", answer, sizeof(answer));
+	redis_say(&r, "FUNCTION LIST LIBRARYNAME barque3\r\n", answer, sizeof(answer));
 	ck_assert(str_starts(answer, "*1\r\n"));
 	ck_assert_msg(by[0] > 0 && by[1] > 0, "only one of them worked: %d, %d", by[0], by[1]);
 	rig_done_is(&r, JOBS);

@@ -61,6 +61,22 @@ const char *test_redis_tell(int port, const char *fmt, ...)
 	return answer;
 }
 
+int64_t test_redis_reads(const struct test_redis *servers, size_t n)
+{
+	int64_t sum = 0, reads;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *at = strstr(test_redis_tell(servers[i].port, "INFO stats"), "total_reads_processed:");
+		char number[24];
+
+		ck_assert_ptr_nonnull(at);
+		at += strlen("total_reads_processed:");
+		ck_assert(str_copy_n(number, sizeof(number), at, strcspn(at, "\r")) && str_int(number, 0, INT64_MAX, &reads));
+		sum += reads;
+	}
+	return sum;
+}
+
 /* ---- a cluster -------------------------------------------------------------------------------------------------------- */
 
 struct whole {

@@ -72,6 +72,8 @@ void test_redis_stop(struct test_redis *r);
 /* Say a line to the server at this port, by hand; its answer as it came, until the next call. tell: it must be no error. */
 const char *test_redis_ask(int port, const char *fmt, ...) PRINTF_LIKE(2, 3);
 const char *test_redis_tell(int port, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* How often n servers have read from any connection so far: once for a round trip, and once more for each 16 KB that it brings. */
+int64_t test_redis_reads(const struct test_redis *servers, size_t n);
 
 /* A cluster: masters that share the slots, the first of them with a replica for each of `replicas` (node n + i is one of node i). */
 #define TEST_NODES 6
