@@ -29,6 +29,9 @@ local function finish(id, key, job, to, ...)
 	end
 	if has_flag(job, 'i') then
 		call('PEXPIRE', T .. ':i:' .. call('HGET', key, 'i'), ttl)
+		if has_flag(job, 'O') then
+			flow.keep_key(id, key, job)
+		end
 	end
 	if to ~= SUCCEEDED then
 		call('ZADD', T .. END_INDEX[to], now_text, id)

@@ -25,6 +25,7 @@ function sweep.passes(id, s, doomed)
 		local job = parse(s)
 		set_flag(job, 'O')
 		keep(key, job)
+		flow.keep_key(id, key, job)
 	end
 	return true
 end

@@ -43,7 +43,7 @@ function shards.reserve(keys, args)
 	local key, id = T .. ':i:' .. args[5], args[6]
 	local holder, fingerprint = string.match(call('GET', key) or '', '^(%S+) (.*)$')
 	if holder and #holder > TAIL and holder ~= args[9] then
-		call('PEXPIRE', key, args[8])
+		call('PEXPIRE', key, args[8], 'GT')
 		return { holder, fingerprint }
 	end
 	if holder and #holder == TAIL and present_state(holder) then

@@ -310,6 +310,7 @@ function flow.replayed(id, key, job)
 			send('v', me(id), me(id), '0')
 		end
 	end
+	flow.keep_key(id, key, job)
 end
 
 -- v: a job waits again: those it waits for are told, and run again if they ended badly.
@@ -349,6 +350,41 @@ end
 -- p: a job has waited for this one for long: is it there?
 function ACTS.p(id, waiter)
 	answer(id, read(T .. ':j:' .. id), waiter)
+end
+
+-- ---- keys in shard 0 ------------------------------------------------------------------------------------------------
+
+-- Shard 0 keeps the idempotency keys of all shards (76_shards.lua), at first no longer than a usual job needs. A job that lives longer, or
+-- whose record will, has it told how long.
+function flow.keep_key(id, key, job)
+	local queue, shard = string.match(opt.prefix, '^(.*%-)(%d+)$')
+	if shard == '0' or not has_flag(job, 'i') then
+		return
+	end
+	local ttl = call('PTTL', key)
+	if job.state < SUCCEEDED then
+		ttl = KEY_BACKSTOP + math.max(0, (call('HGET', key, 'd') or 0) - now)
+	end
+	post('k', queue .. '0' .. id, me(id), string.format('%.0f', ttl))
+end
+
+-- The key with the fingerprint before it, as long as both are the job's. nil: they are not.
+function flow.key_of(id)
+	local name = call('HGET', J .. id, 'i')
+	local holder, print = string.match(name and call('GET', T .. ':i:' .. name) or '', '^(%S+) (.*)$')
+	return holder == id and string.format('%.0f ', #print) .. print .. name or nil
+end
+
+-- k: in shard 0: a job of another shard keeps its key for so long from now.
+function ACTS.k(_, from, ttl, text)
+	local n, rest = string.match(text, '^(%d+) (.*)$')
+	local print, name = string.sub(rest, 1, n), T .. ':i:' .. string.sub(rest, n + 1)
+	local value = call('GET', name)
+	if not value then
+		call('SET', name, from .. ' ' .. print, 'PX', ttl)
+	elseif string.match(value, '^%S+') == from then
+		call('PEXPIRE', name, ttl, 'GT')
+	end
 end
 
 -- ---- orphans ---------------------------------------------------------------------------------------------------------
@@ -391,6 +427,9 @@ end
 
 -- What goes along with a word. nil: it is not so any more, and nobody is to hear it.
 local function body_to_carry(act, from, a)
+	if act == 'k' then
+		return flow.key_of(string.sub(from, -TAIL))
+	end
 	if act ~= 'd' or a == GONE then
 		return ''
 	end
@@ -424,7 +463,9 @@ end
 local function mail_tell(keys, args)
 	enter(keys, args)
 	for i = 5, math.min(#args, 4 + BATCH * 5), 5 do
-		if ACTS[args[i]] then
+		if args[i] == 'k' then
+			ACTS.k(nil, args[i + 2], args[i + 3], args[i + 4]) -- at once: its text is not known here
+		elseif ACTS[args[i]] then
 			send(args[i], args[i + 1], args[i + 2], args[i + 3], args[i + 4])
 		end
 	end

@@ -17,23 +17,14 @@
 #include "tests/contract/spread_suite.h"
 #include "tests/contract/workers_suite.h"
 
-static struct test_redis *server_with(const char *appendfsync)
+const char *suite_url(void)
 {
-	static struct test_redis r;
-
-	if (!r.pid)
-		test_redis_start(&r, appendfsync);
-	return &r;
-}
-
-static const char *suite_url(void)
-{
-	return server_with("no")->url;
+	return test_redis_own("no")->url;
 }
 
 static size_t suite_ports(int ports[TEST_NODES])
 {
-	ports[0] = server_with("no")->port;
+	ports[0] = test_redis_own("no")->port;
 	return 1;
 }
 
@@ -194,7 +185,7 @@ START_TEST(lost_answers_are_given_again)
 	struct queue_step_reply r;
 	int total = 0;
 
-	proxy_start(&p, server_with("no")->port);
+	proxy_start(&p, test_redis_own("no")->port);
 	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", p.port);
 	l = queue_link_open(url, NULL, Q, "w1", kinds, 1, &e);
 	ck_assert_msg(l != NULL, "%s", e.text);
@@ -236,7 +227,7 @@ START_TEST(an_unanswered_step_is_not_changed)
 
 	submit_plain(q, id);
 	memcpy(a.id, id, JOB_ID);
-	proxy_start(&p, server_with("no")->port);
+	proxy_start(&p, test_redis_own("no")->port);
 	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", p.port);
 	l = queue_link_open(url, NULL, Q, "w1", kinds, 1, &e);
 	p.shared->swallow = 1;
@@ -268,7 +259,7 @@ START_TEST(lost_submissions)
 	struct queue_submitted out[3];
 	struct err e = {0};
 
-	proxy_start(&p, server_with("no")->port);
+	proxy_start(&p, test_redis_own("no")->port);
 	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", p.port);
 	far = queue_open(url, &o, &e);
 	ck_assert_msg(far != NULL, "%s", e.text);
@@ -303,7 +294,7 @@ static struct queue_step_reply step_until(struct queue_link *l, const struct que
 /* kill -9 at a moment when calls are under way, ten times. What was accepted is there; what was ended stays ended. */
 START_TEST(killed_and_started_again)
 {
-	struct test_redis *server = server_with("always");
+	struct test_redis *server = test_redis_own("always");
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct queue_ack acks[16];
@@ -362,7 +353,7 @@ static void submit_limited(struct queue *q, const char *keys[3])
 /* The same with shared keys, rates and unique keys: whatever was lost, no count leaks, no key sticks, and all of it runs in the end. */
 START_TEST(limits_survive_kill_9)
 {
-	struct test_redis *server = server_with("always");
+	struct test_redis *server = test_redis_own("always");
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	const char *keys[] = {"k", "newest", "only"};
@@ -406,7 +397,7 @@ END_TEST
 
 START_TEST(a_server_without_the_library)
 {
-	struct test_redis *server = server_with("no");
+	struct test_redis *server = test_redis_own("no");
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	char id[JOB_ID];
@@ -421,7 +412,7 @@ END_TEST
 
 START_TEST(another_text_under_our_version)
 {
-	struct test_redis *server = server_with("no");
+	struct test_redis *server = test_redis_own("no");
 	struct err e = {0};
 	struct queue *q;
 
@@ -436,7 +427,7 @@ END_TEST
 
 START_TEST(no_memory_left)
 {
-	struct test_redis *server = server_with("no");
+	struct test_redis *server = test_redis_own("no");
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct queue_submission s = {0};
@@ -460,7 +451,7 @@ END_TEST
 
 START_TEST(passwords)
 {
-	struct test_redis *server = server_with("no");
+	struct test_redis *server = test_redis_own("no");
 	char url[128];
 	struct err e = {0};
 	struct queue *q;
@@ -691,7 +682,7 @@ static int64_t redis_says(const char *form, const char *id)
 		else
 			buf_addc(&line, *at);
 	}
-	ck_assert(test_redis_say(server_with("no")->port, buf_text(&line), answer, sizeof(answer)));
+	ck_assert(test_redis_say(test_redis_own("no")->port, buf_text(&line), answer, sizeof(answer)));
 	answer[strcspn(answer, "\r\n")] = '\0';
 	ck_assert_msg(answer[0] == ':' && str_int(answer + 1, INT64_MIN, INT64_MAX, &n), "%s: %s", buf_text(&line), answer);
 	buf_close(&line);
@@ -805,7 +796,7 @@ START_TEST(orphans_fail)
 		step_nothing(l);
 		state_is(q, s.id, JOB_WAITING);
 		snprintf(line, sizeof(line), "HSET {bq:q:0}:j:%s c 1000\r\n", s.id + 3);
-		command(server_with("no")->port, line);
+		command(test_redis_own("no")->port, line);
 		for (int turn = 0; turn < 40 && state_of(q, s.id) == JOB_WAITING; turn++) {
 			step_nothing(l);
 			step_nothing(l2);
@@ -846,7 +837,7 @@ START_TEST(a_flow_that_miscounts_is_seen_in_any_shard)
 		used[shard] = true;
 		for (int by = 1; by >= -1; by -= 2) {
 			snprintf(line, sizeof(line), "HINCRBY {bq:q:%d}:D:%s # %d\r\n", shard, flow_id(r, 1) + strlen(Q "-0"), by);
-			command(server_with("no")->port, line);
+			command(test_redis_own("no")->port, line);
 			ck_assert_int_eq(queue_audit(q, Q, &a, &e), by < 0);
 			if (by > 0)
 				ck_assert_msg(str_starts(a.problem, flow_id(r, 1)), "%s", a.problem);
@@ -860,7 +851,7 @@ END_TEST
 START_TEST(many_queues_take_few_round_trips)
 {
 	suite_url();
-	many_are_seen_at_once(server_with("no")->url, server_with("no"), 1, 24, 24);
+	many_are_seen_at_once(test_redis_own("no")->url, test_redis_own("no"), 1, 24, 24);
 }
 END_TEST
 
