@@ -548,16 +548,18 @@ end
 -- Ids: of those that are there, {id, '0', field, value ...} of what a flow shows: no params, no result.
 local function flow_look(keys, args)
 	enter(keys, args)
-	local out, fields = {}, { 's', 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'w', 'e', 'n', 'E', 'D' }
-	for i = 5, math.min(#args, 4 + BATCH) do
-		local h, record = call('HMGET', T .. ':j:' .. args[i], unpack(fields)), { args[i], '0' }
+	local out, fields, last = {}, { 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'w', 'e', 'n', 'E', 'D' }, math.min(#args, 4 + BATCH)
+	local all = states.of(args, 5, last)
+	for i = 5, last do
+		local h, s = call('HMGET', T .. ':j:' .. args[i], unpack(fields)), all[i - 4]
+		local record = { args[i], '0', 's', s }
 		for k = 1, #fields do
 			if h[k] then
 				record[#record + 1] = fields[k]
 				record[#record + 1] = h[k]
 			end
 		end
-		if h[1] then
+		if s and h[1] then
 			out[#out + 1] = record
 		end
 	end

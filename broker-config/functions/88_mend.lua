@@ -6,10 +6,10 @@
 local mend = { GONE = 60000, MOST = 1000 } -- a worker that was not heard for so long is not merely late; so many leases are counted at most
 
 -- How long a record stays: its time in Redis, or until trim_all() finds it.
-function mend.lifetime(key, s, ended)
+function mend.lifetime(key, job)
 	local ttl = call('PTTL', key)
-	if ttl == -1 and s and string.sub(s, 1, #SETTLED) == SETTLED then
-		return math.max(0, ended + opt.result_ttl - now)
+	if ttl == -1 and job.ended ~= '' then
+		return math.max(0, job.ended + opt.result_ttl - now)
 	end
 	return ttl
 end
@@ -79,6 +79,7 @@ end
 
 -- An id that no record knows leaves the index where it was found.
 function mend.drop(id, at)
+	call('HDEL', S, id)
 	if string.sub(at, 1, 2) == 'D:' or string.sub(at, 1, 2) == 'L:' then
 		return call('UNLINK', T .. ':' .. at)
 	end
@@ -162,8 +163,7 @@ end
 
 -- The flag of ghosts and their field say the same; what lives does not vanish, what has ended does.
 function mend.record(id, key, job)
-	local h = call('HMGET', key, 'o', 's', 'e')
-	local changed, ghosts, ttl = 0, h[1], mend.lifetime(key, h[2], h[3])
+	local changed, ghosts, ttl = 0, call('HGET', key, 'o'), mend.lifetime(key, job)
 	if has_flag(job, 'g') ~= (ghosts and true or false) then
 		changed = 1
 		clear_flags(job, 'g')
@@ -218,7 +218,7 @@ function mend.place(id, at)
 		return call('EXISTS', key) == 0 and mend.drop(id, at) or 'its record has no state, and nothing else says what it was: delete it'
 	end
 	local h = call('HMGET', key, 'k', 'y', 'd', 'b', 'w')
-	local worker = timeline.worker(h[4], h[5])
+	local worker = job.worker ~= '' and job.worker or timeline.worker(h[4], h[5])
 	if not h[1] then
 		return 'its record has no kind: cancel it'
 	end

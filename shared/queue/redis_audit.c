@@ -323,9 +323,8 @@ static bool read_ghosts(const char *marks, uint32_t *out)
 	return true;
 }
 
-static void read_record(struct audit *a, struct trace *t, const struct redis_reply *fields, bool ends)
+static void read_record(struct audit *a, struct trace *t, const char *s, const struct redis_reply *fields, bool ends)
 {
-	const char *s = redis_reply_text(redis_reply_at(fields, 0), NULL);
 	const char *lane = redis_reply_text(redis_reply_at(fields, 1), NULL);
 	const char *ghosts = redis_reply_text(redis_reply_at(fields, 2), NULL);
 	const char *kind = redis_reply_text(redis_reply_at(fields, 3), NULL);
@@ -347,16 +346,19 @@ static void read_record(struct audit *a, struct trace *t, const struct redis_rep
 		t->state = '?';
 }
 
-/* A usual job that succeeded has no time to live in Redis: what sweeps them (60_step.lua) knows its state by this beginning. */
+/* A usual job that succeeded has no time to live in Redis: what sweeps them (60_step.lua) knows by its state when it ended. */
 static bool is_swept(const char *s)
 {
-	return s[0] == '0' + JOB_SUCCEEDED && str_starts(s + 1, ".3.");
+	const char *rev = strchr(s, '.'), *fence = rev ? strchr(rev + 1, '.') : NULL;
+
+	return fence && strchr(fence + 1, '.') != NULL;
 }
 
-/* s, y, o, k, l, r; how long it lives; the length of its parameters */
+/* s as barque2 had it, y, o, k, l, r; how long it lives; the length of its parameters; its state */
 static bool take_record(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
-	const char *s = redis_reply_text(redis_reply_at(r[0], 0), NULL), *tail = k->name + 2;
+	const char *state = redis_reply_text(r[3], NULL), *s = state ? state : redis_reply_text(redis_reply_at(r[0], 0), NULL);
+	const char *tail = k->name + 2;
 	int64_t left = -2, bytes = 0;
 	struct trace *t;
 
@@ -367,7 +369,7 @@ static bool take_record(struct audit *a, const struct ask *k, struct redis_reply
 	t = add_trace(a, tail, strlen(tail), '!');
 	if (!t)
 		return true;
-	read_record(a, t, r[0], left >= 0 || is_swept(s));
+	read_record(a, t, s, r[0], left >= 0 || is_swept(s));
 	audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(r[0], 4), NULL), redis_reply_text(redis_reply_at(r[0], 5), NULL),
 	        bytes, t->at);
 	return true;
@@ -375,10 +377,16 @@ static bool take_record(struct audit *a, const struct ask *k, struct redis_reply
 
 static bool gather_record(struct audit *a, const char *key, const char *name)
 {
+	struct buf states = {0};
+
+	buf_add(&states, key, strlen(key) - strlen(name));
+	buf_addc(&states, 's');
 	ask_begin(a, take_record, name, '!');
 	ask_words(a, (const char *const[]){"HMGET", key, "s", "y", "o", "k", "l", "r", NULL});
 	ask_words(a, (const char *const[]){"PTTL", key, NULL});
 	ask_words(a, (const char *const[]){"HSTRLEN", key, "p", NULL});
+	ask_words(a, (const char *const[]){"HGET", buf_text(&states), name + 2, NULL});
+	buf_close(&states);
 	return true;
 }
 

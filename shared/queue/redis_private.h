@@ -199,10 +199,14 @@ bool redis_bad_reply(struct err *e, const char *function);
 
 /* {id, lease end, field, value ...} */
 bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
-/* A record as HGETALL gives it, from this element on; the job is zeros but for its id and queue. Closed when it is none. */
-bool redis_fields_read(const struct redis_reply *r, size_t from, struct job *j, const char *queue, struct err *e) MUST_CHECK;
-/* {id, fence, kind, params, due, "errors crashes", trace, inputs, time limits}, and what is not there at the end left out */
-bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
+/* A record as HGETALL gives it and its state (T:s); the job is zeros but for its id and queue. Closed when it is none. */
+bool redis_fields_read(
+        const struct redis_reply *r, const struct redis_reply *state, struct job *j, const char *queue, struct err *e) MUST_CHECK;
+/* One of a group of claims {route, first fence, then id, params of each}: at is where its id stands. It was due when it was made. */
+bool redis_claim_read(
+        const struct redis_reply *group, size_t at, const char *queue, int shard, int64_t fence, struct job *out, struct err *e) MUST_CHECK;
+/* {place, "errors crashes", trace, inputs, time limits, due} of a claim; false: it is not one of ours. */
+bool redis_extras_read(const struct redis_reply *r, struct job *j) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
 /* Which of the fields it has that a transition must know of. */

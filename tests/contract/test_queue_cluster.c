@@ -19,7 +19,7 @@ static struct test_cluster *common(void)
 	return &c;
 }
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	static bool empty;
 	struct test_cluster *c = common();

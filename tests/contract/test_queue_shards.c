@@ -3,24 +3,15 @@
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
 
-static struct test_redis *server(void)
+const char *suite_url(void)
 {
-	static struct test_redis r;
-
-	if (!r.pid)
-		test_redis_start(&r, "no");
-	return &r;
-}
-
-static const char *suite_url(void)
-{
-	return server()->url;
+	return test_redis_own("no")->url;
 }
 
 /* As if everybody had had the time to hear of the last change of the number. */
 static void time_passes(void)
 {
-	test_redis_tell(server()->port, "HSET {bq:%s:0}:n st 1", Q);
+	test_redis_tell(test_redis_own("no")->port, "HSET {bq:%s:0}:n st 1", Q);
 }
 
 /* Lower the number to one and let go of the other shard, which must be empty. */
@@ -214,7 +205,7 @@ static int64_t number_of(const char *answer)
 /* How long shard 0 keeps the key yet. */
 static int64_t key_left(void)
 {
-	return number_of(test_redis_tell(server()->port, "PTTL {bq:%s:0}:i:monday", Q));
+	return number_of(test_redis_tell(test_redis_own("no")->port, "PTTL {bq:%s:0}:i:monday", Q));
 }
 
 /* A job with the key in shard 1 of two; *lane says where. */
@@ -227,15 +218,15 @@ static void submit_keyed(struct queue *q, struct queue_submission *s, char lane[
 		submit_new(q, s);
 		if (shard_of_id(s->id) == 1)
 			return;
-		test_redis_tell(server()->port, "DEL {bq:%s:0}:i:monday {bq:%s:0}:j:%s", Q, Q, s->id + strlen(Q "-0"));
+		test_redis_tell(test_redis_own("no")->port, "DEL {bq:%s:0}:i:monday {bq:%s:0}:j:%s", Q, Q, s->id + strlen(Q "-0"));
 	}
 }
 
 /* More than a day later, when the house was kept and word was carried. */
 static void a_day_passes(struct queue_link *l1, const char *id, struct queue_mail *m)
 {
-	test_redis_tell(server()->port, "HSET {bq:%s:1}:j:%s c 1000", Q, id + strlen(Q "-0"));
-	test_redis_tell(server()->port, "HDEL {bq:%s:1}:n mt", Q);
+	test_redis_tell(test_redis_own("no")->port, "HSET {bq:%s:1}:j:%s c 1000", Q, id + strlen(Q "-0"));
+	test_redis_tell(test_redis_own("no")->port, "HDEL {bq:%s:1}:n mt", Q);
 	step_nothing(l1);
 	carry(m);
 }
@@ -259,11 +250,11 @@ START_TEST(a_key_lives_as_long_as_its_job)
 	again = keyed(lane, "a print of it");
 	ck_assert_str_eq(submit(q, &again).existing_id, s.id);
 	ck_assert_int_gt(key_left(), 29 * DAY_MS);
-	test_redis_tell(server()->port, "PEXPIRE {bq:%s:0}:i:monday 1000000", Q); /* it waited for a month */
+	test_redis_tell(test_redis_own("no")->port, "PEXPIRE {bq:%s:0}:i:monday 1000000", Q); /* it waited for a month */
 	end_badly(l1, s.id);
 	carry(m);
 	ck_assert_int_gt(key_left(), 14 * DAY_MS - 60000);
-	test_redis_tell(server()->port, "PEXPIRE {bq:%s:0}:i:monday 1000000", Q);
+	test_redis_tell(test_redis_own("no")->port, "PEXPIRE {bq:%s:0}:i:monday 1000000", Q);
 	ck_assert_msg(queue_replay(q, s.id, &e) == 1, "%s", e.text);
 	carry(m);
 	ck_assert_int_gt(key_left(), 29 * DAY_MS);
@@ -287,15 +278,15 @@ START_TEST(a_key_comes_back_to_its_job)
 	submit_keyed(q, &s, lane);
 	m = open_mail();
 	end_badly(l1, s.id);
-	test_redis_tell(server()->port, "DEL {bq:%s:0}:i:monday", Q);
+	test_redis_tell(test_redis_own("no")->port, "DEL {bq:%s:0}:i:monday", Q);
 	a_day_passes(l1, s.id, m);
 	ck_assert_int_gt(key_left(), 14 * DAY_MS - 60000);
 	struct queue_submitted out = submit(q, &other);
 	ck_assert_int_eq(out.outcome, SUBMIT_MISMATCH);
 	ck_assert_str_eq(out.existing_id, s.id);
 	/* What another job holds stays its own. */
-	test_redis_tell(server()->port, "SET {bq:%s:0}:i:monday \"%s-00000000000000000000 p\" PX 5000", Q, Q);
-	test_redis_tell(server()->port, "LPUSH {bq:%s:1}:a %s", Q, s.id + strlen(Q "-0"));
+	test_redis_tell(test_redis_own("no")->port, "SET {bq:%s:0}:i:monday \"%s-00000000000000000000 p\" PX 5000", Q, Q);
+	test_redis_tell(test_redis_own("no")->port, "LPUSH {bq:%s:1}:a %s", Q, s.id + strlen(Q "-0"));
 	a_day_passes(l1, s.id, m);
 	ck_assert_int_le(key_left(), 5000);
 	queue_mail_close(&m);
@@ -309,8 +300,8 @@ END_TEST
 /* {put, serve, were served, gates, since} */
 static void shards_call(int64_t out[5], int wanted, const char *act, int64_t since)
 {
-	const char *at = test_redis_tell(
-	        server()->port, "FCALL %s_shards 1 {bq:%s:0}:n bq %s-0 0 0 %d %s %lld", QUEUE_LIBRARY, Q, Q, wanted, act, (long long)since);
+	const char *at = test_redis_tell(test_redis_own("no")->port, "FCALL %s_shards 1 {bq:%s:0}:n bq %s-0 0 0 %d %s %lld", QUEUE_LIBRARY,
+	        Q, Q, wanted, act, (long long)since);
 
 	ck_assert_msg(str_starts(at, "*5\r\n"), "%s", at);
 	for (int i = 0; i < 5; i++) {
@@ -378,7 +369,7 @@ START_TEST(a_shard_that_comes_back_is_as_open_as_the_queue)
 
 		ck_assert_int_eq(submit(q, &s).outcome, SUBMIT_FULL);
 	}
-	const char *gates = test_redis_tell(server()->port, "HEXISTS {bq:%s:2}:n p", Q);
+	const char *gates = test_redis_tell(test_redis_own("no")->port, "HEXISTS {bq:%s:2}:n p", Q);
 	ck_assert_str_eq(gates, ":1\r\n");
 	queue_link_close(&l1);
 	queue_close(&q);
