@@ -31,10 +31,13 @@ local function deps_key(id)
 	return T .. ':D:' .. id
 end
 
-local function post(act, to, from, a)
+-- later: ms from now before which it is not taken; nil: at once.
+local function post(act, to, from, a, later)
 	local number = string.format('%012.0f', call('HINCRBY', T .. ':n', 'ob', 1))
-	call('ZADD', T .. OUTBOX, now, table.concat({ number, act, to, from, a }, ' '))
-	call('ZADD', T .. OUTBOX_MARKER, '0', '1')
+	call('ZADD', T .. OUTBOX, now + (later or 0), table.concat({ number, act, to, from, a }, ' '))
+	if not later then
+		call('ZADD', T .. OUTBOX_MARKER, '0', '1')
+	end
 end
 
 -- Tell `to` something, now when it is here and this call has not done enough yet. What that leads to is done one after the other, not
@@ -387,6 +390,48 @@ function ACTS.k(_, from, ttl, text)
 	end
 end
 
+-- ---- schedules that stand still -------------------------------------------------------------------------------------
+
+-- Word between shards that is about no job.
+function flow.shard(number)
+	return string.match(opt.prefix, '^.*%-') .. number .. string.rep('0', TAIL)
+end
+
+-- One that sleeps here since it was copied from shard `from` is asked about, when whoever moved it has had his time: does it tick there yet?
+function cron.ask_later(name, move, from)
+	post('s', flow.shard(from), me(string.rep('0', TAIL)), move .. ':' .. name, cron.LOCK)
+end
+
+-- A word's "<move>:<name>"; nil: it does not sleep here since that move.
+function cron.sleeper(a)
+	local move, name = string.match(a, '^(%d+):(.+)$')
+	local h = call('HMGET', T .. ':cj:' .. name, 'N', 'M')
+	return h[1] == move and h[2] and name or nil
+end
+
+-- s: does this schedule tick here? If it sleeps here, too, somebody has to look.
+function ACTS.s(id, from, a)
+	local h = call('HMGET', T .. ':cj:' .. string.match(a, ':(.+)$'), 'd', 'M')
+	if not h[2] then
+		send(h[1] and 'h' or 'w', from, me(id), a)
+	end
+end
+
+-- h: it ticks where it was copied from, and is not to be woken here. w: it has left there, so that it ticks here.
+function ACTS.h(_, _, a)
+	local name = cron.sleeper(a)
+	if name then
+		cron.forget(name)
+	end
+end
+
+function ACTS.w(_, _, a)
+	local name = cron.sleeper(a)
+	if name then
+		cron.rouse(name)
+	end
+end
+
 -- ---- orphans ---------------------------------------------------------------------------------------------------------
 
 -- Ask after what a job waits for, a stretch at a time, once a minute from its second minute on.
@@ -429,6 +474,8 @@ end
 local function body_to_carry(act, from, a)
 	if act == 'k' then
 		return flow.key_of(string.sub(from, -TAIL))
+	elseif act == 's' then
+		return cron.sleeper(a) and ''
 	end
 	if act ~= 'd' or a == GONE then
 		return ''
