@@ -45,7 +45,7 @@
 --                             parameters that wait,
 --                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted, ev until when
 --                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals;
---                             in shard 0 also sh sp st: shards served, used, and since when
+--                             in shard 0 also sh sp st sm: shards served, used, since when, schedules spread over
 --
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.

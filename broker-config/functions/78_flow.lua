@@ -40,13 +40,18 @@ local function post(act, to, from, a, later)
 	end
 end
 
--- Tell `to` something, now when it is here and this call has not done enough yet. What that leads to is done one after the other, not
--- in each other, so that a chain of any length fits.
-local function send(act, to, from, a, b)
+-- How many may be told in this call yet.
+local function left()
 	if flow.deltas ~= deltas then
 		flow.deltas, flow.left, flow.todo, flow.busy = deltas, BATCH, {}, false
 	end
-	if string.sub(to, 1, -21) ~= opt.prefix or flow.left == 0 then
+	return flow.left
+end
+
+-- Tell `to` something, now when it is here and this call has not done enough yet. What that leads to is done one after the other, not
+-- in each other, so that a chain of any length fits.
+local function send(act, to, from, a, b)
+	if left() == 0 or string.sub(to, 1, -21) ~= opt.prefix then
 		return post(act, to, from, a)
 	end
 	flow.left = flow.left - 1
@@ -510,9 +515,8 @@ end
 local function mail_tell(keys, args)
 	enter(keys, args)
 	for i = 5, math.min(#args, 4 + BATCH * 5), 5 do
-		if args[i] == 'k' then
-			ACTS.k(nil, args[i + 2], args[i + 3], args[i + 4]) -- at once: its text is not known here
-		elseif ACTS[args[i]] then
+		if ACTS[args[i]] then
+			flow.left = math.max(left(), 1) -- each is heard in this call: what goes along with it is not known here later
 			send(args[i], args[i + 1], args[i + 2], args[i + 3], args[i + 4])
 		end
 	end

@@ -264,6 +264,16 @@ bool redis_mail_drop(struct queue_mail *base, struct err *e)
 	return ok;
 }
 
+bool redis_mail_tidy(struct queue_mail *base, struct err *e)
+{
+	struct redis_mail *m = (struct redis_mail *)base;
+
+	for (size_t i = 0; i < m->n_boxes; i++)
+		if (m->boxes[i].shard == 0 && !redis_spread_schedules(m->q, m->boxes[i].queue, e))
+			return false;
+	return true;
+}
+
 static bool begin_wait(struct redis_mail *m, struct box *b, int64_t max_ms, struct err *e)
 {
 	struct redis_cmd cmd = {0};

@@ -141,6 +141,7 @@ void redis_tls_sealed(struct redis_tls *t, struct buf *out); /* appends what is 
 struct redis_shards {
 	char queue[JOB_NAME];
 	struct queue_shards n;
+	bool unsettled;   /* its schedules do not all stand where they belong */
 	int64_t asked_at; /* clock_mono_ms */
 };
 
@@ -326,6 +327,7 @@ void redis_mail_close(struct queue_mail *m);
 int redis_mail_take(struct queue_mail *m, struct err *e) MUST_CHECK;
 bool redis_mail_tell(struct queue_mail *m, struct err *e) MUST_CHECK;
 bool redis_mail_drop(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_tidy(struct queue_mail *m, struct err *e) MUST_CHECK;
 bool redis_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e) MUST_CHECK;
 
 /* ---- redis_shards.c: the parts of a queue --------------------------------------------------------------------- */
@@ -342,6 +344,8 @@ void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at th
 bool redis_keep_shard(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
 bool redis_keep_shard_of(struct redis_queue *q, const char *id, bool there, struct err *e) MUST_CHECK;
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
+/* The schedules to where they belong, if the number of shards has changed and they are not there yet. */
+bool redis_spread_schedules(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK;
 /* Give it an id, hence a shard, if it has none. */
 bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;
 /* The shard of so many where these keys of a job are, or else this name is. */

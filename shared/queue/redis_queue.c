@@ -503,6 +503,7 @@ const struct queue_driver redis_driver = {
         .mail_take = redis_mail_take,
         .mail_tell = redis_mail_tell,
         .mail_drop = redis_mail_drop,
+        .mail_tidy = redis_mail_tidy,
         .mail_wait = redis_mail_wait,
         .schedule_put = redis_schedule_put,
         .schedule_settle = redis_schedule_settle,

@@ -15,7 +15,7 @@
 /* What shard 0 says, see shards.number in 76_shards.lua. */
 struct told {
 	struct queue_shards n;
-	int64_t before, gates, since;
+	int64_t before, gates, since, settled;
 };
 
 static void ask_write(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int wanted, const char *act, int64_t since)
@@ -32,7 +32,8 @@ static bool answer_read(const struct redis_reply *r, struct told *out, struct er
 
 	if (!redis_reply_int(redis_reply_at(r, 0), &put) || !redis_reply_int(redis_reply_at(r, 1), &serve) ||
 	        !redis_reply_int(redis_reply_at(r, 2), &out->before) || !redis_reply_int(redis_reply_at(r, 3), &out->gates) ||
-	        !redis_reply_int(redis_reply_at(r, 4), &out->since) || put < 1 || put > serve || serve > QUEUE_SHARDS_MAX)
+	        !redis_reply_int(redis_reply_at(r, 4), &out->since) || !redis_reply_int(redis_reply_at(r, 5), &out->settled) || put < 1 ||
+	        put > serve || serve > QUEUE_SHARDS_MAX)
 		return redis_bad_reply(e, "shards");
 	out->n = (struct queue_shards){(int)put, (int)serve};
 	return true;
@@ -87,6 +88,7 @@ static bool learn(struct redis_queue *q, const char *queue, int64_t now, struct 
 		return false;
 	known = slot_of(q, queue);
 	*out = known->n = t->n;
+	known->unsettled = t->settled != t->n.put;
 	known->asked_at = now;
 	return str_copy(known->queue, sizeof(known->queue), queue) || redis_bad_reply(e, "shards");
 }
@@ -107,6 +109,23 @@ bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_sha
 {
 	redis_forget_shards(q, queue);
 	return redis_shards(q, queue, out, e);
+}
+
+/* The schedules of a queue where they belong among so many shards; noted, unless there are more or fewer meanwhile. */
+static bool settle(struct redis_queue *q, const char *queue, int put, struct err *e)
+{
+	struct told told;
+
+	return redis_schedules_settle(q, queue, e) && ask(q, queue, put, "settled", 0, &told, e);
+}
+
+bool redis_spread_schedules(struct redis_queue *q, const char *queue, struct err *e)
+{
+	struct queue_shards n;
+
+	if (!redis_shards(q, queue, &n, e))
+		return false;
+	return !slot_of(q, queue)->unsettled || settle(q, queue, n.put, e);
 }
 
 bool redis_shards_of_all(struct redis_queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_shards *out, struct err *e)
@@ -164,7 +183,7 @@ bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct 
 		return redis_shards(q, queue, out, e);
 	ok = redis_register_queue(q, queue, e) && raise_to(q, queue, wanted, "set", &told, e);
 	redis_forget_shards(q, queue);
-	ok = ok && redis_schedules_settle(q, queue, e);
+	ok = ok && settle(q, queue, told.n.put, e);
 	if (ok && told.since)
 		ok = drop_empty(q, queue, &told, e);
 	redis_forget_shards(q, queue);

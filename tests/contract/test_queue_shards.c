@@ -297,14 +297,14 @@ END_TEST
 
 /* ---- racing ------------------------------------------------------------------------------------------------------------ */
 
-/* {put, serve, were served, gates, since} */
-static void shards_call(int64_t out[5], int wanted, const char *act, int64_t since)
+/* {put, serve, were served, gates, since, settled} */
+static void shards_call(int64_t out[6], int wanted, const char *act, int64_t since)
 {
 	const char *at = test_redis_tell(test_redis_own("no")->port, "FCALL %s_shards 1 {bq:%s:0}:n bq %s-0 0 0 %d %s %lld", QUEUE_LIBRARY,
 	        Q, Q, wanted, act, (long long)since);
 
-	ck_assert_msg(str_starts(at, "*5\r\n"), "%s", at);
-	for (int i = 0; i < 5; i++) {
+	ck_assert_msg(str_starts(at, "*6\r\n"), "%s", at);
+	for (int i = 0; i < 6; i++) {
 		char number[24];
 
 		at = strchr(at, ':') + 1;
@@ -317,7 +317,7 @@ static void shards_call(int64_t out[5], int wanted, const char *act, int64_t sin
 START_TEST(keeping_and_letting_go_race)
 {
 	struct queue *q = open_sharded(0);
-	int64_t n[5], since;
+	int64_t n[6], since;
 
 	shards_call(n, 2, "set", 0);
 	shards_call(n, 1, "set", 0);
