@@ -142,7 +142,9 @@ static void pending_too_long(struct dispatcher *d, struct line *l)
 
 void dispatch_pending(struct dispatcher *d, struct line *l)
 {
-	int idle_left = l->n_pending > 0 ? idle_for(d, l) : 0;
+	if (l->n_pending == 0)
+		return;
+	int idle_left = idle_for(d, l);
 	size_t sent = 0;
 	for (; sent < l->n_pending; sent++) {
 		struct job *j = &l->pending[sent];
@@ -163,9 +165,11 @@ void dispatch_pending(struct dispatcher *d, struct line *l)
 	for (int i = 0; sent > 0 && i < d->slots.n; i++)
 		if (d->slots.all[i].out.len > 0)
 			slot_send(&d->slots.all[i]);
+	if (sent > 0)
+		FAILPOINT("claims_after_dispatch");
 }
 
-void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_reply *reply)
+void dispatch_claims(struct line *l, struct queue_step_reply *reply)
 {
 	FAILPOINT("claims_before_dispatch");
 	for (size_t i = 0; i < reply->n_claims; i++) {
@@ -181,8 +185,6 @@ void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_rep
 	if (reply->n_claims > 0)
 		log_debug("%zu jobs claimed from %s", reply->n_claims, l->queue);
 	l->promised = 0;
-	dispatch_pending(d, l);
-	FAILPOINT("claims_after_dispatch");
 }
 
 void dispatch_give_back(struct dispatcher *d, struct line *l)

@@ -68,7 +68,7 @@ int shares_refills(const struct dispatcher *d, const struct line *l, const int *
 /* dispatch.c: who may claim how much, and which slot runs what */
 void dispatch_plan(struct dispatcher *d);
 int dispatch_want(const struct dispatcher *d, const struct line *l);
-void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_reply *reply);
+void dispatch_claims(struct line *l, struct queue_step_reply *reply);
 void dispatch_pending(struct dispatcher *d, struct line *l);
 void dispatch_give_back(struct dispatcher *d, struct line *l); /* all that has not started */
 
