@@ -25,12 +25,12 @@ static int slots_idle(const struct dispatcher *d)
 	return idle;
 }
 
-/* Idle slots that no step under way may fill. */
+/* Idle slots that are kept for nobody. */
 static int slots_free(const struct dispatcher *d)
 {
 	int idle = slots_idle(d);
 	for (size_t i = 0; i < d->n_lines; i++)
-		idle -= d->lines[i].promised + (int)d->lines[i].n_pending;
+		idle -= d->lines[i].promised + shares_kept(&d->lines[i]);
 	return idle > 0 ? idle : 0;
 }
 
@@ -81,7 +81,7 @@ int dispatch_want(const struct dispatcher *d, const struct line *l)
 	if (l->drained)
 		return 0;
 	int ahead = line_ahead(l, d->now_ms), held[LINES_MAX];
-	int want = l->grant * (1 + ahead) - (int)l->n_pending;
+	int want = (l->grant + shares_kept(l)) * (1 + ahead) - (int)l->n_pending;
 	if (ahead > 0)
 		lines_held(d, held);
 	int may = ahead > 0 ? shares_refills(d, l, held) : 0;
@@ -116,7 +116,7 @@ static int idle_for(const struct dispatcher *d, const struct line *l)
 {
 	int idle = slots_idle(d);
 	for (size_t i = 0; i < d->n_lines; i++)
-		idle -= &d->lines[i] != l ? d->lines[i].promised : 0;
+		idle -= &d->lines[i] != l ? d->lines[i].promised + shares_kept(&d->lines[i]) : 0;
 	return idle;
 }
 
@@ -184,6 +184,7 @@ void dispatch_claims(struct line *l, struct queue_step_reply *reply)
 	}
 	if (reply->n_claims > 0)
 		log_debug("%zu jobs claimed from %s", reply->n_claims, l->queue);
+	l->landed = l->promised;
 	l->promised = 0;
 }
 

@@ -61,6 +61,7 @@ enum claim { CLAIM_NO, CLAIM_SOON, CLAIM_NOW };
 /* shares.c: order between queues. held: of each line, how many slots hold its jobs */
 void shares_account(struct dispatcher *d, const int *held);
 void shares_grant(struct dispatcher *d, struct line *l); /* one slot */
+int shares_kept(const struct line *l);                   /* free slots that are kept for its claims which have come and have none yet */
 int shares_whole(const struct dispatcher *d, const struct line *l);
 struct line *shares_next(struct dispatcher *d, enum claim (*may)(const struct dispatcher *d, const struct line *l));
 int shares_refills(const struct dispatcher *d, const struct line *l, const int *held);

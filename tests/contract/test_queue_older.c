@@ -247,6 +247,31 @@ START_TEST(what_was_old_when_it_ended_does_not_stay_for_ever)
 }
 END_TEST
 
+/* What ended as usual has no time of its own in Redis, and goes when its day is over. */
+START_TEST(what_has_ended_is_swept)
+{
+	static const char *const kept[] = {"EXISTS {bq:q:0}:j:", "LLEN {bq:q:0}:a", "ZCARD {bq:q:0}:o", "HLEN {bq:q:0}:s"};
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w:1");
+	char id[JOB_ID], line[200], n[256];
+
+	end_older(q, l, id, ACK_DONE, ERR_NONE);
+	test_redis_tell(test_redis_own("no")->port, "HSET {bq:q:0}:j:%s c 1000 e 2000", tail_of(id));
+	test_redis_tell(test_redis_own("no")->port, "PERSIST {bq:q:0}:j:%s", tail_of(id));
+	for (int i = 0; i < 3; i++) {
+		test_redis_tell(test_redis_own("no")->port, "HDEL {bq:q:0}:n mt");
+		step_nothing(l);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		snprintf(line, sizeof(line), "%s%s", kept[i], i ? "" : tail_of(id));
+		ask_text(n, line);
+		ck_assert_msg(str_eq(n, "0"), "%s: %s", line, n);
+	}
+	close_both(&q, &l);
+}
+END_TEST
+
 static const TTest *const tests[] = {what_has_ended_is_shown_and_comes_into_the_history, what_waits_is_served, what_failed_is_replayed,
-        what_runs_keeps_its_worker_and_its_lease, a_worker_comes_back_under_its_name, what_was_old_when_it_ended_does_not_stay_for_ever};
+        what_runs_keeps_its_worker_and_its_lease, a_worker_comes_back_under_its_name, what_was_old_when_it_ended_does_not_stay_for_ever,
+        what_has_ended_is_swept};
 TEST_MAIN("queue_older", tests)
