@@ -22,7 +22,12 @@ const char *queue_fault_name(enum queue_fault f)
 
 bool queue_fault_mendable(enum queue_fault f)
 {
-	return f != FAULT_RECORD && f != FAULT_FLOW && f != FAULT_HISTORY;
+	return f != FAULT_FLOW && f != FAULT_SHARDS;
+}
+
+int queue_fault_round(enum queue_fault f)
+{
+	return f == FAULT_STRAY || f == FAULT_RECORD ? 0 : f == FAULT_COUNTER ? QUEUE_MEND_ROUNDS - 1 : 1;
 }
 
 void queue_look_close(struct queue_look *l)
