@@ -11,8 +11,10 @@
 #include "queue/redis_private.h"
 
 #define HISTORY_LOOKS 50
-#define ASKS_MAX      768  /* questions that go out at once; each is bounded itself */
-#define ASKED_MAX     1024 /* keys that they are about */
+#define ASKS_MAX      2048 /* questions that go out at once; each is bounded itself */
+#define KEYS_MAX      256  /* keys that these are about */
+#define BATCHES_MAX   4    /* of keys, of which only names are known */
+#define RECORDS_MAX   64   /* by one function: the server does nothing else meanwhile */
 #define LIST_BATCH    5000
 #define ASK_ROOM      8 /* of one key */
 
@@ -83,7 +85,9 @@ struct audit {
 	char load[32];                                           /* as it was read; "": there is none */
 	struct ask asks[ASKS_MAX + ASK_ROOM];
 	struct redis_cmd cmds[ASKS_MAX + ASK_ROOM];
-	size_t n_asks, n_cmds, n_asked;
+	size_t n_asks, n_cmds;
+	const char *unusual[KEYS_MAX]; /* records that are still to be asked for by a function */
+	size_t n_unusual;
 	struct route_count *routes;
 	size_t n_routes, routes_cap;
 	struct queue_look *look;
@@ -214,7 +218,6 @@ static struct ask *ask_begin(struct audit *a, bool (*take)(struct audit *, const
 	struct ask *k = &a->asks[a->n_asks++];
 
 	*k = (struct ask){.take = take, .name = mem_strdup(name), .what = what, .first = a->n_cmds};
-	a->n_asked++;
 	return k;
 }
 
@@ -241,7 +244,6 @@ static void asks_clear(struct audit *a)
 	while (a->n_asks > 0) {
 		mem_free(&a->asks[--a->n_asks].name);
 	}
-	a->n_asked = 0;
 	while (a->n_cmds > 0)
 		redis_cmd_close(&a->cmds[--a->n_cmds]);
 }
@@ -250,7 +252,7 @@ static bool asks_flush(struct audit *a, struct err *e)
 {
 	struct redis_reply *r[ASKS_MAX + ASK_ROOM];
 	size_t n = a->n_cmds;
-	bool ok = n == 0 || redis_call_many(a->q, a->cmds, n, r, e), answered = n > 0 && ok;
+	bool ok = n == 0 || redis_call_any(a->q, a->cmds, n, r, e), answered = n > 0 && ok;
 
 	for (size_t i = 0; ok && i < a->n_asks; i++)
 		ok = a->asks[i].take(a, &a->asks[i], r + a->asks[i].first, e);
@@ -365,58 +367,120 @@ static void read_record(struct audit *a, struct trace *t, const struct look_reco
 }
 
 /* name: "j:<id>" */
-static bool take_record(struct audit *a, const struct redis_reply *r, const char *name, struct err *e)
+static bool add_record(struct audit *a, const char *name, const struct look_record *x, struct err *e)
 {
-	struct look_record x;
-	int got = redis_look_record_read(r, a->shard, name, &x, a->look, e);
-	struct trace *t;
+	struct trace *t = add_trace(a, name + 2, strlen(name + 2), '!');
 
-	if (got <= 0)
-		return got == 0;
-	t = add_trace(a, name + 2, strlen(name + 2), '!');
 	if (!t)
 		return redis_bad_reply(e, "look_records");
-	if (x.s)
-		read_record(a, t, &x);
-	if (x.odd)
-		problem(a, FAULT_RECORD, t, NULL, x.odd);
-	if (x.s)
-		audit_limits_record(&a->limits, x.s, x.concurrency, x.rate, x.bytes, t->at);
+	if (x->s)
+		read_record(a, t, x);
+	if (x->odd)
+		problem(a, FAULT_RECORD, t, NULL, x->odd);
+	if (x->s)
+		audit_limits_record(&a->limits, x->s, x->concurrency, x->rate, x->bytes, t->at);
 	return true;
 }
 
-static bool take_records(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
+/* What is not as most records are is asked for by a function, which sees all of it at one moment, and says what makes no sense. */
+static bool take_unusual(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
 	bool ok = redis_reply_count(r[0]) == k->n_names || redis_bad_reply(e, "look_records");
 
-	for (size_t i = 0; ok && i < k->n_names; i++)
-		ok = take_record(a, redis_reply_at(r[0], i), k->names[i], e);
+	for (size_t i = 0; ok && i < k->n_names; i++) {
+		struct look_record x;
+		int got = redis_look_record_read(redis_reply_at(r[0], i), a->shard, k->names[i], &x, a->look, e);
+
+		ok = got == 0 || (got > 0 && add_record(a, k->names[i], &x, e));
+	}
 	return ok;
+}
+
+/* When all else was asked. */
+static bool ask_unusual(struct audit *a, struct err *e)
+{
+	for (size_t at = 0, some; at < a->n_unusual; at += some) {
+		struct ask *k = ask_begin(a, take_unusual, "", '!');
+
+		some = a->n_unusual - at < RECORDS_MAX ? a->n_unusual - at : RECORDS_MAX;
+		k->names = a->unusual + at;
+		k->n_names = some;
+		redis_look_records_ask(ask_more(a), a->q, a->queue, a->shard, k->names, some);
+	}
+	if (!asks_flush(a, e))
+		return false;
+	a->n_unusual = 0;
+	return true;
+}
+
+static bool is_digits(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789")];
+}
+
+/* Without flags: "<state>.<revision>[.<fence>]" */
+static bool is_plain_state(const char *s)
+{
+	size_t rev = s[0] && s[1] ? strspn(s + 2, "0123456789") : 0;
+
+	return s[0] >= '0' && s[0] <= '0' + JOB_DEAD && s[1] == '.' && rev && s[2] != '0' &&
+	       (!s[2 + rev] || (s[2 + rev] == '.' && !s[3 + rev + strspn(s + 3 + rev, "0123456789")]));
+}
+
+/* f: s, k, c, y, d, b, e, n; others: how many fields it has but these. No rule of its own: what is not so plain is looked at by 87_odd.lua. */
+static bool is_usual(const struct redis_reply *f, int64_t others)
+{
+	const char *s = redis_reply_text(redis_reply_at(f, 0), NULL), *k = redis_reply_text(redis_reply_at(f, 1), NULL);
+	const char *c = redis_reply_text(redis_reply_at(f, 2), NULL), *y = redis_reply_text(redis_reply_at(f, 3), NULL);
+	const char *d = redis_reply_text(redis_reply_at(f, 4), NULL), *b = redis_reply_text(redis_reply_at(f, 5), NULL);
+	const char *end = redis_reply_text(redis_reply_at(f, 6), NULL);
+	bool quarantined = false;
+	enum job_state state;
+
+	for (size_t i = 0; i < redis_reply_count(f); i++)
+		others -= redis_reply_text(redis_reply_at(f, i), NULL) != NULL;
+	if (others || !s || !k || !c || !is_plain_state(s) || !job_route_parse(k, strlen(k), NULL, NULL, &quarantined) || quarantined)
+		return false;
+	state = (enum job_state)(s[0] - '0');
+	if (!is_digits(c) || (y && (*y < '0' || *y > '9')))
+		return false;
+	if (d ? !is_digits(d) : state == JOB_SCHEDULED || state == JOB_RETRYING)
+		return false;
+	if (b ? strspn(b, "0123456789") == 0 || !strchr(b, ' ') : state == JOB_RUNNING)
+		return false;
+	return end ? is_digits(end) : !job_state_is_end(state);
+}
+
+/* Its fields, how many they are, bytes of its parameters and its result, how long it lives */
+static bool take_record(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
+{
+	struct look_record x = {.s = redis_reply_text(redis_reply_at(r[0], 0), NULL),
+	        .kind = redis_reply_text(redis_reply_at(r[0], 1), NULL),
+	        .lane = redis_reply_text(redis_reply_at(r[0], 3), NULL)};
+	int64_t fields = 0, result = 0;
+
+	if (redis_reply_int(r[1], &fields) && fields == 0)
+		return true; /* it vanished */
+	if (redis_reply_int(r[2], &x.bytes) && redis_reply_int(r[3], &result) && redis_reply_int(r[4], &x.left_ms) &&
+	        is_usual(r[0], fields - (x.bytes > 0) - (result > 0)))
+		return x.left_ms == -2 || add_record(a, k->name, &x, e);
+	a->unusual[a->n_unusual++] = k->names[0];
+	return true;
+}
+
+static void gather_record(struct audit *a, const char *key, const char **name)
+{
+	ask_begin(a, take_record, *name, '!')->names = name;
+	ask_words(a, (const char *const[]){"HMGET", key, "s", "k", "c", "y", "d", "b", "e", "n", NULL});
+	ask_words(a, (const char *const[]){"HLEN", key, NULL});
+	ask_words(a, (const char *const[]){"HSTRLEN", key, "p", NULL});
+	ask_words(a, (const char *const[]){"HSTRLEN", key, "R", NULL});
+	ask_words(a, (const char *const[]){"PTTL", key, NULL});
 }
 
 static bool is_record(const char *name)
 {
 	return str_starts(name, "j:") && strlen(name + 2) == QUEUE_TAIL;
-}
-
-/* How many of these are records, at most a batch. */
-static size_t records_of(const char *const *names, size_t n)
-{
-	size_t some = 0;
-
-	while (some < n && some < QUEUE_BATCH_MAX && names[some] && is_record(names[some]))
-		some++;
-	return some;
-}
-
-static void gather_records(struct audit *a, const char **names, size_t n)
-{
-	struct ask *k = ask_begin(a, take_records, "", '!');
-
-	k->names = names;
-	k->n_names = n;
-	a->n_asked += n;
-	redis_look_records_ask(ask_more(a), a->q, a->queue, a->shard, names, n);
 }
 
 /* ---- keys of other types than they must be ------------------------------------------------------------------------------ */
@@ -453,9 +517,8 @@ static bool look_over(struct audit *a, const char **names, size_t n, struct err 
 		k = ask_begin(a, take_keys, "", 'k');
 		k->names = names + i;
 		k->n_names = some;
-		a->n_asked += some;
 		redis_look_keys_ask(ask_more(a), a->q, a->queue, a->shard, k->names, some);
-		ok = queue_look_goes_on(a->look, e) && (a->n_asked < ASKED_MAX || asks_flush(a, e));
+		ok = queue_look_goes_on(a->look, e) && (a->n_asks < BATCHES_MAX || asks_flush(a, e));
 	}
 	return ok && asks_flush(a, e);
 }
@@ -732,23 +795,18 @@ static bool gather_key(struct audit *a, const char *key, const char *name)
 	return gather_limits(a, key, name);
 }
 
-/* The first of these names, or all records that stand there together; how many. Asks when enough has been gathered. 0 failed. */
-static size_t gather_next(struct audit *a, struct buf *key, const char **names, size_t n, struct err *e)
+/* name: NULL when it cannot be read. Asks when enough has been gathered. */
+static bool gather_next(struct audit *a, struct buf *key, const char **name, struct err *e)
 {
-	size_t records = records_of(names, n), some = records ? records : 1;
-	bool ok = true;
-
 	if (a->look->bounds.read)
-		*a->look->bounds.read += (int64_t)some;
+		++*a->look->bounds.read;
 	buf_clear(key);
-	buf_addf(key, "%s:%s", a->keys_of->tag, names[0] ? names[0] : "");
-	if (records)
-		gather_records(a, names, records);
-	else if (names[0])
-		ok = gather_key(a, key->data, names[0]);
-	if (ok && (a->n_cmds >= ASKS_MAX || a->n_asked >= ASKED_MAX))
-		ok = asks_flush(a, e);
-	return ok ? some : 0;
+	buf_addf(key, "%s:%s", a->keys_of->tag, *name ? *name : "");
+	if (*name && is_record(*name))
+		gather_record(a, key->data, name);
+	else if (*name)
+		gather_key(a, key->data, *name);
+	return (a->n_cmds < ASKS_MAX && a->n_asks < KEYS_MAX) || (asks_flush(a, e) && ask_unusual(a, e));
 }
 
 static bool within_bounds(const struct audit *a, struct err *e)
@@ -769,11 +827,9 @@ static bool gather(struct audit *a, struct err *e)
 	/* Most keys are records, and most records have one place. What is not used of it is never touched. */
 	a->cap = 2 * n + 64;
 	a->traces = mem_array(a->cap, sizeof(*a->traces));
-	for (size_t i = 0, some; ok && i < n; i += some) {
-		some = within_bounds(a, e) ? gather_next(a, &key, names + i, n - i, e) : 0;
-		ok = some > 0;
-	}
-	ok = ok && asks_flush(a, e) && (a->stray_entries || gather_unwritten(a, e));
+	for (size_t i = 0; ok && i < n; i++)
+		ok = within_bounds(a, e) && gather_next(a, &key, names + i, e);
+	ok = ok && asks_flush(a, e) && ask_unusual(a, e) && (a->stray_entries || gather_unwritten(a, e));
 	mem_free(&names);
 	buf_close(&key);
 	return ok;

@@ -187,6 +187,8 @@ bool redis_call_two(struct redis_queue *q, const struct redis_cmd *first, const 
 /* Questions, all at once, in a cluster all that go to one node; what is not answered is asked again one by one. out[n]: an answer to each
  * (redis_reply_close them), none an error; or, when it failed, no answers. */
 bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
+/* The same of keys that may be of any type: where one is of another than the command wants, the answer is an error, or NULL. */
+bool redis_call_any(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
 void redis_library_text(struct buf *out, const struct queue_options *o);
