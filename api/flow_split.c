@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "api/context.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "kinds/kind.h"
@@ -16,12 +17,37 @@ static bool is_list_of(const struct kind *k, const char *name)
 	return false;
 }
 
-/* The list by which a job is split. NULL: it cannot be. */
-static const struct json *list_of(const struct json *job, struct err *e)
+/* What an empty list stands for. NULL with e. */
+static struct json *all_of(struct call *c, const struct kind *k, const struct json *job, const char *by, struct err *e)
+{
+	const char *name = json_get_text(job, "name", ""), **symbols = NULL;
+	struct json *out;
+	struct store *s;
+	int n;
+
+	if (!k->all_symbols || !str_eq(by, "symbols")) {
+		err_set(e, ERR_INVALID, "job '%.60s': to be split it must name its %s", name, by);
+		return NULL;
+	}
+	s = context_store(c->thread, e);
+	n = s ? k->all_symbols(json_get(job, "params"), s, c->arena, &symbols, e) : -1;
+	if (n < 0) {
+		if (e->code == ERR_INVALID)
+			err_prefix(e, "job '%.60s' cannot be split into one for each symbol", name);
+		return NULL;
+	}
+	out = json_new_array();
+	for (int i = 0; i < n; i++)
+		json_push(out, json_new_text(symbols[i]));
+	return out;
+}
+
+/* The items of the list by which a job is split; the caller closes them. NULL: it cannot be. */
+static struct json *items_of(struct call *c, const struct json *job, struct err *e)
 {
 	const char *by = json_text(json_get(job, "split")), *name = json_get_text(job, "name", "");
 	const struct kind *k = kind_of(json_get_text(job, "kind", ""));
-	const struct json *list = by ? json_get(json_get(job, "params"), by) : NULL;
+	const struct json *params = json_get(job, "params"), *list = by ? json_get(params, by) : NULL;
 
 	if (!k)
 		err_set(e, ERR_INVALID, "job '%.60s': there is no kind '%.60s'; GET /api/kinds lists the kinds", name,
@@ -30,11 +56,13 @@ static const struct json *list_of(const struct json *job, struct err *e)
 		err_set(e, ERR_INVALID, "job '%.60s': split must name a list among the parameters of %s, such as symbols", name, k->name);
 	else if (!*name)
 		err_set(e, ERR_INVALID, "a job that is split needs a name");
-	else if (!json_is(list, JSON_ARRAY) || !json_count(list))
-		err_set(e, ERR_INVALID, "job '%.60s': to be split it must name its %s: what an empty list means is known only when it runs",
-		        name, by);
+	else if (params && !json_is(params, JSON_OBJECT))
+		err_set(e, ERR_INVALID, "job '%.60s': params must be an object", name);
+	else if (list && !json_is(list, JSON_ARRAY))
+		err_set(e, ERR_INVALID,
+		        "job '%.60s': to be split its %s must be a list: what another job gives is known only when that has run", name, by);
 	else
-		return list;
+		return json_count(list) ? json_copy(list) : all_of(c, k, job, by, e);
 	return NULL;
 }
 
@@ -42,7 +70,8 @@ static const struct json *list_of(const struct json *job, struct err *e)
 static struct json *piece_of(const struct json *job, const struct json *item, size_t n)
 {
 	const char *by = json_get_text(job, "split", ""), *text = json_text(item);
-	struct json *piece = json_copy(job), *params = json_copy(json_get(job, "params")), *one = json_new_array();
+	const struct json *given = json_get(job, "params");
+	struct json *piece = json_copy(job), *params = given ? json_copy(given) : json_new_object(), *one = json_new_array();
 	struct buf name = {0};
 
 	buf_addf(&name, "%s-", json_get_text(job, "name", ""));
@@ -60,25 +89,27 @@ static struct json *piece_of(const struct json *job, const struct json *item, si
 }
 
 /* Its pieces go behind out, and their names into names, under its own. */
-static bool split_job(const struct json *job, struct json *out, struct json *names, struct err *e)
+static bool split_job(struct call *c, const struct json *job, struct json *out, struct json *names, struct err *e)
 {
-	const struct json *list = list_of(job, e);
-	struct json *pieces;
+	struct json *items = items_of(c, job, e), *pieces;
 	size_t n = 0;
 
-	if (!list)
+	if (!items)
 		return false;
-	if (json_count(out) + json_count(list) > QUEUE_FLOW_JOBS)
+	if (json_count(out) + json_count(items) > QUEUE_FLOW_JOBS) {
+		json_close(&items);
 		return err_set(e, ERR_INVALID, "a flow has 1 to %d jobs: split, '%.60s' makes too many", QUEUE_FLOW_JOBS,
 		        json_get_text(job, "name", ""));
+	}
 	pieces = json_new_array();
-	for (const struct json *item = json_first(list); item; item = json_next(item)) {
+	for (const struct json *item = json_first(items); item; item = json_next(item)) {
 		struct json *piece = piece_of(job, item, ++n);
 
 		json_push(pieces, json_copy(json_get(piece, "name")));
 		json_push(out, piece);
 	}
 	json_put(names, json_get_text(job, "name", ""), pieces);
+	json_close(&items);
 	return true;
 }
 
@@ -125,14 +156,14 @@ static struct json *mend_after(const struct json *jobs, const struct json *names
 	return out;
 }
 
-struct json *flow_split(const struct json *jobs, struct err *e)
+struct json *flow_split(struct call *c, const struct json *jobs, struct err *e)
 {
 	struct json *out = json_new_array(), *names = json_new_object(), *mended = NULL;
 	bool ok = true;
 
 	for (const struct json *j = json_first(jobs); ok && j; j = json_next(j)) {
 		if (json_get(j, "split"))
-			ok = split_job(j, out, names, e);
+			ok = split_job(c, j, out, names, e);
 		else
 			json_push(out, json_copy(j));
 	}

@@ -229,7 +229,8 @@ static const char *fingerprint(struct call *c, const struct json *body)
 static bool read_flow(struct call *c, const struct json *body, struct queue_flow *f, struct err *e)
 {
 	const struct kind *k = kind_of(ROOT_KIND);
-	struct json *in = read_envelope(body, e), *spread = in ? flow_spread(body, e) : NULL, *jobs = spread ? flow_split(spread, e) : NULL;
+	struct json *in = read_envelope(body, e), *spread = in ? flow_spread(body, e) : NULL,
+	            *jobs = spread ? flow_split(c, spread, e) : NULL;
 	bool ok = jobs && flow_read(jobs, c->arena, f, e);
 
 	if (ok && !k)

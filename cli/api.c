@@ -20,6 +20,17 @@ int cli_print_json(struct json *j)
 	return CLI_DONE;
 }
 
+int cli_answer(struct cli *c, struct json *answer, const struct err *e, void (*print)(struct cli *c, const struct json *answer))
+{
+	if (!answer)
+		return cli_fail(e);
+	if (c->json)
+		return cli_print_json(answer);
+	print(c, answer);
+	json_close(&answer);
+	return CLI_DONE;
+}
+
 static enum err_code code_of_status(int status)
 {
 	switch (status) {

@@ -74,6 +74,8 @@ bool api_job_is_over(const struct json *job);
 /* Say what went wrong on stderr; returns the exit code that fits. */
 int cli_fail(const struct err *e);
 int cli_print_json(struct json *j); /* prints, closes, returns CLI_DONE */
+/* How most commands end: say why there is no answer, or print it, with --json as it is. Closes it; returns the exit code. */
+int cli_answer(struct cli *c, struct json *answer, const struct err *e, void (*print)(struct cli *c, const struct json *answer));
 
 /* Follow jobs until all are over, drawing a bar each; from watch.c. Returns how many did not succeed, -1 with e. */
 struct watch_item {

@@ -17,19 +17,19 @@ static const struct cli_flag flags[] = {
 
 extern const struct command command_backtest;
 
+static void print_strategies(struct cli *c, const struct json *answer)
+{
+	UNUSED(c);
+	for (const struct json *s = json_first(json_get(answer, "strategies")); s; s = json_next(s))
+		printf("%-20s %s\n", json_get_text(s, "name", "?"), json_get_text(s, "title", ""));
+	puts("\nThe parameters of one: barque backtest STRATEGY --help");
+}
+
 static int list_strategies(struct cli *c)
 {
 	struct err e = {0};
 	struct json *answer = api_call(c, "GET", "/api/strategies", NULL, NULL, &e);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	for (const struct json *s = json_first(json_get(answer, "strategies")); s; s = json_next(s))
-		printf("%-20s %s\n", json_get_text(s, "name", "?"), json_get_text(s, "title", ""));
-	puts("\nThe parameters of one: barque backtest STRATEGY --help");
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_strategies);
 }
 
 /* The strategy's entry of GET /api/strategies: a copy that the caller closes. */

@@ -36,8 +36,9 @@ static struct json *ask(struct cli *c, const char *cursor, struct err *e)
 	return answer;
 }
 
-static void print_page(const struct json *answer)
+static void print_page(struct cli *c, const struct json *answer)
 {
+	UNUSED(c);
 	const struct json *jobs = json_get(answer, "jobs");
 	const char *next = json_get_text(answer, "next_cursor", NULL);
 	if (!json_first(jobs))
@@ -57,13 +58,7 @@ static int list(struct cli *c)
 {
 	struct err e = {0};
 	struct json *answer = ask(c, args_get(c, "cursor", NULL), &e);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	print_page(answer);
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_page);
 }
 
 /* ---- acting -------------------------------------------------------------------------------------------------- */

@@ -75,12 +75,13 @@ static void mark_inner(const struct tree *t, char *inner)
 		}
 }
 
-static void print_flow(const struct json *flow)
+static void print_flow(struct cli *c, const struct json *flow)
 {
 	struct tree t = {.jobs = json_get(flow, "jobs"), .n = json_count(json_get(flow, "jobs"))};
 	struct buf indent = {0};
 	char *inner = mem_new(t.n + 1);
 	size_t i = 0, left = t.n;
+	UNUSED(c);
 	t.drawn = mem_new(t.n + 1);
 	mark_inner(&t, inner);
 	for (size_t k = 0; k < t.n; k++)
@@ -111,14 +112,7 @@ static struct json *flow_call(struct cli *c, const char *method, const char *id,
 static int show(struct cli *c, const char *method, const char *id)
 {
 	struct err e = {0};
-	struct json *flow = flow_call(c, method, id, &e);
-	if (!flow)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(flow);
-	print_flow(flow);
-	json_close(&flow);
-	return CLI_DONE;
+	return cli_answer(c, flow_call(c, method, id, &e), &e, print_flow);
 }
 
 static int follow(struct cli *c, const char *id)

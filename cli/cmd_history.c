@@ -27,11 +27,12 @@ static void print_job(const struct json *job)
 	        trouble && !str_eq(state, "succeeded") ? "  " : "", trouble && !str_eq(state, "succeeded") ? trouble : "");
 }
 
-static void print_list(const struct json *answer)
+static void print_list(struct cli *c, const struct json *answer)
 {
 	const struct json *jobs = json_get(answer, "jobs");
 	const char *next = json_get_text(answer, "next_cursor", NULL);
 
+	UNUSED(c);
 	if (!json_first(jobs))
 		puts("no job ended that fits");
 	else
@@ -55,13 +56,7 @@ static int run(struct cli *c)
 			api_add_flag(c, flags[i].name, flags[i].name, &path);
 	struct json *answer = api_call(c, "GET", buf_text(&path), NULL, NULL, &e);
 	buf_close(&path);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	print_list(answer);
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_list);
 }
 
 extern const struct command command_history;

@@ -16,8 +16,9 @@ static const struct cli_flag flags[] = {
         {"count", "N", "with --follow: end after so many"},
 };
 
-static void print_list(const struct json *answer)
+static void print_list(struct cli *c, const struct json *answer)
 {
+	UNUSED(c);
 	const struct json *jobs = json_get(answer, "jobs");
 	if (!json_first(jobs))
 		puts("no jobs");
@@ -117,13 +118,7 @@ static int run(struct cli *c)
 	api_add_flag(c, "cursor", "cursor", &path);
 	struct json *answer = api_call(c, "GET", buf_text(&path), NULL, NULL, &e);
 	buf_close(&path);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	print_list(answer);
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_list);
 }
 
 extern const struct command command_jobs;

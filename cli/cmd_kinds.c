@@ -1,20 +1,20 @@
 /* cmd_kinds.c -- `barque kinds`: the kinds of jobs that the API takes. */
 #include "cli/cli.h"
 
-static int run(struct cli *c)
+static void print_kinds(struct cli *c, const struct json *answer)
 {
-	struct err e = {0};
-	struct json *answer = api_call(c, "GET", "/api/kinds", NULL, NULL, &e);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
+	UNUSED(c);
 	for (const struct json *k = json_first(json_get(answer, "kinds")); k; k = json_next(k))
 		printf("%-18s %-40s queue %s\n", json_get_text(k, "name", "?"), json_get_text(k, "title", ""),
 		        json_get_text(k, "queue", "?"));
 	puts("\nThe parameters of one: barque submit KIND --help");
-	json_close(&answer);
-	return CLI_DONE;
+}
+
+static int run(struct cli *c)
+{
+	struct err e = {0};
+	struct json *answer = api_call(c, "GET", "/api/kinds", NULL, NULL, &e);
+	return cli_answer(c, answer, &e, print_kinds);
 }
 
 extern const struct command command_kinds;

@@ -67,6 +67,12 @@ static int list(struct cli *c)
 	return CLI_DONE;
 }
 
+static void print_one(struct cli *c, const struct json *lane)
+{
+	printf("%s: weight %lld, %lld ready\n", c->words[1], (long long)json_get_int(lane, "weight", 1),
+	        (long long)json_get_int(lane, "ready", 0));
+}
+
 static int one(struct cli *c, const char *method, const struct json *body)
 {
 	struct buf path = {0};
@@ -74,14 +80,7 @@ static int one(struct cli *c, const char *method, const struct json *body)
 	lane_path(c, &path);
 	struct json *lane = api_call(c, method, buf_text(&path), body, NULL, &e);
 	buf_close(&path);
-	if (!lane)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(lane);
-	printf("%s: weight %lld, %lld ready\n", c->words[1], (long long)json_get_int(lane, "weight", 1),
-	        (long long)json_get_int(lane, "ready", 0));
-	json_close(&lane);
-	return CLI_DONE;
+	return cli_answer(c, lane, &e, print_one);
 }
 
 static int run(struct cli *c)

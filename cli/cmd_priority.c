@@ -2,6 +2,11 @@
 #include "base/str.h"
 #include "cli/cli.h"
 
+static void print_priority(struct cli *c, const struct json *job)
+{
+	printf("%s %s, priority %lld\n", c->words[0], json_get_text(job, "state", "?"), (long long)json_get_int(job, "priority", -1));
+}
+
 static int run(struct cli *c)
 {
 	int64_t priority;
@@ -18,13 +23,7 @@ static int run(struct cli *c)
 	struct json *answer = api_call(c, "PATCH", buf_text(&path), body, NULL, &e);
 	buf_close(&path);
 	json_close(&body);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	printf("%s %s, priority %lld\n", c->words[0], json_get_text(answer, "state", "?"), (long long)json_get_int(answer, "priority", -1));
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_priority);
 }
 
 extern const struct command command_priority;

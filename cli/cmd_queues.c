@@ -32,20 +32,28 @@ static void print_queue(struct cli *c, const struct json *queue)
 		        json_get_text(r, "route", "?"));
 }
 
-static int run_queues(struct cli *c)
+static void print_queues(struct cli *c, const struct json *answer)
 {
-	struct err e = {0};
-	struct json *answer = api_call(c, "GET", "/api/queues", NULL, NULL, &e);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
 	printf("%-24s %9s %9s %9s %9s %9s %9s %9s %9s\n", "QUEUE", "READY", "SCHEDULED", "RUNNING", "WAITING", "DEAD", "DONE", "WORKERS",
 	        "BACKLOG");
 	for (const struct json *q = json_first(json_get(answer, "queues")); q; q = json_next(q))
 		print_queue(c, q);
-	json_close(&answer);
-	return CLI_DONE;
+}
+
+static int run_queues(struct cli *c)
+{
+	struct err e = {0};
+	struct json *answer = api_call(c, "GET", "/api/queues", NULL, NULL, &e);
+	return cli_answer(c, answer, &e, print_queues);
+}
+
+static void print_act(struct cli *c, const struct json *queue)
+{
+	printf("%s %s, %lld ready, %lld running\n", c->words[0],
+	        json_get_bool(queue, "paused", false)     ? "is paused"
+	        : json_get_bool(queue, "draining", false) ? "drains"
+	                                                  : "goes on",
+	        (long long)json_get_int(queue, "ready", 0), (long long)json_get_int(queue, "running", 0));
 }
 
 static int act(struct cli *c, const char *what)
@@ -61,17 +69,7 @@ static int act(struct cli *c, const char *what)
 	buf_addf(&path, "/%s", what);
 	struct json *answer = api_call(c, "POST", buf_text(&path), NULL, NULL, &e);
 	buf_close(&path);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	printf("%s %s, %lld ready, %lld running\n", c->words[0],
-	        json_get_bool(answer, "paused", false)     ? "is paused"
-	        : json_get_bool(answer, "draining", false) ? "drains"
-	                                                   : "goes on",
-	        (long long)json_get_int(answer, "ready", 0), (long long)json_get_int(answer, "running", 0));
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_act);
 }
 
 static int run_pause(struct cli *c)

@@ -63,10 +63,11 @@ static void print_options(const struct json *s)
 	puts("");
 }
 
-static void print_details(const struct json *s)
+static void print_details(struct cli *c, const struct json *s)
 {
 	char when[140];
 	char *params = json_to_text(json_get(s, "params"));
+	UNUSED(c);
 	when_text(s, when);
 	printf("%s: %s %s\n", json_get_text(s, "name", "?"), json_get_text(s, "kind", "?"), params);
 	printf("  when      %s (UTC); missed: %s, overlap: %s%s\n", when, json_get_text(s, "missed", "?"), json_get_text(s, "overlap", "?"),
@@ -108,22 +109,21 @@ static struct json *all_of_them(struct cli *c, struct err *e)
 	return all;
 }
 
+static void print_rows(struct cli *c, const struct json *answer)
+{
+	UNUSED(c);
+	printf("%-24s %-18s %-20s %-24s %8s %8s\n", "NAME", "KIND", "WHEN", "NEXT", "JOBS", "MISSED");
+	for (const struct json *s = json_first(json_get(answer, "schedules")); s; s = json_next(s))
+		print_row(s);
+}
+
 static int run_schedules(struct cli *c)
 {
 	struct err e = {0};
-	struct json *all = all_of_them(c, &e);
-	if (!all)
-		return cli_fail(&e);
-	if (c->json) {
-		struct json *answer = json_new_object();
+	struct json *all = all_of_them(c, &e), *answer = all ? json_new_object() : NULL;
+	if (all)
 		json_put(answer, "schedules", all);
-		return cli_print_json(answer);
-	}
-	printf("%-24s %-18s %-20s %-24s %8s %8s\n", "NAME", "KIND", "WHEN", "NEXT", "JOBS", "MISSED");
-	for (const struct json *s = json_first(all); s; s = json_next(s))
-		print_row(s);
-	json_close(&all);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_rows);
 }
 
 /* ---- one ------------------------------------------------------------------------------------------------------------------ */
@@ -139,29 +139,17 @@ static struct json *call_on(struct cli *c, const char *method, const char *act, 
 	return answer;
 }
 
-static int show(struct cli *c, struct json *s, const struct err *e)
+static void print_run(struct cli *c, const struct json *job)
 {
-	if (!s)
-		return cli_fail(e);
-	if (c->json)
-		return cli_print_json(s);
-	print_details(s);
-	json_close(&s);
-	return CLI_DONE;
+	UNUSED(c);
+	printf("%s\n", json_get_text(job, "id", "?"));
+	fprintf(stderr, "Watch it with: barque show %s --watch\n", json_get_text(job, "id", "?"));
 }
 
 static int run_now(struct cli *c)
 {
 	struct err e = {0};
-	struct json *job = call_on(c, "POST", "/run", NULL, &e);
-	if (!job)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(job);
-	printf("%s\n", json_get_text(job, "id", "?"));
-	fprintf(stderr, "Watch it with: barque show %s --watch\n", json_get_text(job, "id", "?"));
-	json_close(&job);
-	return CLI_DONE;
+	return cli_answer(c, call_on(c, "POST", "/run", NULL, &e), &e, print_run);
 }
 
 static int delete (struct cli *c)
@@ -211,7 +199,7 @@ static int make(struct cli *c)
 	}
 	struct json *s = call_on(c, "PUT", "", body, &e);
 	json_close(&body);
-	return show(c, s, &e);
+	return cli_answer(c, s, &e, print_details);
 }
 
 static int run_schedule(struct cli *c)
@@ -232,7 +220,7 @@ static int run_schedule(struct cli *c)
 		return make(c);
 	else
 		s = call_on(c, "GET", "", NULL, &e);
-	return show(c, s, &e);
+	return cli_answer(c, s, &e, print_details);
 }
 
 const struct command command_schedules = {

@@ -2,6 +2,11 @@
 #include "base/str.h"
 #include "cli/cli.h"
 
+static void print_shards(struct cli *c, const struct json *queue)
+{
+	printf("%s is spread over %lld shards\n", c->words[0], (long long)json_get_int(queue, "shards", 0));
+}
+
 static int run(struct cli *c)
 {
 	int64_t shards;
@@ -18,13 +23,7 @@ static int run(struct cli *c)
 	struct json *answer = api_call(c, "PATCH", buf_text(&path), body, NULL, &e);
 	buf_close(&path);
 	json_close(&body);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	printf("%s is spread over %lld shards\n", c->words[0], (long long)json_get_int(answer, "shards", 0));
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_shards);
 }
 
 extern const struct command command_shards;

@@ -41,6 +41,16 @@ static void print_event(const struct json *x, int64_t since)
 	puts(json_get_text(x, "worker", json_get_text(x, "detail", "")));
 }
 
+static void print_timeline(struct cli *c, const struct json *answer)
+{
+	const struct json *first = json_first(json_get(answer, "events"));
+	UNUSED(c);
+	for (const struct json *x = first; x; x = json_next(x))
+		print_event(x, json_get_int(first, "at", 0));
+	printf("%s; queued %.3f s, run %.3f s\n", json_get_text(answer, "state", "?"), (double)json_get_int(answer, "queued_ms", 0) / 1000,
+	        (double)json_get_int(answer, "run_ms", 0) / 1000);
+}
+
 static int timeline(struct cli *c, const char *id)
 {
 	struct err e = {0};
@@ -50,17 +60,13 @@ static int timeline(struct cli *c, const char *id)
 	buf_adds(&path, "/timeline");
 	struct json *answer = api_call(c, "GET", buf_text(&path), NULL, NULL, &e);
 	buf_close(&path);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	const struct json *first = json_first(json_get(answer, "events"));
-	for (const struct json *x = first; x; x = json_next(x))
-		print_event(x, json_get_int(first, "at", 0));
-	printf("%s; queued %.3f s, run %.3f s\n", json_get_text(answer, "state", "?"), (double)json_get_int(answer, "queued_ms", 0) / 1000,
-	        (double)json_get_int(answer, "run_ms", 0) / 1000);
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_timeline);
+}
+
+static void print_job(struct cli *c, const struct json *job)
+{
+	UNUSED(c);
+	job_details(job, stdout);
 }
 
 static int run(struct cli *c)
@@ -74,14 +80,7 @@ static int run(struct cli *c)
 		return watch(c, c->words[0]);
 	if (args_has(c, "timeline"))
 		return timeline(c, c->words[0]);
-	struct json *job = api_job(c, c->words[0], 0, &e);
-	if (!job)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(job);
-	job_details(job, stdout);
-	json_close(&job);
-	return CLI_DONE;
+	return cli_answer(c, api_job(c, c->words[0], 0, &e), &e, print_job);
 }
 
 extern const struct command command_show;

@@ -31,19 +31,19 @@ static void print_head(void)
 	printf("%-32s %-9s %9s %8s  %-8s %-19s  %s\n", "WORKER", "STATE", "BUSY", "MiB", "VERSION", "STARTED (UTC)", "QUEUES");
 }
 
+static void print_workers(struct cli *c, const struct json *answer)
+{
+	UNUSED(c);
+	print_head();
+	for (const struct json *w = json_first(json_get(answer, "workers")); w; w = json_next(w))
+		print_worker(w);
+}
+
 static int run_workers(struct cli *c)
 {
 	struct err e = {0};
 	struct json *answer = api_call(c, "GET", "/api/workers", NULL, NULL, &e);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	print_head();
-	for (const struct json *w = json_first(json_get(answer, "workers")); w; w = json_next(w))
-		print_worker(w);
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_workers);
 }
 
 /* ---- one worker */
@@ -77,6 +77,16 @@ static void worker_path(struct buf *path, const char *name, const char *command)
 		buf_addf(path, "/%s", command);
 }
 
+static void print_whole(struct cli *c, const struct json *worker)
+{
+	UNUSED(c);
+	print_head();
+	print_worker(worker);
+	printf("  %4s %8s %8s %9s  %s\n", "SLOT", "PID", "MiB", "CPU s", "RUNS");
+	for (const struct json *s = json_first(json_get(worker, "slot_list")); s; s = json_next(s))
+		print_slot(s);
+}
+
 static int show(struct cli *c, const char *name)
 {
 	struct err e = {0};
@@ -84,17 +94,15 @@ static int show(struct cli *c, const char *name)
 	worker_path(&path, name, NULL);
 	struct json *answer = api_call(c, "GET", buf_text(&path), NULL, NULL, &e);
 	buf_close(&path);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	print_head();
-	print_worker(answer);
-	printf("  %4s %8s %8s %9s  %s\n", "SLOT", "PID", "MiB", "CPU s", "RUNS");
-	for (const struct json *s = json_first(json_get(answer, "slot_list")); s; s = json_next(s))
-		print_slot(s);
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_whole);
+}
+
+static void print_told(struct cli *c, const struct json *answer)
+{
+	for (const struct json *w = json_first(json_get(answer, "workers")); w; w = json_next(w))
+		printf("%s: told to %s\n", json_text(w) ? json_text(w) : "?", c->words[0]);
+	if (!json_first(json_get(answer, "workers")))
+		puts("no worker lives");
 }
 
 static int tell(struct cli *c, const char *command, const char *name)
@@ -104,16 +112,7 @@ static int tell(struct cli *c, const char *command, const char *name)
 	worker_path(&path, name, command);
 	struct json *answer = api_call(c, "POST", buf_text(&path), NULL, NULL, &e);
 	buf_close(&path);
-	if (!answer)
-		return cli_fail(&e);
-	if (c->json)
-		return cli_print_json(answer);
-	for (const struct json *w = json_first(json_get(answer, "workers")); w; w = json_next(w))
-		printf("%s: told to %s\n", json_text(w) ? json_text(w) : "?", command);
-	if (!json_first(json_get(answer, "workers")))
-		puts("no worker lives");
-	json_close(&answer);
-	return CLI_DONE;
+	return cli_answer(c, answer, &e, print_told);
 }
 
 static int run_worker(struct cli *c)

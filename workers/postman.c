@@ -1,4 +1,5 @@
-/* postman.c -- takes what lies in the outboxes of this worker's queues, tells it, drops it; it may die between any two of these. */
+/* postman.c -- takes what lies in the outboxes of this worker's queues, tells it, drops it; it may die between any two of these. Beside that
+ * it brings schedules to where they belong when the number of shards has changed. */
 #include "workers/postman.h"
 
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 #include "workers/helpers.h"
 
 #define WAIT_MS      500 /* what another postman took and did not drop is found at the latest then */
+#define TIDY_MS      3000
 #define PATIENCE_MS  200
 #define PATIENCE_MAX 5000
 
@@ -44,11 +46,25 @@ static bool turn(struct queue_mail *m, struct err *e)
 	return n == 0 && queue_mail_wait(m, WAIT_MS, e);
 }
 
+/* What is not done now is done later. */
+static void tidy(struct queue_mail *m, int64_t *next_ms, bool *said)
+{
+	struct err e;
+	if (clock_mono_ms() < *next_ms)
+		return;
+	bool ok = queue_mail_tidy(m, &e);
+	if (!ok && !*said)
+		log_warn("not all schedules are in the shards where they belong, and are moved until they are: %s", e.text);
+	*said = !ok;
+	*next_ms = clock_mono_ms() + TIDY_MS;
+}
+
 int postman_main(void *arg, int fd)
 {
 	const struct helper_setup *setup = arg;
 	struct queue_mail *m = NULL;
-	int64_t pause = 0;
+	int64_t pause = 0, tidy_ms = 0;
+	bool said = false;
 	struct err e;
 	UNUSED(fd);
 	while (!child_asked_to_end()) {
@@ -58,6 +74,7 @@ int postman_main(void *arg, int fd)
 			if (pause > 0)
 				log_info("word is carried between queues again");
 			pause = 0;
+			tidy(m, &tidy_ms, &said);
 			continue;
 		}
 		if (pause == 0)

@@ -8,7 +8,9 @@
 -- helpers stand in one local table of its name once they are more than a few.
 --
 -- All keys of a shard begin with T = {<namespace>:<queue>:<shard>}, so that they share one slot of a cluster:
---   T:j:<id>          hash    the record of a job (fields below)
+--   T:s               hash    the state of each job by its id (below): all that a usual transition reads and writes, so that one command
+--                             serves all jobs of a call
+--   T:j:<id>          hash    all else of a job, its record (fields below)
 --   T:r:<route>:<lane> list   ids ready to run; a lane is one digit of priority and the fairness key
 --   T:g:<route>       zset    the lanes of a route that may hold something, by class (priority) and virtual time within it
 --   T:m:<route>       zset    the marker that waiting dispatchers pop (BZPOPMIN)
@@ -43,16 +45,19 @@
 --                             parameters that wait,
 --                             t ge mt rt times, ct when the next schedule ticks, at op fp places, ob words posted, ev until when
 --                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals;
---                             in shard 0 also sh sp st: shards served, used, and since when
+--                             in shard 0 also sh sp st sm: shards served, used, since when, schedules spread over
 --
 -- A route is what a job asks of the dispatcher that takes it: <kind>[/<version>], as field k says, and "!" after it when the job is
 -- quarantined, because it crashed. Dispatchers name the routes that they serve, so that old and new ones run side by side.
 --
--- Fields of a job: s state (below), k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
+-- Fields of a job: k kind[/version], p params, c created, d due, y lane, m "attempts crashes base cap
 -- [quarantine after]", a "errors crashes", b "began worker", e ended, i u keys, n progress, E error, R result, P parent, t trace, g tags,
 -- o ghosts, h timeline, l "max key" of concurrency, r "limit window cost key" of a rate, x time to live after success,
--- z "reason until what" it waited on last, T "soft hard" time limits in ms (0: the kind's), S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out. The field s is
--- <state digit><flags>.<revision>.<last fence>: all that a usual transition has to read. Its flags: a h i l r t u x S D T it has such a field,
+-- z "reason until what" it waited on last, T "soft hard" time limits in ms (0: the kind's), S who waits for it and D what it waits for (78_flow.lua). What has its usual value is left out.
+--
+-- A state is <state digit><flags>.<revision>[.<last fence>], and of a job whose life is as usual also "[.<ended>] <last 4 digits of the fence>
+-- <worker>": it began when its fence was given, in microseconds. (Lua hashes every second letter of such a text: the digits that differ
+-- stand in it twice, at an odd distance, since a batch of texts with one hash costs ten times as much.) Its flags: a h i l r t u x S D T it has such a field,
 -- q it is parked, v it was parked and came back to its lane, L a log, w watched, O in T:o while it lived, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
 -- there or moved to another (searching a lane would cost its length). Field o names these lanes by their priorities, one digit each, or one
 -- letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no
@@ -92,14 +97,15 @@ local CLAIM_BYTES = 4 * 1024 * 1024 -- parameters in one answer
 local LIST_BYTES = 8 * 1024 * 1024
 
 -- The two moves that nearly every job makes, READY -> RUNNING by its first claim and RUNNING -> SUCCEEDED, are written out where they happen,
--- since they are nearly all that is done here. The field s of such a job is one of these and its fence; whatever has anything unusual about
--- it has a flag or another revision, and goes through move().
+-- since they are nearly all that is done here. The state of such a job is one of these and its fence, worker and end; whatever has
+-- anything unusual about it has a flag or another revision, and goes through move().
 local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.3.'
 
 -- Set by enter() at each call; a call is alone in the server while it runs.
--- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and fence_text().
-local call, T, J, opt, now, now_us, now_text, deltas, sets, known, back, front
+-- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and next_fence().
+local call, T, J, S, opt, now, now_us, now_text, deltas, sets, known, back, front
 local history = {} -- 25_history.lua
+local states = {}
 
 -- UNIT: by which the virtual time of a lane with the usual weight grows for each job: years at full speed fit a class. The rest is filled
 -- in by 25_limits.lua.
@@ -116,7 +122,8 @@ local function enter(keys, args)
 	now = math.floor(now_us / 1000)
 	now_text = string.format('%.0f', now)
 	T = string.sub(keys[1], 1, -3)
-	J = T .. ':j:'
+	J, S = T .. ':j:', T .. ':s'
+	states.list = {}
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
 	deltas, sets, known, back, front = {}, {}, {}, {}, {}
 	limits.due, limits.seq = nil, 0
@@ -150,8 +157,28 @@ local function keep_load()
 	end
 end
 
+-- States of new jobs are written together: what is put here stands in Redis before any other is read or written, or the call ends.
+function states.put(id, s)
+	local list, n = states.list, #states.list
+	list[n + 1], list[n + 2] = id, s
+end
+
+function states.flush()
+	if states.list[1] then
+		call('HSET', S, unpack(states.list))
+		states.list = {}
+	end
+end
+
+-- Of many jobs: list[first] and so on are their ids. false for one that has none.
+function states.of(list, first, last)
+	states.flush()
+	return first <= last and call('HMGET', S, unpack(list, first, last)) or {}
+end
+
 -- Counters that were read in this call are written with all else that is set, the others by themselves.
 local function leave()
+	states.flush()
 	keep_load()
 	history.flush()
 	for name, by in pairs(deltas) do
@@ -174,22 +201,55 @@ for i = 1, 999 do
 	NEXT_REV[i .. ''] = (i + 1) .. '' -- while a library is loaded there is no tostring
 end
 
--- A field s, taken apart; nil when there is no record.
+-- A state, taken apart; nil when there is none.
 local function parse(s)
 	if not s then
 		return nil
 	end
-	local state, flags, rev, fence = string.match(s, '^(%d)(%a*)%.(%d+)%.?(%d*)$')
-	return { state = state, flags = flags, rev = rev, fence = fence } -- all of them text
+	local state, flags, rev, fence, ended, worker = string.match(s, '^(%d)(%a*)%.(%d+)%.?(%d*)%.?(%d*) ?%d* ?(.*)$')
+	return { state = state, flags = flags, rev = rev, fence = fence, ended = ended, worker = worker } -- all of them text
 end
 
+-- barque2 had the state in field s of the record.
+function states.old(key)
+	local job = parse(call('HGET', key, 's'))
+	if job then
+		job.is_old = true
+	end
+	return job
+end
+
+-- nil: there is no such job. Its record may have vanished before its state.
 local function read(key)
-	return parse(call('HGET', key, 's'))
+	states.flush()
+	local job = parse(call('HGET', S, string.sub(key, #J + 1))) or states.old(key)
+	return job and call('EXISTS', key) == 1 and job or nil
+end
+
+-- What happens to a usual job is told by its state alone. Something else is about to happen: when it began and who ran it, and its end,
+-- become fields of the record.
+function states.spell_out(key, job)
+	if job.worker ~= '' then
+		call('HSET', key, 'b', string.format('%.0f ', math.floor(job.fence / 1000)) .. job.worker)
+	end
+	if job.ended ~= '' then
+		call('HSET', key, 'e', job.ended)
+		call('PEXPIRE', key, string.format('%.0f', math.max(1, job.ended + opt.result_ttl - now)), 'NX')
+	end
+	job.worker, job.ended = '', ''
 end
 
 -- Write it back without a new revision: only what nobody sees has changed.
 local function keep(key, job, ...)
-	call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence, ...)
+	states.flush()
+	states.spell_out(key, job)
+	call('HSET', S, string.sub(key, #J + 1), job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence)
+	if select('#', ...) > 0 then
+		call('HSET', key, ...)
+	end
+	if job.is_old then
+		call('HDEL', key, 's')
+	end
 end
 
 -- Write it back, with other fields that ride along: a new revision.

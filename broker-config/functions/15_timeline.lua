@@ -55,6 +55,7 @@ end
 -- To be called before the move(), save() or keep() that writes the record: the flag rides on it. The first line about a job that runs
 -- is preceded by when it was claimed, since those times will be overwritten; later claims write their own.
 function timeline.note(key, job, event, detail)
+	states.spell_out(key, job)
 	local h = call('HMGET', key, 'h', 'b', 'w')
 	local text = h[1] or ''
 	if job.state == RUNNING and not has_flag(job, 'h') then
@@ -68,6 +69,7 @@ timeline.ENDS = { [SUCCEEDED] = 'succeeded', [FAILED] = 'failed', [CANCELLED] = 
 
 -- A job that has ended begins anew, and its times with it: write down what they were.
 function timeline.note_anew(key, job, event)
+	states.spell_out(key, job)
 	local h = call('HMGET', key, 'h', 'b', 'w', 'e', 'E')
 	local text = h[1] or ''
 	if h[2] and not has_flag(job, 'h') then

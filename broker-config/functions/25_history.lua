@@ -15,12 +15,19 @@ function history.set_mode(text)
 	history.what = string.sub(history.mode, 1, 1)
 end
 
-function history.note(id, to)
+-- Some ids came to this end.
+function history.note(to, ...)
 	if history.mode == nil then
 		history.set_mode(call('HGET', T .. ':n', 'hm'))
 	end
-	if history.what == 'a' or (history.what == 'f' and to ~= SUCCEEDED) then
-		history.ids[#history.ids + 1] = id
+	if history.what == 'n' or (history.what == 'f' and to == SUCCEEDED) then
+		return
+	elseif history.ids[1] == nil then
+		history.ids = { ... }
+		return
+	end
+	for i = 1, select('#', ...) do
+		history.ids[#history.ids + 1] = (select(i, ...))
 	end
 end
 

@@ -97,9 +97,9 @@ function limits.next_of(name, running)
 		return
 	end
 	local key = T .. ':j:' .. id
-	local h = call('HMGET', key, 's', 'k', 'y', 'l')
-	if running < limits.concurrency_of(h[4]) then
-		limits.bring_back(id, key, parse(h[1]), h[2], h[3], place)
+	local h = call('HMGET', key, 'k', 'y', 'l')
+	if running < limits.concurrency_of(h[3]) then
+		limits.bring_back(id, key, read(key), h[1], h[2], place)
 	end
 end
 
@@ -115,14 +115,14 @@ function limits.refill(place, n)
 	local ids, used, due = call('ZRANGE', T .. ':q:' .. place, 0, n - 1), nil, nil
 	for i, id in ipairs(ids) do
 		local key = T .. ':j:' .. id
-		local h = call('HMGET', key, 's', 'k', 'y', 'r')
-		local rate = limits.rate_of(h[4])
+		local h = call('HMGET', key, 'k', 'y', 'r')
+		local rate = limits.rate_of(h[3])
 		used, due = (used or limits.used(rate)) + rate.cost, rate.next
 		if used > rate.limit then
 			call('ZADD', T .. ':qd', 'XX', due, place)
 			return i - 1
 		end
-		limits.bring_back(id, key, parse(h[1]), h[2], h[3], place)
+		limits.bring_back(id, key, read(key), h[1], h[2], place)
 	end
 	return #ids
 end

@@ -14,7 +14,7 @@ local function finish(id, key, job, to, ...)
 	if has_flag(job, 'S') and flow.again(id, key, job, to, ...) then
 		return
 	end
-	history.note(id, to)
+	history.note(to, id)
 	local was, ttl = job.state, (to == FAILED or to == DEAD) and opt.dead_ttl or opt.result_ttl
 	if to == SUCCEEDED and has_flag(job, 'x') then
 		ttl = call('HGET', key, 'x')
@@ -29,6 +29,9 @@ local function finish(id, key, job, to, ...)
 	end
 	if has_flag(job, 'i') then
 		call('PEXPIRE', T .. ':i:' .. call('HGET', key, 'i'), ttl)
+		if has_flag(job, 'O') then
+			flow.keep_key(id, key, job)
+		end
 	end
 	if to ~= SUCCEEDED then
 		call('ZADD', T .. END_INDEX[to], now_text, id)
@@ -168,50 +171,79 @@ end
 -- Its retention is given to Redis, or found by trim_all() when it is over: that costs a tenth less, but may take a minute longer.
 local SWEPT = 600000
 
--- The usual end of the usual job, as ACKS.D and finish() would do it. False: it is another one.
-local function settle(id, key, s, fence, result)
-	if s ~= CLAIMED .. fence then
+-- The usual ends of usual jobs, as ACKS.D and finish() would do them: n ids and then their n fences, of jobs that ended without a result or
+-- a last word about how far they were. Returns ids and the places of those that are not so usual.
+local function settle(worker, args, at, n)
+	local by, text, others, seen, k = ' ' .. worker, '.' .. now_text .. ' ', {}, {}, 0
+	local all, over, new = states.of(args, at, at + n - 1), {}, { unpack(args, at, at + 2 * n - 1) } -- new: as long as it will be
+	for i = 1, n do
+		local id, fence = args[at + i - 1], args[at + n + i - 1]
+		local low = string.sub(fence, -4)
+		if all[i] == CLAIMED .. fence .. ' ' .. low .. by and not seen[id] then
+			seen[id] = true
+			over[#over + 1] = id
+			k = k + 2
+			new[k - 1], new[k] = id, SETTLED .. fence .. text .. low .. by
+		else
+			others[#others + 1] = i - 1
+		end
+	end
+	if k > 0 then
+		call('HSET', S, unpack(new, 1, k))
+		states.settled(over)
+	end
+	return over, others
+end
+
+-- A fence is given once, to one worker, so it says who may acknowledge. False: it is stale.
+local function acknowledge(id, fence, outcome, a, b)
+	local key = J .. id
+	local job = read(key)
+	if not job or job.state ~= RUNNING or job.fence ~= fence then
 		return false
 	end
-	history.note(id, SUCCEEDED)
-	if result == '' then
-		call('HSET', key, 's', SETTLED .. fence, 'e', now_text)
-	else
-		call('HSET', key, 's', SETTLED .. fence, 'e', now_text, 'R', result)
-	end
-	if opt.swept == nil then
-		opt.swept = tonumber(opt.result_ttl) >= SWEPT
-	end
-	if not opt.swept then
-		call('PEXPIRE', key, opt.result_ttl)
-	end
-	count('done', 1)
-	if changes.on then
-		changes.note(key, SUCCEEDED)
-	end
+	ACKS[outcome](id, key, job, a, b)
 	return true
 end
 
--- Five arguments each: id, fence, outcome, a, b. Returns the ids whose fence was stale. A fence is given once, to one worker, so it
--- says who may acknowledge.
-local function apply_acks(worker, args, at, n)
-	local rejected, over = {}, {}
-	for i = 1, n do
-		local id, fence, outcome = args[at], args[at + 1], args[at + 2]
-		local key = J .. id
-		local s = call('HGET', key, 's')
-		if outcome == 'D' and args[at + 4] == '' and settle(id, key, s, fence, args[at + 3]) then
-			over[#over + 1] = id
-		else
-			local job = parse(s)
-			if job and job.state == RUNNING and job.fence == fence then
-				ACKS[outcome](id, key, job, args[at + 3], args[at + 4])
-				over[#over + 1] = id
-			else
-				rejected[#rejected + 1] = id
-			end
+-- They ended as usual.
+function states.settled(ids)
+	history.note(SUCCEEDED, unpack(ids))
+	count('done', #ids)
+	if tonumber(opt.result_ttl) < SWEPT then
+		for _, id in ipairs(ids) do
+			call('PEXPIRE', J .. id, opt.result_ttl)
 		end
-		at = at + 5
+	end
+	if changes.on then
+		for _, id in ipairs(ids) do
+			changes.note(J .. id, SUCCEEDED)
+		end
+	end
+end
+
+-- Acknowledgements: how many ended as usual, their ids, their fences; how many others, and five arguments for each of these: id, fence,
+-- outcome, a, b. Where do they end?
+function states.acks_end(args, at)
+	at = at + 1 + 2 * tonumber(args[at])
+	return at + 1 + 5 * tonumber(args[at])
+end
+
+-- Returns the ids whose fence was stale.
+local function apply_acks(worker, args, at)
+	local rejected, n = {}, tonumber(args[at])
+	local over, others = settle(worker, args, at + 1, n)
+	local function tell(id, ...)
+		local list = acknowledge(id, ...) and over or rejected
+		list[#list + 1] = id
+	end
+	for _, i in ipairs(others) do
+		tell(args[at + 1 + i], args[at + 1 + n + i], 'D', '', '')
+	end
+	at = at + 1 + 2 * n
+	n = tonumber(args[at])
+	for i = 0, n - 1 do
+		tell(unpack(args, at + 1 + 5 * i, at + 5 + 5 * i))
 	end
 	drop_leases(worker, over)
 	return rejected

@@ -71,17 +71,18 @@ function limits.weigh(c, lanes)
 	return sum
 end
 
--- What a dispatcher needs of a claimed job: id, fence, route, params, since when it was due, counts of earlier attempts, trace, inputs,
--- time limits. Of the usual job only the first five. since: false in an answer that is given again, since a wait is counted once.
-local function claim_of(id, key, job, k, params, since)
+-- What a dispatcher needs of an unusual job beside what is in every claim: its place among the claims, counts of earlier attempts, trace,
+-- inputs, time limits, when it was due. Also how many bytes the inputs have.
+-- since: false in an answer that is given again, since a wait is counted once.
+local function extras_of(id, key, job, place, since)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
 	local trace = has_flag(job, 't') and call('HGET', key, 't')
 	local limits_ms = has_flag(job, 'T') and call('HGET', key, 'T')
+	local inputs, bytes = false, 0
 	if has_flag(job, 'D') then
-		local inputs, bytes = flow.inputs(id)
-		return { id, job.fence, route_of(k, job), params, since, counts, trace, inputs, limits_ms }, bytes
+		inputs, bytes = flow.inputs(id)
 	end
-	return { id, job.fence, route_of(k, job), params, since, counts, trace, false, limits_ms }, 0
+	return { place, counts, trace, inputs, limits_ms, since }, bytes
 end
 
 local THOUSANDTHS = {}
@@ -89,14 +90,16 @@ for i = 0, 999 do
 	THOUSANDTHS[i] = (i < 10 and '00' or i < 100 and '0' or '') .. i
 end
 
--- The next fence, as text: the thousands are the same for a whole batch, nearly always.
-local function fence_text(c)
+-- The next fence, as text: c.high, the same for a whole batch nearly always, and the last three digits, which are returned. c.again: what
+-- stands between these and their repetition in a state.
+local function next_fence(c)
 	c.fence = c.fence + 1
 	local low = c.fence % 1000
 	if low == 0 or not c.high then
 		c.high = string.format('%.0f', (c.fence - low) / 1000)
+		c.again = ' ' .. string.sub(c.high, -1)
 	end
-	return c.high .. THOUSANDTHS[low]
+	return THOUSANDTHS[low]
 end
 
 -- Is this id, just taken from the lane of this mark, a ghost there? Then it is one no longer.
@@ -128,41 +131,55 @@ function limits.is_passed_over(c, id, key, job, lane)
 	return false
 end
 
--- It is ours: into the answer and the leases.
-local function hand_over(c, claim)
-	local n = c.claimed + 1
+-- It is ours: into the answer, in the group of its lane, and the leases.
+local function hand_over(c, id, params)
+	local n, group = c.claimed + 1, c.group
 	c.claimed = n
-	c.claims[n] = claim
+	c.ids[n] = id
 	c.leases[n * 2 - 1] = c.until_ms
-	c.leases[n * 2] = claim[1]
-	c.bytes = c.bytes + (claim[4] and #claim[4] or 0)
+	c.leases[n * 2] = id
+	local at = group.n
+	group[at + 1], group[at + 2], group.n = id, params, at + 2
+	c.bytes = c.bytes + (params and #params or 0)
 end
 
--- One job becomes ours. False: it was passed over.
-local function take(c, id, lane)
-	local key = J .. id
-	local h = call('HMGET', key, 's', 'k', 'p', 'c')
-	if h[1] == FRESH then
-		local fence = fence_text(c)
-		call('HSET', key, 's', CLAIMED .. fence, 'b', c.begun)
-		hand_over(c, { id, fence, h[2], h[3], h[4] })
-		if changes.on then
-			changes.note(key, RUNNING, kind_of(h[2]))
-		end
-		return true
-	end
-	local job = parse(h[1])
+-- A job that has anything unusual about it. False: it was passed over.
+local function take_unusual(c, id, key, lane)
+	local job = read(key)
 	if limits.is_passed_over(c, id, key, job, lane) then
 		return false
 	end
 	if has_flag(job, 'h') then
 		timeline.note(key, job, 'claimed', c.worker)
 	end
-	job.fence = fence_text(c)
+	local low = next_fence(c)
+	job.fence = c.high .. low
 	move(key, job, RUNNING, 'b', c.begun)
-	local claim, inputs = claim_of(id, key, job, h[2], h[3], call('HGET', key, 'd') or h[4])
-	hand_over(c, claim)
+	local h = call('HMGET', key, 'p', 'c', 'd')
+	local extras, inputs = extras_of(id, key, job, c.claimed, h[3] or h[2])
+	hand_over(c, id, h[1])
+	c.extras[#c.extras + 1] = extras
 	c.bytes, c.inputs = c.bytes + inputs, (c.inputs or 0) + inputs
+	return true
+end
+
+-- One job becomes ours; s is its state, which nobody has written since. A usual one's is written with those of its lane. False: it was passed over.
+local function take(c, id, s, lane)
+	local key = J .. id
+	if s ~= FRESH then
+		return take_unusual(c, id, key, lane)
+	end
+	local params = call('HGET', key, 'p') -- one value: an answer of two would be a table, which costs as much again
+	if c.given[id] or (not params and call('EXISTS', key) == 0) then
+		return false -- it lay there twice, or its record has vanished
+	end
+	c.given[id] = true
+	local low, n = next_fence(c), c.fresh + 2
+	c.fresh, c.states[n - 1], c.states[n] = n, id, CLAIMED .. c.high .. low .. c.again .. low .. c.by
+	hand_over(c, id, params)
+	if changes.on then
+		changes.note(key, RUNNING, lane.kind)
+	end
 	return true
 end
 
@@ -171,10 +188,11 @@ end
 local function serve(c, lane, n, alone)
 	local list, ring = T .. ':r:' .. lane.route .. ':' .. lane.lane, T .. ':g:' .. lane.route
 	local ids, taken = call('LPOP', list, n) or {}, 0
-	local last = #ids
-	c.parked = 0
+	local last, all = #ids, states.of(ids, 1, #ids)
+	c.parked, lane.kind = 0, kind_of(lane.route)
+	c.group, c.states, c.fresh = { lane.route, string.format('%.0f', c.fence + 1), n = 2 }, {}, 0
 	for i = 1, #ids do
-		taken = taken + (take(c, ids[i], lane) and 1 or 0)
+		taken = taken + (take(c, ids[i], all[i], lane) and 1 or 0)
 		if c.bytes >= CLAIM_BYTES then
 			last = i
 			break
@@ -182,6 +200,12 @@ local function serve(c, lane, n, alone)
 	end
 	for i = #ids, last + 1, -1 do
 		call('LPUSH', list, ids[i])
+	end
+	if c.fresh > 0 then
+		call('HSET', S, unpack(c.states))
+	end
+	if c.group.n > 2 then
+		c.groups[#c.groups + 1] = c.group
 	end
 	if #ids < n and last == #ids then
 		call('ZREM', ring, lane.lane)
@@ -223,7 +247,7 @@ local function claim(c)
 		count('by', (c.inputs or 0) - c.bytes) -- of the parameters alone
 		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
 		count('run', c.claimed)
-		set('f', c.claims[c.claimed][2])
+		set('f', string.format('%.0f', c.fence))
 	end
 end
 

@@ -8,7 +8,8 @@
 -- A queue's schedules stand in all its shards, each with the jobs that it makes: where the keys of its jobs say, else by its name. For
 -- a tick is made once only because one call does it all, and a call is within a shard. Who makes, moves or deletes one holds its lock, T:cl:<name>
 -- in shard 0 (cron.lock), and is refused by the clock before that could be another's. While it is moved it stands in two shards, in the new
--- one asleep: M is its next tick then, and d is 'inf'.
+-- one asleep: M is its next tick then, d is 'inf', and N says which move it was. If who moves it is killed, word passes between both shards
+-- (78_flow.lua) as soon as the lock is over, by which it ticks in one of them again.
 --
 -- A tick is made by one call that compares the next tick with what the dispatcher was told, submits the jobs, and writes the tick
 -- after: whoever comes second, or comes again after a lost answer, finds another next tick and does nothing.

@@ -1,32 +1,45 @@
 -- step and renew: the two calls of a dispatcher, and keeping house.
 
-local sweep = { YOUNG = 60000 }
+local sweep = { YOUNG = 60000, USUAL = '^5%.3%.%d+%.(%d+) ' } -- SETTLED, and when
 
--- Is it to leave T:a? What was settled and stayed for its retention goes into `doomed`. What is old but stays moves to T:o, lest it hold up
+-- Is it to leave T:a? What ended as usual and stayed for its retention goes into `doomed`. What is old but stays moves to T:o, lest it hold up
 -- the rest: what lives is marked, so that its end gives it a time in Redis; what has ended is given what is left of it.
-function sweep.passes(id, doomed)
-	local key = J .. id
-	local h = call('HMGET', key, 's', 'c', 'e')
-	if not h[1] then
+function sweep.passes(id, s, doomed)
+	local key, ended = J .. id, s and string.match(s, sweep.USUAL)
+	local left = ended and ended + opt.result_ttl - now or 0
+	if ended and left <= 0 then
+		doomed[#doomed + 1] = id
 		return true
-	elseif tonumber(h[2]) > now - opt.result_ttl - sweep.YOUNG then
+	end
+	local created = call('HGET', key, 'c')
+	if not created then
+		call('HDEL', S, id)
+		return true
+	elseif tonumber(created) > now - opt.result_ttl - sweep.YOUNG then
 		return false
 	end
-	local settled = string.sub(h[1], 1, #SETTLED) == SETTLED
-	local left = settled and h[3] + opt.result_ttl - now or 0
-	if settled and left <= 0 then
-		doomed[#doomed + 1] = key
-		return true
-	end
-	call('ZADD', T .. ':o', h[2], id)
-	if settled then
+	call('ZADD', T .. ':o', created, id)
+	if ended then
 		call('PEXPIRE', key, string.format('%.0f', left), 'NX')
-	else
-		local job = parse(h[1])
+	elseif s then
+		local job = parse(s)
 		set_flag(job, 'O')
 		keep(key, job)
+		flow.keep_key(id, key, job)
 	end
 	return true
+end
+
+-- They go with their states.
+function sweep.drop(ids)
+	local keys = {}
+	for i, id in ipairs(ids) do
+		keys[i] = J .. id
+	end
+	if keys[1] then
+		call('UNLINK', unpack(keys))
+		call('HDEL', S, unpack(ids))
+	end
 end
 
 -- Drop from the front of T:a what has vanished, and what settle() left without a time in Redis once its own is over. Returns how many.
@@ -35,8 +48,9 @@ local function trim_all(limit)
 	while n == some and gone < limit do
 		some = math.min(gone == 0 and 1 or 64, limit - gone)
 		local ids = call('LRANGE', T .. ':a', gone, gone + some - 1)
+		local all = states.of(ids, 1, #ids)
 		n = 0
-		while ids[n + 1] and sweep.passes(ids[n + 1], doomed) do
+		while ids[n + 1] and sweep.passes(ids[n + 1], all[n + 1], doomed) do
 			n = n + 1
 		end
 		gone = gone + n
@@ -45,9 +59,7 @@ local function trim_all(limit)
 		call('LPOP', T .. ':a', gone)
 		count('at', gone)
 	end
-	if #doomed > 0 then
-		call('UNLINK', unpack(doomed))
-	end
+	sweep.drop(doomed)
 	return gone
 end
 
@@ -74,11 +86,13 @@ local function trim_old()
 	local from = tonumber(call('HGET', T .. ':n', 'op') or 0)
 	local ids, gone = call('ZRANGE', T .. ':o', from, from + 63), 0
 	for _, id in ipairs(ids) do
-		local h = call('HMGET', J .. id, 's', 'e')
-		if not h[1] then
+		local job = read(J .. id)
+		if not job then
+			call('HDEL', S, id)
 			gone = gone + call('ZREM', T .. ':o', id)
-		elseif string.sub(h[1], 1, #SETTLED) == SETTLED then
-			call('PEXPIRE', J .. id, string.format('%.0f', h[2] + opt.result_ttl - now), 'NX')
+		elseif job.state == SUCCEEDED then
+			local ended = job.ended ~= '' and job.ended or call('HGET', J .. id, 'e')
+			call('PEXPIRE', J .. id, string.format('%.0f', ended + opt.result_ttl - now), 'NX')
 		end
 	end
 	set('op', #ids < 64 and 0 or from + 64 - gone)
@@ -130,34 +144,32 @@ end
 
 -- Give it once more; claims that are no longer ours are left out.
 local function answer_again(worker, last)
-	local refused, claims, fence = {}, {}, last.fence
+	local refused, groups, extras, fence = {}, {}, {}, last.fence
 	for i = last.n, #last.ids / TAIL - 1 do
 		refused[#refused + 1] = string.sub(last.ids, i * TAIL + 1, i * TAIL + TAIL)
 	end
 	for i = 0, last.n - 1 do
 		fence = fence + 1
 		local id = string.sub(last.ids, i * TAIL + 1, i * TAIL + TAIL)
-		local key = T .. ':j:' .. id
-		local h = call('HMGET', key, 's', 'k', 'p')
-		local job = parse(h[1])
+		local key = J .. id
+		local job = read(key)
 		if job and job.state == RUNNING and tonumber(job.fence) == fence then
-			claims[#claims + 1] = claim_of(id, key, job, h[2], h[3], false)
+			local h = call('HMGET', key, 'k', 'p')
+			extras[#extras + 1] = extras_of(id, key, job, #groups, false)
+			groups[#groups + 1] = { route_of(h[1], job), job.fence, id, h[2] }
 		end
 	end
 	call('ZADD', T .. ':W', now + ALIVE, worker)
-	return { from_now(cron.earlier(first_due(), cron.first())), 1, refused, claims }
+	return { from_now(cron.earlier(first_due(), cron.first())), 1, refused, groups, false, false, false, extras }
 end
 
 local function note_answer(c, seq, fence, rejected, last)
-	local ids, alive = {}, last and last.alive or 0
-	for i = 1, c.claimed do
-		ids[i] = c.claims[i][1]
-	end
+	local alive = last and last.alive or 0
 	if now - alive >= ALIVE_NOTED then
 		alive = now
 		call('ZADD', T .. ':W', now + ALIVE, c.worker)
 	end
-	local text = string.format('%.0f %.0f %.0f %.0f ', seq, fence, alive, c.claimed) .. table.concat(ids) .. table.concat(rejected)
+	local text = string.format('%.0f %.0f %.0f %.0f ', seq, fence, alive, c.claimed) .. table.concat(c.ids) .. table.concat(rejected)
 	call('SET', T .. ':w:' .. c.worker, text, 'PX', ANSWER_TTL)
 end
 
@@ -185,8 +197,11 @@ local function read_counters(c)
 	return h
 end
 
--- worker, seq, lease, want, number of routes, routes, number of acks, acks, and when there are remarks or a report: number of remarks,
--- remarks, and of a report its word and its text
+-- worker, seq, lease, want, number of routes, routes, acks (see apply_acks), and when there are remarks or a report: number of remarks,
+-- remarks, and of a report its word and its text. The remarks are taken first: who ends says nothing any more.
+-- {ms until something is due, ready, ids refused, claims, ticks due, command, shards, extras}; claims: of each lane served its route, the
+-- first fence, which grows by one from each to the next, and id and parameters of each; extras: see extras_of. A job without extras was
+-- due when it was made, and its id says when that was.
 local function step(keys, args)
 	enter(keys, args)
 	local worker, seq, lease, n_routes = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[9])
@@ -198,7 +213,8 @@ local function step(keys, args)
 		return answer_again(worker, last)
 	end
 	local c = { worker = worker, want = tonumber(args[8]), until_ms = string.format('%.0f', now + lease), routes = {}, ready = {}, before = {}, service = {},
-		claims = {}, claimed = 0, leases = {}, popped = 0, bytes = 0, begun = now_text .. ' ' .. worker }
+		groups = {}, extras = {}, ids = {}, given = {}, claimed = 0, leases = {}, popped = 0, bytes = 0, by = ' ' .. worker,
+		begun = now_text .. ' ' .. worker }
 	for i = 1, n_routes do
 		c.routes[i] = args[9 + i]
 	end
@@ -207,14 +223,14 @@ local function step(keys, args)
 	if h[6] then
 		c.paused, c.want = true, 0
 	end
-	local n_acks = tonumber(args[10 + n_routes])
-	local command, after, word = h[9], 11 + n_routes + 5 * n_acks, nil
+	local command, acks, word = h[9], 10 + n_routes, nil
+	local after = states.acks_end(args, acks)
 	if args[after] then
 		remarks.take(args, after)
 		after = after + 1 + 4 * tonumber(args[after])
 		word = args[after]
 	end
-	local rejected = apply_acks(worker, args, 11 + n_routes, n_acks)
+	local rejected = apply_acks(worker, args, acks)
 	if word then
 		command = workers.hear(worker, c.routes, word, args[after + 1], command)
 	end
@@ -245,7 +261,7 @@ local function step(keys, args)
 	end
 	keep_house(h[4])
 	leave()
-	return { from_now(cron.earlier(due, tick), limits.due), more, rejected, c.claims, offers or false, command or false, h[10] or 1 }
+	return { from_now(cron.earlier(due, tick), limits.due), more, rejected, c.groups, offers or false, command or false, h[10] or 1, c.extras }
 end
 
 -- worker, lease, n, then id, fence, progress ('' = unchanged) each

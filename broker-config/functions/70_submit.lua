@@ -8,8 +8,8 @@ limits.ELSEWHERE = 6 -- its idempotency key is a job's of another shard: see sha
 
 -- The state of a job, or nil when it has vanished.
 local function present_state(id)
-	local s = id and call('HGET', T .. ':j:' .. id, 's')
-	return s and string.sub(s, 1, 1)
+	local job = id and read(J .. id)
+	return job and job.state
 end
 
 local function known_key(item)
@@ -79,17 +79,20 @@ local function store_job(item, args, first, last)
 		first = flow.start(item.id, args, first)
 	end
 	if item.held then
-		call('HSET', key, 's', WAITING .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
+		states.put(item.id, WAITING .. item.flags .. '.1')
+		call('HSET', key, 'c', now_text, unpack(args, first, last))
 		call('ZADD', T .. ':h', now, item.id)
 	elseif item.due > now then
-		call('HSET', key, 's', SCHEDULED .. item.flags .. '.1', 'c', now_text, 'd', item.due, unpack(args, first, last))
+		states.put(item.id, SCHEDULED .. item.flags .. '.1')
+		call('HSET', key, 'c', now_text, 'd', item.due, unpack(args, first, last))
 		call('ZADD', T .. ':d', item.due, item.id)
 		-- Who waits must learn when it is due earlier than all others.
 		if call('ZRANGE', T .. ':d', 0, 0)[1] == item.id then
 			call('ZADD', T .. ':m:' .. item.route, '0', '1')
 		end
 	else
-		call('HSET', key, 's', READY .. item.flags .. '.1', 'c', now_text, unpack(args, first, last))
+		states.put(item.id, READY .. item.flags .. '.1')
+		call('HSET', key, 'c', now_text, unpack(args, first, last))
 		put(back, item.route, item.lane, item.id)
 	end
 	if changes.on ~= false then

@@ -82,7 +82,8 @@ function cron.unlock(keys, args)
 	return call('GET', key) == args[6] and call('DEL', key) or 0
 end
 
--- name, until when, fields and values as in the shard that it leaves: it stands here, asleep. 1; 0: too late, or one of this name ticks here.
+-- name, until when, the shard that it leaves, fields and values as there: it stands here, asleep. 1; 0: too late, or one of this name ticks
+-- here.
 function cron.take_in(keys, args)
 	enter(keys, args)
 	local key = T .. ':cj:' .. args[5]
@@ -90,30 +91,41 @@ function cron.take_in(keys, args)
 	if cron.is_late(args[6]) or (old[1] and not old[2]) then
 		return 0
 	end
+	local move = string.format('%.0f', now_us)
 	call('DEL', key)
-	call('HSET', key, unpack(args, 7))
-	call('HSET', key, 'M', call('HGET', key, 'd') or 'inf', 'd', 'inf')
+	call('HSET', key, unpack(args, 8))
+	call('HSET', key, 'M', call('HGET', key, 'd') or 'inf', 'd', 'inf', 'N', move)
 	call('ZADD', T .. ':cr', 'inf', args[5])
 	cron.note_first()
+	cron.ask_later(args[5], move, args[7])
 	return 1
+end
+
+-- It sleeps here: it ticks from now on, or does not stand here any more.
+function cron.rouse(name)
+	local key = T .. ':cj:' .. name
+	local h = call('HMGET', key, 'M', 'k')
+	call('HSET', key, 'd', h[1])
+	call('HDEL', key, 'M', 'N')
+	cron.stand(name, h[2] or '', h[1])
+end
+
+function cron.forget(name)
+	call('DEL', T .. ':cj:' .. name)
+	call('ZREM', T .. ':cr', name)
 end
 
 -- name, until when, 'wake': it has left the other shard and ticks here; 'forget': it did not come here. 1; 0: too late, or it is not asleep.
 function cron.wake(keys, args)
 	enter(keys, args)
-	local key = T .. ':cj:' .. args[5]
-	local h = call('HMGET', key, 'M', 'k')
-	if not h[1] or cron.is_late(args[6]) then
+	if not call('HGET', T .. ':cj:' .. args[5], 'M') or cron.is_late(args[6]) then
 		return 0
 	end
 	if args[7] == 'forget' then
-		call('DEL', key)
-		call('ZREM', T .. ':cr', args[5])
-		return 1
+		cron.forget(args[5])
+	else
+		cron.rouse(args[5])
 	end
-	call('HSET', key, 'd', h[1])
-	call('HDEL', key, 'M')
-	cron.stand(args[5], h[2] or '', h[1])
 	return 1
 end
 

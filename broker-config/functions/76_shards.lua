@@ -2,26 +2,39 @@
 
 local shards = { FORGET = 10000 } -- clients look so often at the least how many shards there are, twice over
 
--- What stands in shard 0: sh so many are served (1 when it is not there), sp so many take new jobs (as many when it is not there).
--- wanted (0: tell them), act: '' tell them, 'raise' no less than wanted, 'set' new jobs to just so many, 'drop' serve no more than that.
--- Returns both and whether the queue is paused.
+-- What stands in shard 0: sh so many are served (1 when it is not there), sp so many take new jobs (as many when it is not there), st when
+-- somebody lowered their number or kept one last, sm for how many the schedules stand where they belong (0: they are to be looked at).
+--
+-- wanted (0: tell them), act: '' tell them, 'raise' no less than wanted, 'set' new jobs to just so many, 'settled' the schedules are spread
+-- over so many, 'keep' serve so many, of which the last is about to hold jobs again; 'drop' serve no more than take new jobs, since the
+-- others were found empty after `since` was told.
+-- Returns both, how many were served before, what gates there are (1 paused, 2 it drains, 3 both), since: 0 when it is too early to let
+-- go of any, and for how many the schedules are spread.
+--
+-- Whoever says 'keep' and then makes a job live has FORGET for it: before that nobody begins to look whether the shard is empty, and who had
+-- begun before is refused, since `since` is another then.
 function shards.number(keys, args)
 	enter(keys, args)
 	local wanted, act = tonumber(args[5]), args[6]
-	local h = call('HMGET', T .. ':n', 'sh', 'sp', 'st', 'p')
-	local serve = tonumber(h[1] or 1)
-	local put = tonumber(h[2] or serve)
+	local h = call('HMGET', T .. ':n', 'sh', 'sp', 'st', 'sm', 'p', 'dr')
+	local before, since, settled = tonumber(h[1] or 1), h[3] or '0', tonumber(h[4] or 1)
+	local serve, put = before, tonumber(h[2] or before)
 	if (act == 'raise' or act == 'set') and wanted > put then
-		put, serve = wanted, math.max(serve, wanted)
-		call('HSET', T .. ':n', 'sh', serve, 'sp', put)
+		put, serve, settled = wanted, math.max(serve, wanted), 0
 	elseif act == 'set' and wanted < put then
-		put = wanted
-		call('HSET', T .. ':n', 'sh', serve, 'sp', put, 'st', now_text)
-	elseif act == 'drop' and wanted == put and now - tonumber(h[3] or 0) >= shards.FORGET then
+		put, settled, since = wanted, 0, now_text
+	elseif act == 'keep' and wanted > put then
+		serve, since = math.max(serve, wanted), now_text
+	elseif act == 'settled' and wanted == put then
+		settled = put
+	elseif act == 'drop' and wanted == put and args[7] == since then
 		serve = put
-		call('HSET', T .. ':n', 'sh', serve)
 	end
-	return { put, serve, h[4] and 1 or 0 }
+	if act ~= '' then
+		call('HSET', T .. ':n', 'sh', serve, 'sp', put, 'st', since, 'sm', settled)
+	end
+	return { put, serve, before, (h[5] and 1 or 0) + (h[6] and 2 or 0), serve > put and now - since >= shards.FORGET and tonumber(since) or 0,
+		settled }
 end
 
 -- In shard 0: idempotency key, full id that is to have it, fingerprint, ms to keep it, full id to take it from ('': none). Returns the full
@@ -35,7 +48,7 @@ function shards.reserve(keys, args)
 	local key, id = T .. ':i:' .. args[5], args[6]
 	local holder, fingerprint = string.match(call('GET', key) or '', '^(%S+) (.*)$')
 	if holder and #holder > TAIL and holder ~= args[9] then
-		call('PEXPIRE', key, args[8])
+		call('PEXPIRE', key, args[8], 'GT')
 		return { holder, fingerprint }
 	end
 	if holder and #holder == TAIL and present_state(holder) then

@@ -31,19 +31,27 @@ local function deps_key(id)
 	return T .. ':D:' .. id
 end
 
-local function post(act, to, from, a)
+-- later: ms from now before which it is not taken; nil: at once.
+local function post(act, to, from, a, later)
 	local number = string.format('%012.0f', call('HINCRBY', T .. ':n', 'ob', 1))
-	call('ZADD', T .. OUTBOX, now, table.concat({ number, act, to, from, a }, ' '))
-	call('ZADD', T .. OUTBOX_MARKER, '0', '1')
+	call('ZADD', T .. OUTBOX, now + (later or 0), table.concat({ number, act, to, from, a }, ' '))
+	if not later then
+		call('ZADD', T .. OUTBOX_MARKER, '0', '1')
+	end
+end
+
+-- How many may be told in this call yet.
+local function left()
+	if flow.deltas ~= deltas then
+		flow.deltas, flow.left, flow.todo, flow.busy = deltas, BATCH, {}, false
+	end
+	return flow.left
 end
 
 -- Tell `to` something, now when it is here and this call has not done enough yet. What that leads to is done one after the other, not
 -- in each other, so that a chain of any length fits.
 local function send(act, to, from, a, b)
-	if flow.deltas ~= deltas then
-		flow.deltas, flow.left, flow.todo, flow.busy = deltas, BATCH, {}, false
-	end
-	if string.sub(to, 1, -21) ~= opt.prefix or flow.left == 0 then
+	if left() == 0 or string.sub(to, 1, -21) ~= opt.prefix then
 		return post(act, to, from, a)
 	end
 	flow.left = flow.left - 1
@@ -310,6 +318,7 @@ function flow.replayed(id, key, job)
 			send('v', me(id), me(id), '0')
 		end
 	end
+	flow.keep_key(id, key, job)
 end
 
 -- v: a job waits again: those it waits for are told, and run again if they ended badly.
@@ -349,6 +358,83 @@ end
 -- p: a job has waited for this one for long: is it there?
 function ACTS.p(id, waiter)
 	answer(id, read(T .. ':j:' .. id), waiter)
+end
+
+-- ---- keys in shard 0 ------------------------------------------------------------------------------------------------
+
+-- Shard 0 keeps the idempotency keys of all shards (76_shards.lua), at first no longer than a usual job needs. A job that lives longer, or
+-- whose record will, has it told how long.
+function flow.keep_key(id, key, job)
+	local queue, shard = string.match(opt.prefix, '^(.*%-)(%d+)$')
+	if shard == '0' or not has_flag(job, 'i') then
+		return
+	end
+	local ttl = call('PTTL', key)
+	if job.state < SUCCEEDED then
+		ttl = KEY_BACKSTOP + math.max(0, (call('HGET', key, 'd') or 0) - now)
+	end
+	post('k', queue .. '0' .. id, me(id), string.format('%.0f', ttl))
+end
+
+-- The key with the fingerprint before it, as long as both are the job's. nil: they are not.
+function flow.key_of(id)
+	local name = call('HGET', J .. id, 'i')
+	local holder, print = string.match(name and call('GET', T .. ':i:' .. name) or '', '^(%S+) (.*)$')
+	return holder == id and string.format('%.0f ', #print) .. print .. name or nil
+end
+
+-- k: in shard 0: a job of another shard keeps its key for so long from now.
+function ACTS.k(_, from, ttl, text)
+	local n, rest = string.match(text, '^(%d+) (.*)$')
+	local print, name = string.sub(rest, 1, n), T .. ':i:' .. string.sub(rest, n + 1)
+	local value = call('GET', name)
+	if not value then
+		call('SET', name, from .. ' ' .. print, 'PX', ttl)
+	elseif string.match(value, '^%S+') == from then
+		call('PEXPIRE', name, ttl, 'GT')
+	end
+end
+
+-- ---- schedules that stand still -------------------------------------------------------------------------------------
+
+-- Word between shards that is about no job.
+function flow.shard(number)
+	return string.match(opt.prefix, '^.*%-') .. number .. string.rep('0', TAIL)
+end
+
+-- One that sleeps here since it was copied from shard `from` is asked about, when whoever moved it has had his time: does it tick there yet?
+function cron.ask_later(name, move, from)
+	post('s', flow.shard(from), me(string.rep('0', TAIL)), move .. ':' .. name, cron.LOCK)
+end
+
+-- A word's "<move>:<name>"; nil: it does not sleep here since that move.
+function cron.sleeper(a)
+	local move, name = string.match(a, '^(%d+):(.+)$')
+	local h = call('HMGET', T .. ':cj:' .. name, 'N', 'M')
+	return h[1] == move and h[2] and name or nil
+end
+
+-- s: does this schedule tick here? If it sleeps here, too, somebody has to look.
+function ACTS.s(id, from, a)
+	local h = call('HMGET', T .. ':cj:' .. string.match(a, ':(.+)$'), 'd', 'M')
+	if not h[2] then
+		send(h[1] and 'h' or 'w', from, me(id), a)
+	end
+end
+
+-- h: it ticks where it was copied from, and is not to be woken here. w: it has left there, so that it ticks here.
+function ACTS.h(_, _, a)
+	local name = cron.sleeper(a)
+	if name then
+		cron.forget(name)
+	end
+end
+
+function ACTS.w(_, _, a)
+	local name = cron.sleeper(a)
+	if name then
+		cron.rouse(name)
+	end
 end
 
 -- ---- orphans ---------------------------------------------------------------------------------------------------------
@@ -391,6 +477,11 @@ end
 
 -- What goes along with a word. nil: it is not so any more, and nobody is to hear it.
 local function body_to_carry(act, from, a)
+	if act == 'k' then
+		return flow.key_of(string.sub(from, -TAIL))
+	elseif act == 's' then
+		return cron.sleeper(a) and ''
+	end
 	if act ~= 'd' or a == GONE then
 		return ''
 	end
@@ -425,6 +516,7 @@ local function mail_tell(keys, args)
 	enter(keys, args)
 	for i = 5, math.min(#args, 4 + BATCH * 5), 5 do
 		if ACTS[args[i]] then
+			flow.left = math.max(left(), 1) -- each is heard in this call: what goes along with it is not known here later
 			send(args[i], args[i + 1], args[i + 2], args[i + 3], args[i + 4])
 		end
 	end
@@ -460,16 +552,18 @@ end
 -- Ids: of those that are there, {id, '0', field, value ...} of what a flow shows: no params, no result.
 local function flow_look(keys, args)
 	enter(keys, args)
-	local out, fields = {}, { 's', 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'w', 'e', 'n', 'E', 'D' }
-	for i = 5, math.min(#args, 4 + BATCH) do
-		local h, record = call('HMGET', T .. ':j:' .. args[i], unpack(fields)), { args[i], '0' }
+	local out, fields, last = {}, { 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'w', 'e', 'n', 'E', 'D' }, math.min(#args, 4 + BATCH)
+	local all = states.of(args, 5, last)
+	for i = 5, last do
+		local h, s = call('HMGET', T .. ':j:' .. args[i], unpack(fields)), all[i - 4]
+		local record = { args[i], '0', 's', s }
 		for k = 1, #fields do
 			if h[k] then
 				record[#record + 1] = fields[k]
 				record[#record + 1] = h[k]
 			end
 		end
-		if h[1] then
+		if s and h[1] then
 			out[#out + 1] = record
 		end
 	end

@@ -1,16 +1,18 @@
 -- look: records, listings, counts.
 
--- The record as fields and values, with its id and its lease's end before it; nil when it has vanished.
+-- The record as fields and values, with its id, its lease's end and its state, as a field s, before it; nil when it has vanished.
 local function record_of(id)
-	local fields = call('HGETALL', T .. ':j:' .. id)
+	local fields, s = call('HGETALL', J .. id), call('HGET', S, id)
 	if #fields == 0 then
 		return nil
 	end
-	local worker = timeline.worker(unpack(call('HMGET', T .. ':j:' .. id, 'b', 'w')))
+	local worker = s and string.match(s, ' %d+ (.*)$') or timeline.worker(unpack(call('HMGET', J .. id, 'b', 'w')))
 	local lease = worker and call('ZSCORE', T .. ':l:' .. worker, id)
-	table.insert(fields, 1, lease or '0')
-	table.insert(fields, 1, id)
-	return fields
+	local record = s and { id, lease or '0', 's', s } or { id, lease or '0' } -- barque2 had it among the fields
+	for i = 1, #fields do
+		record[#record + 1] = fields[i]
+	end
+	return record
 end
 
 local function show(keys, args)
@@ -75,10 +77,11 @@ end
 
 -- Fill out with the records that fit; returns how many ids were looked at.
 local function pick(ids, kind, state, limit, out)
-	local bytes = 0
+	local bytes, all = 0, states.of(ids, 1, #ids)
 	for i, id in ipairs(ids) do
-		local h = call('HMGET', T .. ':j:' .. id, 's', 'k')
-		if h[1] and (state == '' or string.sub(h[1], 1, 1) == state) and (kind == '' or kind_of(h[2]) == kind) then
+		local s = all[i] or call('HGET', J .. id, 's') -- as barque2 had it
+		local k = s and (state == '' or string.sub(s, 1, 1) == state) and call('HGET', J .. id, 'k')
+		if k and (kind == '' or kind_of(k) == kind) then
 			local record = record_of(id)
 			for _, text in ipairs(record) do
 				bytes = bytes + #text

@@ -4,12 +4,11 @@ do -- nobody else uses these names, and a text may have 200 of them
 
 -- The job, if it is one of those looked for.
 local function dead_match(key, f)
-	local h = call('HMGET', key, 's', 'k', 'E')
-	local job = parse(h[1])
-	if not job or job.state ~= f.state or (f.kind ~= '' and kind_of(h[2]) ~= f.kind) then
+	local h, job = call('HMGET', key, 'k', 'E'), read(key)
+	if not job or job.state ~= f.state or (f.kind ~= '' and kind_of(h[1]) ~= f.kind) then
 		return nil
 	end
-	local found = f.error == '' or string.find(string.lower(h[3] or ''), f.error, 1, true)
+	local found = f.error == '' or string.find(string.lower(h[2] or ''), f.error, 1, true)
 	return found and job or nil
 end
 
@@ -54,6 +53,7 @@ local function delete_job(id, key, job)
 	end
 	call('ZREM', T .. END_INDEX[job.state], id)
 	call('UNLINK', key, T .. ':D:' .. id, T .. ':L:' .. id)
+	call('HDEL', S, id)
 	return true
 end
 

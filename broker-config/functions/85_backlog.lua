@@ -9,9 +9,10 @@ backlog.IDS = 4 -- of each lane, since the first ones may be ghosts
 -- When the first job of a lane that is really ready became so for the first time, as far as its record tells; nil: none was found.
 function backlog.head(route, lane)
 	for _, id in ipairs(call('LRANGE', T .. ':r:' .. route .. ':' .. lane, 0, backlog.IDS - 1)) do
-		local h = call('HMGET', J .. id, 's', 'c', 'd')
-		if h[1] and string.sub(h[1], 1, 1) == READY then
-			return tonumber(h[3] or h[2])
+		local s = call('HGET', S, id)
+		if s and string.sub(s, 1, 1) == READY then
+			local h = call('HMGET', J .. id, 'd', 'c')
+			return tonumber(h[1] or h[2])
 		end
 	end
 	return nil

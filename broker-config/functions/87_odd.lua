@@ -6,7 +6,7 @@ local odd = {}
 -- ---- keys ------------------------------------------------------------------------------------------------------------
 
 odd.WHOLE = { a = 'list', e = 'list', d = 'zset', h = 'zset', x = 'zset', f = 'zset', k = 'zset', o = 'zset', W = 'zset', qd = 'zset',
-	cr = 'zset', ob = 'zset', om = 'zset', n = 'hash', ws = 'hash', rs = 'hash', cc = 'hash', wt = 'hash', load = 'string', hw = 'string',
+	s = 'hash', cr = 'zset', ob = 'zset', om = 'zset', n = 'hash', ws = 'hash', rs = 'hash', cc = 'hash', wt = 'hash', load = 'string', hw = 'string',
 	ev = 'stream' }
 odd.PARTED = { j = 'hash', D = 'hash', cj = 'hash', r = 'list', L = 'list', l = 'zset', g = 'zset', m = 'zset', q = 'zset', w = 'string',
 	i = 'string', u = 'string', b = 'string', cl = 'string' }
@@ -54,17 +54,27 @@ end
 
 odd.FIELDS = { 's', 'k', 'y', 'o', 'l', 'r', 'c', 'd', 'b', 'w', 'e', 'z', 'm', 'a', 'h', 'i', 't', 'u', 'x', 'S', 'D', 'T', 'E', 'P', 'g' }
 odd.FLAGGED = { 'a', 'h', 'i', 'l', 'r', 't', 'u', 'x', 'S', 'D', 'T' } -- the flag of this name says that the field is there
-odd.STATE = '^[0-8]%a*%.[1-9]%d*%.?%d*$'
+odd.STATES = { '^[0-8]%a*%.[1-9]%d*%.?%d*%.?%d*$', '^[0-8]%a*%.[1-9]%d*%.%d+%.?%d* %d+ .' }
 odd.NO_FLAG = '^DLOQSTacghilqrtuvwx' -- within brackets: what is none of all flags
 odd.FORM = { y = '^%d', o = '^[%da-j]+$', l = '^%d+ .', r = '^%d+ [1-9]%d* %d+ .', c = '^%d+$', d = '^%d+$', b = '^%d+', e = '^%d+$',
 	z = '^%S* %d+ ', m = '^%d+ %d+ %d+ %d+ ?%d*$', a = '^%d+ %d+$', x = '^%d+$', T = '^%d+ %d+$', E = '^%S* ' }
 odd.LONGEST = { i = 199, u = 199, t = 63, P = 47, g = 199 } -- what does not fit into struct job
 
--- Its fields by their names; those that it has not are nil or false.
+function odd.is_state(s)
+	return s and (string.find(s, odd.STATES[1]) or string.find(s, odd.STATES[2])) and true or false
+end
+
+-- Its fields by their names, and its state as s; those that it has not are nil or false. barque2 had the state among the fields.
 function odd.fields(key)
 	local values, h = call('HMGET', key, unpack(odd.FIELDS)), {}
 	for i, name in ipairs(odd.FIELDS) do
 		h[name] = values[i]
+	end
+	local s = redis.pcall('HGET', S, string.sub(key, #J + 1))
+	if type(s) == 'string' then
+		h.s = s
+	else
+		h.is_old = h.s and true or nil
 	end
 	return h
 end
@@ -73,9 +83,9 @@ end
 function odd.missing(job, h)
 	if not h.c then
 		return 'c'
-	elseif job.state == RUNNING and not (h.b and timeline.worker(h.b, h.w)) then
+	elseif job.state == RUNNING and job.worker == '' and not (h.b and timeline.worker(h.b, h.w)) then
 		return 'b'
-	elseif job.state >= SUCCEEDED and not h.e then
+	elseif job.state >= SUCCEEDED and job.ended == '' and not h.e then
 		return 'e'
 	elseif (job.state == SCHEDULED or job.state == RETRYING) and not h.d then
 		return 'd'
@@ -120,7 +130,7 @@ end
 
 -- What makes no sense in a record, to follow its id in a sentence; nil: nothing.
 function odd.record(h)
-	if not h.s or not string.find(h.s, odd.STATE) then
+	if not odd.is_state(h.s) then
 		return 'has no state'
 	elseif not odd.is_kind(h.k) then
 		return 'has no kind'

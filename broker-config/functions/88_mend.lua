@@ -6,10 +6,10 @@
 local mend = { GONE = 60000, MOST = 1000 } -- a worker that was not heard for so long is not merely late; so many leases are counted at most
 
 -- How long a record stays: its time in Redis, or until trim_all() finds it.
-function mend.lifetime(key, s, ended)
+function mend.lifetime(key, job)
 	local ttl = call('PTTL', key)
-	if ttl == -1 and s and string.sub(s, 1, #SETTLED) == SETTLED then
-		return math.max(0, (tonumber(ended) or now) + opt.result_ttl - now)
+	if ttl == -1 and job.ended ~= '' then
+		return math.max(0, job.ended + opt.result_ttl - now)
 	end
 	return ttl
 end
@@ -49,9 +49,12 @@ function mend.holder(name)
 	if not id or #id > TAIL then
 		return nil
 	end
-	local h = odd.stray('j:' .. id) and {} or call('HMGET', J .. id, 's', string.sub(name, 1, 1))
-	local state = h[1] and string.sub(h[1], 1, 1)
-	return id, state and (state < SUCCEEDED and h[2] ~= string.sub(name, 3) and '?' or state) or nil
+	local state = not odd.stray('j:' .. id) and not odd.stray('s') and present_state(id)
+	if not state then
+		return id, nil
+	end
+	local has = call('HGET', J .. id, string.sub(name, 1, 1))
+	return id, state < SUCCEEDED and has ~= string.sub(name, 3) and '?' or state
 end
 
 -- Does nobody need this key ("u:<unique key>" or "i:<idempotency key>") any more?
@@ -106,6 +109,7 @@ end
 
 -- An id that no record knows leaves the index where it was found.
 function mend.drop(id, at)
+	call('HDEL', S, id)
 	if string.sub(at, 1, 2) == 'D:' or string.sub(at, 1, 2) == 'L:' then
 		return call('UNLINK', T .. ':' .. at)
 	end
@@ -189,8 +193,7 @@ end
 
 -- The flag of ghosts and their field say the same; what lives does not vanish, what has ended does.
 function mend.record(id, key, job)
-	local h = call('HMGET', key, 'o', 's', 'e')
-	local changed, ghosts, ttl = 0, h[1], mend.lifetime(key, h[2], h[3])
+	local changed, ghosts, ttl = 0, call('HGET', key, 'o'), mend.lifetime(key, job)
 	if has_flag(job, 'g') ~= (ghosts and true or false) then
 		changed = 1
 		clear_flags(job, 'g')
@@ -259,8 +262,9 @@ function mend.bury(id, key, h, why)
 			limits.before_move(key, job, DEAD) -- another of its concurrency key may run
 		end
 	end
-	call('HDEL', key, 'o', 'z')
-	call('HSET', key, 's', string.format('%s.%.0f.', DEAD, rev + 1), 'e', now_text, 'E', 'corrupt its record had no ' .. why)
+	call('HDEL', key, 'o', 'z', 's')
+	call('HSET', S, id, string.format('%s.%.0f.', DEAD, rev + 1))
+	call('HSET', key, 'e', now_text, 'E', 'corrupt its record had no ' .. why)
 	if not odd.is_kind(h.k) then
 		call('HSET', key, 'k', 'unknown')
 	end
@@ -336,13 +340,15 @@ function mend.sense(id, key, at)
 	if not odd.record(h) then
 		return false
 	end
-	if not h.s or not string.find(h.s, odd.STATE) then
+	if not odd.is_state(h.s) then
 		mend.bury(id, key, h, 'state')
 	elseif not odd.is_kind(h.k) then
 		mend.bury(id, key, h, 'kind')
 	end
 	h = odd.fields(key)
-	mend.fields(id, key, parse(h.s), h, at)
+	local job = parse(h.s)
+	job.is_old = h.is_old
+	mend.fields(id, key, job, h, at)
 	return true
 end
 
@@ -363,7 +369,7 @@ function mend.place(id, at)
 	local changed = (mend.sense(id, key, at) and 1 or 0) + (at == 'a' and mend.list(id) or 0)
 	local job = read(key)
 	local h = call('HMGET', key, 'k', 'y', 'd', 'b', 'w')
-	local worker = timeline.worker(h[4], h[5])
+	local worker = job.worker ~= '' and job.worker or timeline.worker(h[4], h[5])
 	local own = job.state == RUNNING and worker and 'l:' .. worker or string.sub(LIST_INDEX[job.state] or '', 2)
 	if has_flag(job, 'q') then
 		own = mend.parked_in(key) or ''
@@ -507,6 +513,7 @@ function mend.weights()
 			changed = changed + call('HDEL', T .. ':wt', h[i])
 		end
 	end
+	set('nw', call('HLEN', T .. ':wt'))
 	return changed
 end
 

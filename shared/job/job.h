@@ -129,6 +129,7 @@ bool job_move(struct job *j, enum job_state to, struct err *e) MUST_CHECK; /* ER
 
 /* Ids carry their queue and shard, so that a job is found by its id alone. Random enough: 50 bits within one ms. */
 void job_id_make(char out[JOB_ID], const char *queue, int shard, int64_t now_ms, uint64_t chance);
+int64_t job_id_time(const char *tail); /* ms since the epoch, of an id's last 20 characters, which job_id_tail_ok */
 /* Are the first 20 characters the last part of an id? */
 bool job_id_tail_ok(const char *tail) MUST_CHECK;
 /* Split an id; false for a text that is no id of ours. */

@@ -90,6 +90,15 @@ bool job_id_tail_ok(const char *tail)
 	return true;
 }
 
+int64_t job_id_time(const char *tail)
+{
+	int64_t ms = 0;
+
+	for (int i = 0; i < TAIL_TIME; i++)
+		ms = ms * 32 + (strchr(digits, tail[i]) - digits);
+	return ms;
+}
+
 bool job_id_parse(const char *id, char queue_out[JOB_NAME], int *shard_out)
 {
 	const char *dash = id ? strchr(id, '-') : NULL;

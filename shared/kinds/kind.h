@@ -53,6 +53,9 @@ struct kind {
 	void (*concurrency)(const struct json *params, char out[JOB_KEY], int *max_out);
 	/* Do it. *result_out: a JSON value that the caller closes. False with e: temporary errors are tried again. */
 	bool (*run)(struct job_context *c, struct json **result_out, struct err *e);
+	/* Which symbols an empty list `symbols` stands for, as far as the store knows: to split a job into one for each. params are not checked yet, and
+	 * may be NULL. How many (1 or more), names in the arena; -1 with e: ERR_INVALID says what to do. May be NULL: it stands for none. */
+	int (*all_symbols)(const struct json *params, struct store *s, struct arena *a, const char ***out, struct err *e);
 	/* Rewrite what people may also send, before the table is applied; gives a new object. May be NULL. */
 	struct json *(*shape)(const struct json *params);
 };

@@ -2,13 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "kinds/download.h"
 
 #define INTERVAL_CHOICES "1m|3m|5m|15m|30m|1h|2h|4h|6h|8h|12h|1d|3d|1w|1M"
-#define PATIENCE         3  /* so many series in a row that fail for the time being: the exchange is away */
-#define DOUBT            10 /* so many symbols that the exchange does not know: from then on its list is asked first */
-#define NAMES_SHOWN      10 /* of the symbols that failed, in the error */
+#define LIST_FRESH       (7 * TIME_DAY) /* an older list lacks what was listed since */
+#define PATIENCE         3              /* so many series in a row that fail for the time being: the exchange is away */
+#define DOUBT            10             /* so many symbols that the exchange does not know: from then on its list is asked first */
+#define NAMES_SHOWN      10             /* of the symbols that failed, in the error */
 
 static const struct param params[] = {
         {.name = "symbols",
@@ -187,6 +189,30 @@ static bool symbols_of_exchange(struct download *d, struct symbols *out, struct 
 			out->names[out->n++] = all[i].symbol;
 	}
 	return store_symbols_put(d->store, rows, (size_t)n, e);
+}
+
+/* The newest list that a download of all symbols brought into the store: what left the exchange since stands there with an older time. */
+static int all_symbols(const struct json *p, struct store *s, struct arena *a, const char ***out, struct err *e)
+{
+	struct symbol_row *rows;
+	int n = store_symbols_list(s, a, &rows, e), found = 0;
+	int64_t newest = 0;
+	UNUSED(p);
+	if (n < 0)
+		return -1;
+	*out = arena_array(a, (size_t)n + 1, sizeof(**out));
+	for (int i = 0; i < n; i++)
+		newest = rows[i].updated_at > newest ? rows[i].updated_at : newest;
+	for (int i = 0; i < n; i++)
+		if (rows[i].updated_at == newest && strcmp(rows[i].status, "TRADING") == 0)
+			(*out)[found++] = rows[i].symbol;
+	if (clock_now_ms() - newest > LIST_FRESH)
+		return err_fail(e, ERR_INVALID,
+		        "which symbols trade is %s: run a kline.download of all symbols that is not split first (limit=1 is enough), or name the symbols",
+		        newest ? "known of more than a week ago only" : "not known yet");
+	if (found == 0)
+		return err_fail(e, ERR_INVALID, "by the exchange's list no symbol trades: name the symbols");
+	return found;
 }
 
 static bool symbols_drop_known(struct download *d, struct symbols *s, struct err *e)
@@ -433,5 +459,6 @@ const struct kind kind_kline_download = {
         .hard_limit_ms = 25 * TIME_HOUR,
         .check = check,
         .unique_key = unique_key,
+        .all_symbols = all_symbols,
         .run = run,
 };

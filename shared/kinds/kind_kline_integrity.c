@@ -71,6 +71,34 @@ static bool names_find(struct look *l, struct err *e)
 	return true;
 }
 
+/* Of parameters that are not checked yet; "1d" when it is not there. */
+static bool interval_asked(const struct json *p, enum interval *out, struct err *e)
+{
+	const struct json *asked = json_get(p, "interval");
+	*out = INTERVAL_1d;
+	if (asked == NULL || interval_of(json_text(asked), out))
+		return true;
+	return err_set(e, ERR_INVALID, "interval must be one of " INTERVAL_CHOICES);
+}
+
+/* What names_find finds, before the job is there. */
+static int all_symbols(const struct json *p, struct store *s, struct arena *a, const char ***out, struct err *e)
+{
+	struct series *series;
+	enum interval interval;
+	if (json_get(p, "symbol") != NULL)
+		return err_fail(e, ERR_INVALID, "a check of one symbol cannot be split: leave symbol out");
+	if (!interval_asked(p, &interval, e))
+		return -1;
+	int n = store_series_list(s, interval, a, &series, e);
+	if (n == 0)
+		return err_fail(e, ERR_INVALID, "no K-lines of %s are stored, so there is nothing to check", interval_name(interval));
+	*out = arena_array(a, (size_t)(n > 0 ? n : 0) + 1, sizeof(**out));
+	for (int i = 0; i < n; i++)
+		(*out)[i] = series[i].symbol;
+	return n;
+}
+
 static void options_read(struct look *l)
 {
 	const struct json *p = l->context->params;
@@ -207,5 +235,6 @@ const struct kind kind_kline_integrity = {
         .soft_limit_ms = TIME_HOUR,
         .hard_limit_ms = 2 * TIME_HOUR,
         .check = check,
+        .all_symbols = all_symbols,
         .run = run,
 };

@@ -38,8 +38,9 @@ enum queue_fault {
 
 const char *queue_fault_name(enum queue_fault f);
 bool queue_fault_mendable(enum queue_fault f); /* is there a repair for faults of this kind? */
-/* Mending goes in rounds, each after a look of its own: what hides other faults first, and counters, which are compared with the records, last. */
-#define QUEUE_MEND_ROUNDS 3
+/* Mending goes in rounds, each after a look of its own: what hides other faults first; then counters, which are compared with the records; and
+ * limits, which rely on these, last. */
+#define QUEUE_MEND_ROUNDS 4
 int queue_fault_round(enum queue_fault f); /* from 0 */
 
 struct queue_finding {

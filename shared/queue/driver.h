@@ -115,6 +115,7 @@ struct queue_driver {
 	int (*mail_take)(struct queue_mail *m, struct err *e);
 	bool (*mail_tell)(struct queue_mail *m, struct err *e);
 	bool (*mail_drop)(struct queue_mail *m, struct err *e);
+	bool (*mail_tidy)(struct queue_mail *m, struct err *e);
 	bool (*mail_wait)(struct queue_mail *m, int64_t max_ms, struct err *e);
 
 	/* Schedules, each in the queue that it names. */

@@ -568,6 +568,11 @@ bool queue_mail_drop(struct queue_mail *m, struct err *e)
 	return m->queue->driver->mail_drop(m, e);
 }
 
+bool queue_mail_tidy(struct queue_mail *m, struct err *e)
+{
+	return m->queue->driver->mail_tidy(m, e);
+}
+
 bool queue_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e)
 {
 	return m->queue->driver->mail_wait(m, max_ms, e);

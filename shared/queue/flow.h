@@ -77,6 +77,9 @@ void queue_mail_close(struct queue_mail **m);
 int queue_mail_take(struct queue_mail *m, struct err *e) MUST_CHECK; /* -1 failed */
 bool queue_mail_tell(struct queue_mail *m, struct err *e) MUST_CHECK;
 bool queue_mail_drop(struct queue_mail *m, struct err *e) MUST_CHECK;
+/* Schedules of these queues to where they belong, if the number of shards has changed; to be said every few seconds. A failure costs nothing but
+ * that it is to be said again. */
+bool queue_mail_tidy(struct queue_mail *m, struct err *e) MUST_CHECK;
 /* Wait until something comes, at most max_ms. */
 bool queue_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e) MUST_CHECK;
 

@@ -27,7 +27,9 @@ bool queue_fault_mendable(enum queue_fault f)
 
 int queue_fault_round(enum queue_fault f)
 {
-	return f == FAULT_STRAY || f == FAULT_RECORD ? 0 : f == FAULT_COUNTER ? QUEUE_MEND_ROUNDS - 1 : 1;
+	if (f == FAULT_STRAY || f == FAULT_RECORD)
+		return 0;
+	return f == FAULT_COUNTER ? 2 : f == FAULT_LIMIT ? 3 : 1;
 }
 
 void queue_look_close(struct queue_look *l)

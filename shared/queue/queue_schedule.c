@@ -36,13 +36,18 @@ int queue_schedule_show(struct queue *q, const char *name, struct queue_schedule
 	return schedule_name_ok(name) ? find(q, name, out, e) : 0;
 }
 
+/* Where a name stands. */
+struct place {
+	char name[SCHEDULE_NAME], queue[JOB_NAME];
+};
+
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(a, b);
+	return strcmp(((const struct place *)a)->name, ((const struct place *)b)->name);
 }
 
 /* The names of all queues that come after one, in their order; the caller frees. */
-static int all_names(struct queue *q, const char *after, char (**out)[SCHEDULE_NAME], struct err *e)
+static int all_names(struct queue *q, const char *after, struct place **out, struct err *e)
 {
 	char(*queues)[JOB_NAME] = NULL;
 	int n_queues = q->driver->names(q, &queues, e), n = 0;
@@ -56,9 +61,12 @@ static int all_names(struct queue *q, const char *after, char (**out)[SCHEDULE_N
 		ok = more >= 0;
 		if (more > 0)
 			*out = mem_grow(*out, (size_t)n, (size_t)(n + more), sizeof(**out));
-		for (int k = 0; k < more; k++)
-			if (strcmp(some[k], after) > 0)
-				memcpy((*out)[n++], some[k], SCHEDULE_NAME);
+		for (int k = 0; k < more; k++) {
+			if (strcmp(some[k], after) <= 0)
+				continue;
+			memcpy((*out)[n].name, some[k], SCHEDULE_NAME);
+			memcpy((*out)[n++].queue, queues[i], JOB_NAME);
+		}
 		mem_free(&some);
 	}
 	mem_free(&queues);
@@ -69,16 +77,21 @@ static int all_names(struct queue *q, const char *after, char (**out)[SCHEDULE_N
 
 int queue_schedule_list(struct queue *q, const char *after, int limit, struct queue_schedule *out, struct err *e)
 {
-	char(*names)[SCHEDULE_NAME] = NULL;
-	int n = all_names(q, after, &names, e), filled = 0, got = 0;
+	struct place *places = NULL;
+	int n = all_names(q, after, &places, e), filled = 0, got = 0;
 
 	for (int i = 0; i < n && filled < limit && got >= 0; i++) {
-		if (i > 0 && str_eq(names[i], names[i - 1]))
+		const struct place *p = &places[i];
+
+		if (i > 0 && str_eq(p->name, p[-1].name))
 			continue;
-		got = find(q, names[i], &out[filled], e);
-		filled += got > 0; /* it may have been deleted meanwhile */
+		memset(&out[filled], 0, sizeof(*out));
+		got = q->driver->schedule_show(q, p->queue, p->name, &out[filled], e);
+		if (got == 0)
+			got = find(q, p->name, &out[filled], e); /* it was deleted meanwhile, or made anew in another queue */
+		filled += got > 0;
 	}
-	mem_free(&names);
+	mem_free(&places);
 	if (n >= 0 && got >= 0)
 		return filled;
 	for (int i = 0; i < filled; i++)

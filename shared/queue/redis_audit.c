@@ -342,10 +342,12 @@ static uint32_t read_ghosts(const char *marks)
 	return bits;
 }
 
-/* A usual job that succeeded has no time to live in Redis: what sweeps them (60_step.lua) knows its state by this beginning. */
+/* A usual job that succeeded has no time to live in Redis: what sweeps them (60_step.lua) knows by its state when it ended. */
 static bool is_swept(const char *s)
 {
-	return s[0] == '0' + JOB_SUCCEEDED && str_starts(s + 1, ".3.");
+	const char *rev = strchr(s, '.'), *fence = rev ? strchr(rev + 1, '.') : NULL;
+
+	return fence && strchr(fence + 1, '.') != NULL;
 }
 
 static void read_record(struct audit *a, struct trace *t, const struct look_record *x)
@@ -418,51 +420,67 @@ static bool is_digits(const char *text)
 	return *text && !text[strspn(text, "0123456789")];
 }
 
-/* Without flags: "<state>.<revision>[.<fence>]" */
-static bool is_plain_state(const char *s)
+static const char *skip_digits(const char *text)
 {
-	size_t rev = s[0] && s[1] ? strspn(s + 2, "0123456789") : 0;
-
-	return s[0] >= '0' && s[0] <= '0' + JOB_DEAD && s[1] == '.' && rev && s[2] != '0' &&
-	       (!s[2 + rev] || (s[2 + rev] == '.' && !s[3 + rev + strspn(s + 3 + rev, "0123456789")]));
+	return text + strspn(text, "0123456789");
 }
 
-/* f: s, k, c, y, d, b, e, n; others: how many fields it has but these. No rule of its own: what is not so plain is looked at by 87_odd.lua. */
-static bool is_usual(const struct redis_reply *f, int64_t others)
+/* Without flags: "<state>.<revision>[.<fence>[.<ended>]][ <digits> <worker>]" */
+static bool is_plain_state(const char *s, bool *ended_out, bool *worker_out)
 {
-	const char *s = redis_reply_text(redis_reply_at(f, 0), NULL), *k = redis_reply_text(redis_reply_at(f, 1), NULL);
-	const char *c = redis_reply_text(redis_reply_at(f, 2), NULL), *y = redis_reply_text(redis_reply_at(f, 3), NULL);
-	const char *d = redis_reply_text(redis_reply_at(f, 4), NULL), *b = redis_reply_text(redis_reply_at(f, 5), NULL);
-	const char *end = redis_reply_text(redis_reply_at(f, 6), NULL);
-	bool quarantined = false;
+	const char *at = s[0] && s[1] ? skip_digits(s + 2) : s;
+
+	*ended_out = *worker_out = false;
+	if (s[0] < '0' || s[0] > '0' + JOB_DEAD || s[1] != '.' || at == s + 2 || s[2] == '0')
+		return false;
+	if (*at == '.')
+		at = skip_digits(at + 1);
+	*ended_out = at[0] == '.' && at[1] >= '0' && at[1] <= '9';
+	if (*ended_out)
+		at = skip_digits(at + 1);
+	if (!*at)
+		return true;
+	at = *at == ' ' ? skip_digits(at + 1) : at;
+	*worker_out = at[0] == ' ' && at[1];
+	return *worker_out;
+}
+
+/* f: k, c, y, d, b, e, n; others: how many fields it has but these. No rule of its own: what is not so plain is looked at by 87_odd.lua. */
+static bool is_usual(const char *s, const struct redis_reply *f, int64_t others)
+{
+	const char *k = redis_reply_text(redis_reply_at(f, 0), NULL), *c = redis_reply_text(redis_reply_at(f, 1), NULL);
+	const char *y = redis_reply_text(redis_reply_at(f, 2), NULL), *d = redis_reply_text(redis_reply_at(f, 3), NULL);
+	const char *b = redis_reply_text(redis_reply_at(f, 4), NULL), *end = redis_reply_text(redis_reply_at(f, 5), NULL);
+	bool quarantined = false, ended, worker;
 	enum job_state state;
 
 	for (size_t i = 0; i < redis_reply_count(f); i++)
 		others -= redis_reply_text(redis_reply_at(f, i), NULL) != NULL;
-	if (others || !s || !k || !c || !is_plain_state(s) || !job_route_parse(k, strlen(k), NULL, NULL, &quarantined) || quarantined)
+	if (others || !s || !k || !c || !is_plain_state(s, &ended, &worker) || !job_route_parse(k, strlen(k), NULL, NULL, &quarantined) ||
+	        quarantined)
 		return false;
 	state = (enum job_state)(s[0] - '0');
 	if (!is_digits(c) || (y && (*y < '0' || *y > '9')))
 		return false;
 	if (d ? !is_digits(d) : state == JOB_SCHEDULED || state == JOB_RETRYING)
 		return false;
-	if (b ? strspn(b, "0123456789") == 0 || !strchr(b, ' ') : state == JOB_RUNNING)
+	if (b ? skip_digits(b) == b || !strchr(b, ' ') : state == JOB_RUNNING && !worker)
 		return false;
-	return end ? is_digits(end) : !job_state_is_end(state);
+	return end ? is_digits(end) : ended || !job_state_is_end(state);
 }
 
-/* Its fields, how many they are, bytes of its parameters and its result, how long it lives */
+/* Its fields, how many they are, bytes of its parameters and its result, how long it lives, its state */
 static bool take_record(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
-	struct look_record x = {.s = redis_reply_text(redis_reply_at(r[0], 0), NULL),
-	        .kind = redis_reply_text(redis_reply_at(r[0], 1), NULL),
-	        .lane = redis_reply_text(redis_reply_at(r[0], 3), NULL)};
+	struct look_record x = {.s = redis_reply_text(r[5], NULL),
+	        .kind = redis_reply_text(redis_reply_at(r[0], 0), NULL),
+	        .lane = redis_reply_text(redis_reply_at(r[0], 2), NULL)};
 	int64_t fields = 0, result = 0;
 
 	if (redis_reply_int(r[1], &fields) && fields == 0)
 		return true; /* it vanished */
 	if (redis_reply_int(r[2], &x.bytes) && redis_reply_int(r[3], &result) && redis_reply_int(r[4], &x.left_ms) &&
-	        is_usual(r[0], fields - (x.bytes > 0) - (result > 0)))
+	        is_usual(x.s, r[0], fields - (x.bytes > 0) - (result > 0)))
 		return x.left_ms == -2 || add_record(a, k->name, &x, e);
 	a->unusual[a->n_unusual++] = k->names[0];
 	return true;
@@ -470,12 +488,17 @@ static bool take_record(struct audit *a, const struct ask *k, struct redis_reply
 
 static void gather_record(struct audit *a, const char *key, const char **name)
 {
+	struct buf states = {0};
+
+	buf_addf(&states, "%s:s", a->keys_of->tag);
 	ask_begin(a, take_record, *name, '!')->names = name;
-	ask_words(a, (const char *const[]){"HMGET", key, "s", "k", "c", "y", "d", "b", "e", "n", NULL});
+	ask_words(a, (const char *const[]){"HMGET", key, "k", "c", "y", "d", "b", "e", "n", NULL});
 	ask_words(a, (const char *const[]){"HLEN", key, NULL});
 	ask_words(a, (const char *const[]){"HSTRLEN", key, "p", NULL});
 	ask_words(a, (const char *const[]){"HSTRLEN", key, "R", NULL});
 	ask_words(a, (const char *const[]){"PTTL", key, NULL});
+	ask_words(a, (const char *const[]){"HGET", buf_text(&states), *name + 2, NULL});
+	buf_close(&states);
 }
 
 static bool is_record(const char *name)
@@ -1120,6 +1143,12 @@ static void judge_counter(struct audit *a, const char *name, const char *said, i
 	}
 }
 
+/* Field hm of T:n: what is noted for the history, and how many may wait. */
+static bool is_noting(const char *text)
+{
+	return strchr("afn", text[0]) && (text[0] == 'n' ? !*skip_digits(text + 1) : is_digits(text + 1));
+}
+
 /* Of T:n: is it a number that nothing here counts? The others are texts, or are told of as something else. */
 static bool is_number(const char *name)
 {
@@ -1165,10 +1194,14 @@ static void judge_counters(struct audit *a, const struct redis_reply *r)
 	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
 		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
 
+		const char *value = redis_reply_text(redis_reply_at(r, i + 1), NULL);
+
 		if (name && str_starts(name, "r:"))
 			route_of(a, name + 2);
+		else if (str_eq(name, "hm") && value && !(*value && is_noting(value)))
+			judge_counter(a, name, value, -1, "");
 		else if (name && is_number(name))
-			judge_counter(a, name, redis_reply_text(redis_reply_at(r, i + 1), NULL), -1, "");
+			judge_counter(a, name, value, -1, "");
 	}
 	for (size_t i = 0; i < a->n_routes; i++) {
 		char name[JOB_ROUTE + 2];

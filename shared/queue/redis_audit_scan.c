@@ -100,6 +100,12 @@ static void shard_begin(struct audit_shard *s, const struct redis_queue *q, stru
 	buf_close(&tag);
 }
 
+/* Did the question how many shards there are fail over what stands in Redis? */
+static bool is_damage(const struct err *e)
+{
+	return e->code == ERR_CORRUPT || redis_wrong_type(e) || (e->code == ERR_INTERNAL && strstr(e->text, "user_function"));
+}
+
 /* Each by itself. One that does not say how many shards it has must not hide the others. */
 static bool shards_one_by_one(struct redis_queue *q, struct queue_look *const *looks, size_t n, struct queue_shards *out, struct err *e)
 {
@@ -108,11 +114,11 @@ static bool shards_one_by_one(struct redis_queue *q, struct queue_look *const *l
 
 		if (redis_shards_now(q, looks[i]->queue, &out[i], e))
 			continue;
-		if (e->code == ERR_CORRUPT)
+		if (!is_damage(e))
+			return false;
+		if (!redis_wrong_type(e)) /* which is told of as such */
 			queue_look_add(looks[i], &f, "%s: the fields sh and sp of {%s:%s:0}:n do not say how many shards it has",
 			        looks[i]->queue, q->head.options.namespace_, looks[i]->queue);
-		else if (!redis_wrong_type(e))
-			return false;
 		out[i] = (struct queue_shards){.put = 1, .serve = 1};
 	}
 	return true;
@@ -126,7 +132,7 @@ static bool count_shards(struct redis_queue *q, struct queue_look *const *looks,
 	for (size_t i = 0; i < n; i++)
 		memcpy(queues[i], looks[i]->queue, sizeof(queues[i]));
 	ok = redis_shards_of_all(q, (const char(*)[JOB_NAME])queues, n, out, e);
-	if (!ok && (e->code == ERR_CORRUPT || redis_wrong_type(e)))
+	if (!ok && is_damage(e))
 		ok = shards_one_by_one(q, looks, n, out, e);
 	mem_free(&queues);
 	return ok;

@@ -127,6 +127,12 @@ static bool gate_shard(struct redis_queue *q, const char *queue, int shard, enum
 	return ok;
 }
 
+bool redis_gate_like(struct redis_queue *q, const char *queue, int shard, bool paused, bool drains, struct err *e)
+{
+	return gate_shard(q, queue, shard, GATE_OPEN, e) && (!paused || gate_shard(q, queue, shard, GATE_PAUSE, e)) &&
+	       (!drains || gate_shard(q, queue, shard, GATE_DRAIN, e));
+}
+
 /* Shard 0 first: who raises the number of shards looks there. */
 bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, struct err *e)
 {

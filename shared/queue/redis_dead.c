@@ -100,6 +100,11 @@ int redis_dead_act(struct queue *base, enum queue_dead_act act, const struct que
 
 	if (!redis_cursor_split(cursor, &shard, rest, e) || !redis_shards_now(q, f->queue, &shards, e))
 		return -1;
+	*skipped_out = 0;
+	if (shard >= shards.serve) /* somebody has let go of it since the last page */
+		return redis_cursor_join(next_out, shard, shards.serve, "", e) ? 0 : -1;
+	if (act == QUEUE_DEAD_REPLAY && !redis_keep_shard(q, f->queue, shard, e))
+		return -1;
 	dead_call(&cmd, q, "dead_act", f, shard, rest, limit);
 	redis_cmd_adds(&cmd, names[act]);
 	ok = redis_call(q, &cmd, false, &r, e);

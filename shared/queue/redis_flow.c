@@ -213,6 +213,8 @@ static bool tell_shard(struct redis_mail *m, size_t i, bool *told, struct err *e
 	told[i] = true;
 	if (!prefix_of(word(m, i, 2, NULL), prefix, queue, &shard))
 		return true; /* no word of ours: dropped with the others */
+	if (!redis_keep_shard(m->q, queue, shard, e))
+		return false;
 	redis_fcall(&cmd, &m->q->head.options, "mail_tell", queue, shard);
 	for (size_t k = i; k < redis_reply_count(m->taken); k++) {
 		if (!prefix_of(word(m, k, 2, NULL), other, ignored, &s) || !str_eq(prefix, other))
@@ -260,6 +262,16 @@ bool redis_mail_drop(struct queue_mail *base, struct err *e)
 	redis_cmd_close(&cmd);
 	redis_reply_close(&r);
 	return ok;
+}
+
+bool redis_mail_tidy(struct queue_mail *base, struct err *e)
+{
+	struct redis_mail *m = (struct redis_mail *)base;
+
+	for (size_t i = 0; i < m->n_boxes; i++)
+		if (m->boxes[i].shard == 0 && !redis_spread_schedules(m->q, m->boxes[i].queue, e))
+			return false;
+	return true;
 }
 
 static bool begin_wait(struct redis_mail *m, struct box *b, int64_t max_ms, struct err *e)

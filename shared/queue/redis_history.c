@@ -21,7 +21,7 @@ static bool call(struct queue *base, struct redis_cmd *cmd, struct redis_reply *
 }
 
 #define ENTRY_TIME   13 /* digits before the ids of a text */
-#define READ_AT_ONCE 32
+#define READ_AT_ONCE 64
 #define BATCH_BYTES  ((size_t)8 * 1024 * 1024)
 
 /* An end as it was noted. */
@@ -60,14 +60,15 @@ static bool read_ends(const struct redis_reply *r, int64_t done, struct end *end
 }
 
 /* One that vanished, was replayed since or cannot be read is passed over: nobody could ever take what stands behind it. */
-static void add_job(const struct redis_reply *r, const struct end *end, const struct history_writer *w, struct history_batch *out)
+static void add_job(const struct redis_reply *r, const struct redis_reply *state, const struct end *end, const struct history_writer *w,
+        struct history_batch *out)
 {
 	struct job *j = &out->jobs[out->n];
 	struct err e;
 
 	memset(j, 0, sizeof(*j));
 	if (!queue_full_id(j->id, w->queue, w->shard, end->tail, QUEUE_TAIL) || !str_copy(j->queue, sizeof(j->queue), w->queue) ||
-	        !redis_reply_count(r) || !redis_fields_read(r, 0, j, w->queue, &e))
+	        !redis_reply_count(r) || !redis_fields_read(r, state, j, w->queue, &e))
 		return;
 	if (j->state >= JOB_SUCCEEDED && j->finished_at == end->time)
 		out->n++;
@@ -80,31 +81,46 @@ static size_t bytes_of(const struct job *j)
 	return (j->params ? strlen(j->params) : 0) + (j->result ? strlen(j->result) : 0);
 }
 
-/* The records of some ends, in one round trip. */
+static void ask(struct redis_cmd *c, const char *word, const struct redis_queue *q, const struct history_writer *w, const char *name)
+{
+	struct buf key = {0};
+
+	redis_key(&key, q->head.options.namespace_, w->queue, w->shard, name);
+	redis_cmd_adds(c, word);
+	redis_cmd_add(c, key.data, key.len);
+	buf_close(&key);
+}
+
+/* The states of some ends, and then the record of each. */
+static void ask_records(
+        struct redis_cmd *cmds, const struct redis_queue *q, const struct history_writer *w, const struct end *ends, size_t n)
+{
+	char name[QUEUE_TAIL + 4];
+
+	ask(&cmds[0], "HMGET", q, w, ":s");
+	for (size_t i = 0; i < n; i++) {
+		redis_cmd_add(&cmds[0], ends[i].tail, QUEUE_TAIL);
+		snprintf(name, sizeof(name), ":j:%.*s", QUEUE_TAIL, ends[i].tail);
+		ask(&cmds[1 + i], "HGETALL", q, w, name);
+	}
+}
+
+/* In one round trip. */
 static bool read_records(
         struct redis_queue *q, const struct history_writer *w, const struct end *ends, size_t n, struct history_batch *out, struct err *e)
 {
-	struct redis_cmd cmds[READ_AT_ONCE] = {0};
-	struct redis_reply *replies[READ_AT_ONCE];
-	struct buf key = {0};
-	char name[QUEUE_TAIL + 4];
+	struct redis_cmd cmds[1 + READ_AT_ONCE] = {0};
+	struct redis_reply *replies[1 + READ_AT_ONCE];
 
-	for (size_t i = 0; i < n; i++) {
-		snprintf(name, sizeof(name), ":j:%.*s", QUEUE_TAIL, ends[i].tail);
-		buf_clear(&key);
-		redis_key(&key, q->head.options.namespace_, w->queue, w->shard, name);
-		redis_cmd_adds(&cmds[i], "HGETALL");
-		redis_cmd_add(&cmds[i], key.data, key.len);
-	}
-	bool ok = redis_call_many(q, cmds, n, replies, e);
-	for (size_t i = 0; i < n; i++) {
+	ask_records(cmds, q, w, ends, n);
+	bool ok = redis_call_many(q, cmds, 1 + n, replies, e);
+	for (size_t i = 0; ok && i < n; i++)
+		add_job(replies[1 + i], redis_reply_at(replies[0], i), &ends[i], w, out);
+	for (size_t i = 0; i <= n; i++) {
 		redis_cmd_close(&cmds[i]);
-		if (ok)
-			add_job(replies[i], &ends[i], w, out);
 		if (ok)
 			redis_reply_close(&replies[i]);
 	}
-	buf_close(&key);
 	return ok;
 }
 

@@ -181,6 +181,12 @@ static void add_simple(struct redis_cmd *c, const char *outcome, const char *a, 
 	redis_cmd_adds(c, b);
 }
 
+/* The end of nearly every job: there is nothing to say about it. */
+static bool ended_as_usual(const struct queue_ack *a)
+{
+	return a->outcome == ACK_DONE && (!a->result || !*a->result) && (!a->progress_json || !*a->progress_json);
+}
+
 static void add_ack(struct redis_cmd *c, const struct queue_ack *a, unsigned chance)
 {
 	struct err too_long;
@@ -222,6 +228,26 @@ static unsigned chance_of(int64_t seq, size_t i)
 	return (unsigned)(x >> 40);
 }
 
+/* How many ended as usual, their ids, their fences; how many others, and five words for each. */
+static void add_acks(struct redis_cmd *c, const struct queue_step *s, int64_t seq)
+{
+	size_t usual = 0;
+
+	for (size_t i = 0; i < s->n_acks; i++)
+		usual += ended_as_usual(&s->acks[i]);
+	redis_cmd_addi(c, (int64_t)usual);
+	for (size_t i = 0; i < s->n_acks; i++)
+		if (ended_as_usual(&s->acks[i]))
+			redis_cmd_adds(c, queue_tail(s->acks[i].id));
+	for (size_t i = 0; i < s->n_acks; i++)
+		if (ended_as_usual(&s->acks[i]))
+			redis_cmd_addi(c, s->acks[i].fence);
+	redis_cmd_addi(c, (int64_t)(s->n_acks - usual));
+	for (size_t i = 0; i < s->n_acks; i++)
+		if (!ended_as_usual(&s->acks[i]))
+			add_ack(c, &s->acks[i], chance_of(seq, i));
+}
+
 static void add_remarks(struct redis_cmd *c, const struct queue_step *s)
 {
 	redis_cmd_addi(c, (int64_t)s->n_remarks);
@@ -248,9 +274,7 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	redis_cmd_addi(c, (int64_t)l->head.n_routes);
 	for (size_t i = 0; i < l->head.n_routes; i++)
 		redis_cmd_adds(c, l->head.routes[i]);
-	redis_cmd_addi(c, (int64_t)s->n_acks);
-	if (acks->args)
-		buf_add(&c->body, acks->body.data, acks->body.len);
+	buf_add(&c->body, acks->body.data, acks->body.len);
 	c->args += acks->args;
 	if (s->n_remarks || s->report || s->last)
 		add_remarks(c, s);
@@ -263,7 +287,7 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 
 static bool same_acks(const struct redis_link *l, const struct redis_cmd *acks)
 {
-	return l->acks.len == acks->body.len && (!l->acks.len || memcmp(l->acks.data, acks->body.data, l->acks.len) == 0);
+	return l->acks.len == acks->body.len && memcmp(l->acks.data, acks->body.data, l->acks.len) == 0;
 }
 
 bool redis_step_begin(struct queue_link *base, const struct queue_step *s, struct err *e)
@@ -272,8 +296,8 @@ bool redis_step_begin(struct queue_link *base, const struct queue_step *s, struc
 	struct redis_cmd acks = {0};
 	bool ok = idle(l, e);
 
-	for (size_t i = 0; ok && i < s->n_acks; i++)
-		add_ack(&acks, &s->acks[i], chance_of(l->seq, i));
+	if (ok)
+		add_acks(&acks, s, l->seq);
 	if (ok && l->step.args && !same_acks(l, &acks))
 		ok = err_set(e, ERR_CONFLICT, "the last step of this link was not answered: begin it again with the same acknowledgements");
 	if (ok && l->step.args)
@@ -284,26 +308,59 @@ bool redis_step_begin(struct queue_link *base, const struct queue_step *s, struc
 	if (ok && !l->step.args) {
 		copy_cmd(&l->step, &l->call);
 		buf_clear(&l->acks);
-		if (acks.args)
-			buf_add(&l->acks, acks.body.data, acks.body.len);
+		buf_add(&l->acks, acks.body.data, acks.body.len);
 	}
 	redis_cmd_close(&acks);
 	return ok;
 }
 
-static bool read_claims(struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
+#define GROUP_HEAD 2 /* route, first fence */
+#define GROUP_EACH 2 /* id, parameters */
+
+/* The claims of one lane. */
+static bool read_group(const struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
 {
 	size_t n = redis_reply_count(r);
+	int64_t fence = 0;
 
-	if (!redis_reply_is_array(r) || n > QUEUE_BATCH_MAX)
+	if (n < GROUP_HEAD + GROUP_EACH || (n - GROUP_HEAD) % GROUP_EACH != 0 ||
+	        out->n_claims + (n - GROUP_HEAD) / GROUP_EACH > QUEUE_BATCH_MAX || !redis_reply_int(redis_reply_at(r, 1), &fence))
 		return redis_bad_reply(e, "step");
-	out->claims = mem_array(n ? n : 1, sizeof(*out->claims));
-	for (size_t i = 0; i < n; i++) {
-		if (!redis_claim_read(redis_reply_at(r, i), l->head.queue, l->head.shard, &out->claims[i].job, e))
+	for (size_t at = GROUP_HEAD; at < n; at += GROUP_EACH) {
+		struct job *j = &out->claims[out->n_claims].job;
+
+		if (!redis_claim_read(r, at, l->head.queue, l->head.shard, fence++, j, e))
 			return false;
 		out->n_claims++;
 	}
 	return true;
+}
+
+/* What is unusual about some of them: their place, and what redis_extras_read takes. */
+static bool read_extras(const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
+{
+	for (size_t i = 0; i < redis_reply_count(r); i++) {
+		const struct redis_reply *extras = redis_reply_at(r, i);
+		int64_t place = -1;
+
+		if (!redis_reply_int(redis_reply_at(extras, 0), &place) || place < 0 || (size_t)place >= out->n_claims ||
+		        !redis_extras_read(extras, &out->claims[place].job))
+			return redis_bad_reply(e, "step");
+	}
+	return true;
+}
+
+static bool read_claims(struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
+{
+	const struct redis_reply *groups = redis_reply_at(r, 3);
+
+	if (!redis_reply_is_array(groups))
+		return redis_bad_reply(e, "step");
+	out->claims = mem_array(QUEUE_BATCH_MAX, sizeof(*out->claims));
+	for (size_t i = 0; i < redis_reply_count(groups); i++)
+		if (!read_group(l, redis_reply_at(groups, i), out, e))
+			return false;
+	return read_extras(redis_reply_at(r, 7), out, e);
 }
 
 static bool read_command(const struct redis_reply *r, struct queue_step_reply *out)
@@ -330,7 +387,7 @@ static bool read_step(struct redis_link *l, const struct redis_reply *r, struct 
 		return redis_bad_reply(e, "step");
 	if (!redis_due_read(redis_reply_at(r, 4), out))
 		return redis_bad_reply(e, "step");
-	return read_claims(l, redis_reply_at(r, 3), out, e);
+	return read_claims(l, r, out, e);
 }
 
 /* A worker that came back with its old name and an older clock: no step of this link was ever taken, so nothing hangs on its

@@ -141,6 +141,7 @@ void redis_tls_sealed(struct redis_tls *t, struct buf *out); /* appends what is 
 struct redis_shards {
 	char queue[JOB_NAME];
 	struct queue_shards n;
+	bool unsettled;   /* its schedules do not all stand where they belong */
 	int64_t asked_at; /* clock_mono_ms */
 };
 
@@ -201,10 +202,14 @@ bool redis_bad_reply(struct err *e, const char *function);
 
 /* {id, lease end, field, value ...} */
 bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
-/* A record as HGETALL gives it, from this element on; the job is zeros but for its id and queue. Closed when it is none. */
-bool redis_fields_read(const struct redis_reply *r, size_t from, struct job *j, const char *queue, struct err *e) MUST_CHECK;
-/* {id, fence, kind, params, due, "errors crashes", trace, inputs, time limits}, and what is not there at the end left out */
-bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e) MUST_CHECK;
+/* A record as HGETALL gives it and its state (T:s); the job is zeros but for its id and queue. Closed when it is none. */
+bool redis_fields_read(
+        const struct redis_reply *r, const struct redis_reply *state, struct job *j, const char *queue, struct err *e) MUST_CHECK;
+/* One of a group of claims {route, first fence, then id, params of each}: at is where its id stands. It was due when it was made. */
+bool redis_claim_read(
+        const struct redis_reply *group, size_t at, const char *queue, int shard, int64_t fence, struct job *out, struct err *e) MUST_CHECK;
+/* {place, "errors crashes", trace, inputs, time limits, due} of a claim; false: it is not one of ours. */
+bool redis_extras_read(const struct redis_reply *r, struct job *j) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);
 /* Which of the fields it has that a transition must know of. */
@@ -237,6 +242,8 @@ int redis_lanes(
         struct queue *base, const char *queue, const char *cursor, struct queue_lane *out, char next_out[64], struct err *e) MUST_CHECK;
 int redis_purge(struct queue *base, const char *queue, enum job_state state, int limit, int64_t *left_out, struct err *e) MUST_CHECK;
 bool redis_gate(struct queue *base, const char *queue, enum queue_gate gate, struct err *e) MUST_CHECK;
+/* One shard, whatever it was before. */
+bool redis_gate_like(struct redis_queue *q, const char *queue, int shard, bool paused, bool drains, struct err *e) MUST_CHECK;
 int redis_log(struct queue *base, const char *id, int64_t from, int limit, struct queue_log *out, struct err *e);
 bool redis_backlogs(struct queue *base, const char (*queues)[JOB_NAME], size_t n, struct queue_backlog *out, struct err *e) MUST_CHECK;
 bool redis_changes(
@@ -341,6 +348,7 @@ void redis_mail_close(struct queue_mail *m);
 int redis_mail_take(struct queue_mail *m, struct err *e) MUST_CHECK;
 bool redis_mail_tell(struct queue_mail *m, struct err *e) MUST_CHECK;
 bool redis_mail_drop(struct queue_mail *m, struct err *e) MUST_CHECK;
+bool redis_mail_tidy(struct queue_mail *m, struct err *e) MUST_CHECK;
 bool redis_mail_wait(struct queue_mail *m, int64_t max_ms, struct err *e) MUST_CHECK;
 
 /* ---- redis_shards.c: the parts of a queue --------------------------------------------------------------------- */
@@ -352,7 +360,13 @@ bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_sha
 bool redis_shards_of_all(
         struct redis_queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_shards *out, struct err *e) MUST_CHECK;
 void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
+/* To be said before anything else than a new submission makes a job of this shard live: it is served from then on, for 10 s at least and
+ * then until it is empty again. The other one: if a job of this id is there, or is not. */
+bool redis_keep_shard(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
+bool redis_keep_shard_of(struct redis_queue *q, const char *id, bool there, struct err *e) MUST_CHECK;
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
+/* The schedules to where they belong, if the number of shards has changed and they are not there yet. */
+bool redis_spread_schedules(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK;
 /* Give it an id, hence a shard, if it has none. */
 bool redis_place(struct redis_queue *q, struct queue_submission *s, struct err *e) MUST_CHECK;
 /* The shard of so many where these keys of a job are, or else this name is. */

@@ -390,11 +390,15 @@ static bool redis_act(
 	        [ACT_RELEASE] = "release",
 	        [ACT_WATCH] = "watch",
 	        [ACT_FLOW_CANCEL] = "flow_cancel"};
+	struct redis_queue *q = (struct redis_queue *)base;
 	struct redis_reply *r = NULL;
 	bool ok;
 
+	/* It lives again, or sends word. */
+	if ((act == ACT_REPLAY || act == ACT_FLOW_CANCEL) && !redis_keep_shard_of(q, id, true, e))
+		return false;
 	/* Watching may be asked again without harm; of the others the caller must know that the first may have been done. */
-	if (!call_on_job((struct redis_queue *)base, names[act], id, act == ACT_WATCH, &r, e))
+	if (!call_on_job(q, names[act], id, act == ACT_WATCH, &r, e))
 		return false;
 	ok = read_act(r, result_out, state_out) || redis_bad_reply(e, names[act]);
 	redis_reply_close(&r);
@@ -517,6 +521,7 @@ const struct queue_driver redis_driver = {
         .mail_take = redis_mail_take,
         .mail_tell = redis_mail_tell,
         .mail_drop = redis_mail_drop,
+        .mail_tidy = redis_mail_tidy,
         .mail_wait = redis_mail_wait,
         .schedule_put = redis_schedule_put,
         .schedule_settle = redis_schedule_settle,

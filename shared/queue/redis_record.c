@@ -10,21 +10,38 @@
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-/* <state digit><flags>.<revision>[.<fence>] */
+/* A number of a state and the dot before it, if there is one. */
+static bool read_dotted(const char **at, int64_t *out)
+{
+	char text[24];
+	size_t digits = **at == '.' ? strspn(*at + 1, "0123456789") : 0;
+
+	if (digits > 0 && (!str_copy_n(text, sizeof(text), *at + 1, digits) || !str_int(text, 1, INT64_MAX, out)))
+		return false;
+	*at += digits + (**at == '.');
+	return true;
+}
+
+/* "[.<ended>] <digits> <worker>" of a usual job: who ran it and when it ended. It began when it was claimed, and fences are microseconds. */
+static bool read_run(struct job *j, const char *at)
+{
+	if (!read_dotted(&at, &j->finished_at))
+		return false;
+	if (*at == '\0')
+		return true;
+	const char *worker = *at == ' ' ? strchr(at + 1, ' ') : NULL;
+	j->started_at = j->fence / 1000;
+	return worker && str_copy(j->worker, sizeof(j->worker), worker + 1);
+}
+
+/* <state digit><flags>.<revision>[.<fence>], and of a usual job its run */
 static bool read_state(struct job *j, const char *s, size_t len)
 {
-	char rev[24];
 	size_t flags = len > 1 ? strspn(s + 1, "DLOQSTacghilqrtuvwx") : 0;
 	const char *at = s + 1 + flags;
-	size_t digits;
 
-	if (len < 3 || s[0] < '0' || s[0] > '0' + JOB_DEAD || *at++ != '.')
-		return false;
-	digits = strcspn(at, ".");
-	if (!str_copy_n(rev, sizeof(rev), at, digits) || !str_int(rev, 1, INT64_MAX, &j->rev))
-		return false;
-	at += digits;
-	if (at[0] && at[1] && !str_int(at + 1, 1, INT64_MAX, &j->fence))
+	if (len < 3 || s[0] < '0' || s[0] > '0' + JOB_DEAD || *at != '.' || !read_dotted(&at, &j->rev) || !read_dotted(&at, &j->fence) ||
+	        !read_run(j, at))
 		return false;
 	j->state = (enum job_state)(s[0] - '0');
 	j->cancel_asked = memchr(s + 1, 'c', flags) != NULL;
@@ -298,7 +315,8 @@ static bool read_id(struct job *j, const struct redis_reply *r, const char *queu
 	return tail && queue_full_id(j->id, queue, shard, tail, len) && str_copy(j->queue, sizeof(j->queue), queue);
 }
 
-bool redis_fields_read(const struct redis_reply *r, size_t from, struct job *j, const char *queue, struct err *e)
+/* The state may stand among the fields. */
+static bool read_fields(const struct redis_reply *r, size_t from, struct job *j, const char *queue, struct err *e)
 {
 	size_t n = redis_reply_count(r);
 	bool ok = n >= from + 2 && (n - from) % 2 == 0;
@@ -319,6 +337,16 @@ bool redis_fields_read(const struct redis_reply *r, size_t from, struct job *j, 
 	return true;
 }
 
+bool redis_fields_read(const struct redis_reply *r, const struct redis_reply *state, struct job *j, const char *queue, struct err *e)
+{
+	size_t len = 0;
+	const char *s = redis_reply_text(state, &len);
+
+	if (s && !read_state(j, s, len))
+		return err_set(e, ERR_CORRUPT, "a state of queue %s in Redis is not one of ours", queue);
+	return read_fields(r, 0, j, queue, e);
+}
+
 bool redis_record_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e)
 {
 	double lease = 0;
@@ -328,7 +356,7 @@ bool redis_record_read(const struct redis_reply *r, const char *queue, int shard
 	        !str_double(redis_reply_text(redis_reply_at(r, 1), NULL), &lease))
 		out->id[0] = '\0';
 	out->lease_until = (int64_t)lease;
-	return redis_fields_read(r, 2, out, queue, e);
+	return read_fields(r, 2, out, queue, e);
 }
 
 static bool read_optional(struct job *j, const struct redis_reply *r, bool (*read)(struct job *j, const char *s, size_t len))
@@ -361,22 +389,35 @@ static bool read_inputs(struct job *j, const struct redis_reply *r)
 	return true;
 }
 
-bool redis_claim_read(const struct redis_reply *r, const char *queue, int shard, struct job *out, struct err *e)
+bool redis_claim_read(
+        const struct redis_reply *group, size_t at, const char *queue, int shard, int64_t fence, struct job *out, struct err *e)
 {
 	size_t len = 0;
-	const char *kind = redis_reply_text(redis_reply_at(r, 2), &len);
+	const char *route = redis_reply_text(redis_reply_at(group, 0), &len);
 
 	memset(out, 0, sizeof(*out));
 	out->state = JOB_RUNNING;
-	if (!kind || !read_id(out, redis_reply_at(r, 0), queue, shard) || !redis_reply_int(redis_reply_at(r, 1), &out->fence) ||
-	        !job_route_parse(kind, len, out->kind, &out->kind_version, &out->quarantined) ||
-	        !read_optional(out, redis_reply_at(r, 3), read_params) || !read_optional(out, redis_reply_at(r, 4), read_due) ||
-	        !read_optional(out, redis_reply_at(r, 5), read_counts) || !read_optional(out, redis_reply_at(r, 6), read_trace) ||
-	        !read_inputs(out, redis_reply_at(r, 7)) || !read_optional(out, redis_reply_at(r, 8), read_time_limits)) {
+	out->fence = fence;
+	if (!route || !read_id(out, redis_reply_at(group, at), queue, shard) ||
+	        !job_route_parse(route, len, out->kind, &out->kind_version, &out->quarantined) ||
+	        !read_optional(out, redis_reply_at(group, at + 1), read_params)) {
 		job_close(out);
 		return err_set(e, ERR_CORRUPT, "a claim of queue %s from Redis is not one of ours", queue);
 	}
+	out->run_at = job_id_time(queue_tail(out->id));
 	finish_record(out);
+	return true;
+}
+
+bool redis_extras_read(const struct redis_reply *r, struct job *j)
+{
+	j->attempt = 0;
+	j->run_at = 0;
+	if (!read_optional(j, redis_reply_at(r, 1), read_counts) || !read_optional(j, redis_reply_at(r, 2), read_trace) ||
+	        !read_inputs(j, redis_reply_at(r, 3)) || !read_optional(j, redis_reply_at(r, 4), read_time_limits) ||
+	        !read_optional(j, redis_reply_at(r, 5), read_due))
+		return false;
+	j->attempt++;
 	return true;
 }
 

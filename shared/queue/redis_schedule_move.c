@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
@@ -203,13 +204,14 @@ static bool forget_others(const struct lock *l, int shard, struct err *e)
 }
 
 /* kept: all of it, as cron_show answers. */
-static bool take_in(const struct lock *l, int shard, const struct redis_reply *kept, int64_t *done_out, struct err *e)
+static bool take_in(const struct lock *l, int from, int shard, const struct redis_reply *kept, int64_t *done_out, struct err *e)
 {
 	struct redis_cmd cmd = {0};
 
 	redis_fcall(&cmd, &l->q->head.options, "cron_take_in", l->queue, shard);
 	redis_cmd_adds(&cmd, l->name);
 	redis_cmd_addi(&cmd, l->until);
+	redis_cmd_addi(&cmd, from);
 	for (size_t i = 1; i < redis_reply_count(kept); i++) {
 		size_t len = 0;
 		const char *text = redis_reply_text(redis_reply_at(kept, i), &len);
@@ -230,7 +232,11 @@ static int move_once(const struct lock *l, const struct queue_schedule *s, int t
 	const char *due = redis_schedule_field(kept, "d"), *v = redis_schedule_field(kept, "v");
 
 	if (ok && due && v && str_int(v, 1, INT64_MAX, &rev))
-		ok = take_in(l, to, kept, &there, e) && (!there || redis_schedule_drop_in(l->q, s, rev, due, l->until, &result, e));
+		ok = take_in(l, s->shard, to, kept, &there, e);
+	FAILPOINT("schedule_copied");
+	if (ok && there)
+		ok = redis_schedule_drop_in(l->q, s, rev, due, l->until, &result, e);
+	FAILPOINT("schedule_left");
 	redis_reply_close(&kept);
 	return ok ? result == ACT_DONE : -1;
 }

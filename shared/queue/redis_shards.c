@@ -12,45 +12,54 @@
 
 /* ---- how many ---------------------------------------------------------------------------------------------------- */
 
-static void ask_write(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int wanted, const char *act)
+/* What shard 0 says, see shards.number in 76_shards.lua. */
+struct told {
+	struct queue_shards n;
+	int64_t before, gates, since, settled;
+};
+
+static void ask_write(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int wanted, const char *act, int64_t since)
 {
 	redis_fcall(cmd, &q->head.options, "shards", queue, 0);
 	redis_cmd_addi(cmd, wanted);
 	redis_cmd_adds(cmd, act);
+	redis_cmd_addi(cmd, since);
 }
 
-static bool answer_read(const struct redis_reply *r, struct queue_shards *out, bool *paused_out, struct err *e)
+static bool answer_read(const struct redis_reply *r, struct told *out, struct err *e)
 {
-	int64_t put, serve, paused;
+	int64_t put, serve;
 
 	if (!redis_reply_int(redis_reply_at(r, 0), &put) || !redis_reply_int(redis_reply_at(r, 1), &serve) ||
-	        !redis_reply_int(redis_reply_at(r, 2), &paused) || put < 1 || put > serve || serve > QUEUE_SHARDS_MAX)
+	        !redis_reply_int(redis_reply_at(r, 2), &out->before) || !redis_reply_int(redis_reply_at(r, 3), &out->gates) ||
+	        !redis_reply_int(redis_reply_at(r, 4), &out->since) || !redis_reply_int(redis_reply_at(r, 5), &out->settled) || put < 1 ||
+	        put > serve || serve > QUEUE_SHARDS_MAX)
 		return redis_bad_reply(e, "shards");
-	*out = (struct queue_shards){(int)put, (int)serve};
-	*paused_out = paused != 0;
+	out->n = (struct queue_shards){(int)put, (int)serve};
 	return true;
 }
 
-static bool ask(
-        struct redis_queue *q, const char *queue, int wanted, const char *act, struct queue_shards *out, bool *paused_out, struct err *e)
+static bool ask(struct redis_queue *q, const char *queue, int wanted, const char *act, int64_t since, struct told *out, struct err *e)
 {
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
 	bool ok;
 
-	ask_write(&cmd, q, queue, wanted, act);
-	ok = redis_call(q, &cmd, true, &r, e) && answer_read(r, out, paused_out, e);
+	ask_write(&cmd, q, queue, wanted, act, since);
+	ok = redis_call(q, &cmd, true, &r, e) && answer_read(r, out, e);
 	redis_cmd_close(&cmd);
 	redis_reply_close(&r);
 	return ok;
 }
 
-/* A paused queue gets paused shards. */
-static bool raise_to(struct redis_queue *q, const char *queue, int wanted, const char *act, struct queue_shards *out, struct err *e)
+/* Those that are served from now on are as open as the queue. */
+static bool raise_to(struct redis_queue *q, const char *queue, int wanted, const char *act, struct told *out, struct err *e)
 {
-	bool paused;
+	bool ok = ask(q, queue, wanted, act, 0, out, e);
 
-	return ask(q, queue, wanted, act, out, &paused, e) && (!paused || redis_gate(&q->head, queue, GATE_PAUSE, e));
+	for (int i = (int)out->before; ok && i < out->n.serve; i++)
+		ok = redis_gate_like(q, queue, i, out->gates & 1, out->gates & 2, e);
+	return ok;
 }
 
 static struct redis_shards *slot_of(struct redis_queue *q, const char *queue)
@@ -70,15 +79,16 @@ void redis_forget_shards(struct redis_queue *q, const char *queue)
 }
 
 /* So many it has, as was asked at `now`: raise them if need be, and remember them. */
-static bool learn(struct redis_queue *q, const char *queue, int64_t now, struct queue_shards *n, struct err *e)
+static bool learn(struct redis_queue *q, const char *queue, int64_t now, struct told *t, struct queue_shards *out, struct err *e)
 {
 	int wanted = q->head.options.shards;
 	struct redis_shards *known;
 
-	if (wanted > n->put && !raise_to(q, queue, wanted, "raise", n, e))
+	if (wanted > t->n.put && !raise_to(q, queue, wanted, "raise", t, e))
 		return false;
 	known = slot_of(q, queue);
-	known->n = *n;
+	*out = known->n = t->n;
+	known->unsettled = t->settled != t->n.put;
 	known->asked_at = now;
 	return str_copy(known->queue, sizeof(known->queue), queue) || redis_bad_reply(e, "shards");
 }
@@ -87,12 +97,12 @@ bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards 
 {
 	const struct redis_shards *known = slot_of(q, queue);
 	int64_t now = clock_mono_ms();
-	bool paused;
+	struct told told;
 
 	*out = known->n;
 	if (known->asked_at && now - known->asked_at < FRESH_MS)
 		return true;
-	return ask(q, queue, 0, "", out, &paused, e) && learn(q, queue, now, out, e);
+	return ask(q, queue, 0, "", 0, &told, e) && learn(q, queue, now, &told, out, e);
 }
 
 bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)
@@ -101,18 +111,36 @@ bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_sha
 	return redis_shards(q, queue, out, e);
 }
 
+/* The schedules of a queue where they belong among so many shards; noted, unless there are more or fewer meanwhile. */
+static bool settle(struct redis_queue *q, const char *queue, int put, struct err *e)
+{
+	struct told told;
+
+	return redis_schedules_settle(q, queue, e) && ask(q, queue, put, "settled", 0, &told, e);
+}
+
+bool redis_spread_schedules(struct redis_queue *q, const char *queue, struct err *e)
+{
+	struct queue_shards n;
+
+	if (!redis_shards(q, queue, &n, e))
+		return false;
+	return !slot_of(q, queue)->unsettled || settle(q, queue, n.put, e);
+}
+
 bool redis_shards_of_all(struct redis_queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_shards *out, struct err *e)
 {
 	struct redis_cmd *cmds = mem_array(n ? n : 1, sizeof(*cmds));
 	struct redis_reply **answers = mem_array(n ? n : 1, sizeof(*answers));
 	int64_t now = clock_mono_ms();
-	bool ok, paused;
+	struct told told;
+	bool ok;
 
 	for (size_t i = 0; i < n; i++)
-		ask_write(&cmds[i], q, queues[i], 0, "");
+		ask_write(&cmds[i], q, queues[i], 0, "", 0);
 	ok = redis_call_many(q, cmds, n, answers, e);
 	for (size_t i = 0; ok && i < n; i++)
-		ok = answer_read(answers[i], &out[i], &paused, e) && learn(q, queues[i], now, &out[i], e);
+		ok = answer_read(answers[i], &told, e) && learn(q, queues[i], now, &told, &out[i], e);
 	for (size_t i = 0; i < n; i++) {
 		redis_cmd_close(&cmds[i]);
 		redis_reply_close(&answers[i]);
@@ -132,33 +160,81 @@ static int is_empty(struct redis_queue *q, const char *queue, int shard, struct 
 	return c.ready + c.parked + c.scheduled + c.running + c.waiting + c.dead + c.beside == 0;
 }
 
-static bool drop_empty(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)
+/* Lets go of those beyond `put`, if nobody says meanwhile that he needs one. */
+static bool drop_empty(struct redis_queue *q, const char *queue, struct told *t, struct err *e)
 {
 	int empty = 1;
-	bool paused;
 
-	for (int i = out->put; i < out->serve && empty == 1; i++)
+	for (int i = t->n.put; i < t->n.serve && empty == 1; i++)
 		empty = is_empty(q, queue, i, e);
 	if (empty < 0)
 		return false;
-	return !empty || ask(q, queue, out->put, "drop", out, &paused, e);
+	return !empty || ask(q, queue, t->n.put, "drop", t->since, t, e);
 }
 
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
+	struct told told;
 	bool ok;
 
 	redis_forget_shards(q, queue);
 	if (!wanted)
 		return redis_shards(q, queue, out, e);
-	ok = redis_register_queue(q, queue, e) && raise_to(q, queue, wanted, "set", out, e);
+	ok = redis_register_queue(q, queue, e) && raise_to(q, queue, wanted, "set", &told, e);
 	redis_forget_shards(q, queue);
-	ok = ok && redis_schedules_settle(q, queue, e);
-	if (ok && out->put < out->serve)
-		ok = drop_empty(q, queue, out, e);
+	ok = ok && settle(q, queue, told.n.put, e);
+	if (ok && told.since)
+		ok = drop_empty(q, queue, &told, e);
 	redis_forget_shards(q, queue);
+	if (ok)
+		*out = told.n;
 	return ok;
+}
+
+static int exists(struct redis_queue *q, const char *id, struct err *e)
+{
+	struct job j;
+	int got = q->head.driver->show(&q->head, id, &j, e);
+
+	if (got == 1)
+		job_close(&j);
+	return got;
+}
+
+/* Is this one of those that take no new jobs? */
+static int is_left(struct redis_queue *q, const char *queue, int shard, struct err *e)
+{
+	struct queue_shards n;
+
+	if (!shard)
+		return 0;
+	return redis_shards(q, queue, &n, e) ? shard >= n.put : -1;
+}
+
+bool redis_keep_shard(struct redis_queue *q, const char *queue, int shard, struct err *e)
+{
+	int left = is_left(q, queue, shard, e);
+	struct told told;
+
+	if (left <= 0 || shard >= QUEUE_SHARDS_MAX) /* there never were so many */
+		return left >= 0;
+	redis_forget_shards(q, queue);
+	return raise_to(q, queue, shard + 1, "keep", &told, e);
+}
+
+bool redis_keep_shard_of(struct redis_queue *q, const char *id, bool there, struct err *e)
+{
+	char queue[JOB_NAME];
+	int shard, left, got;
+
+	if (!job_id_parse(id, queue, &shard))
+		return err_set(e, ERR_INVALID, "%.60s is no id of a job", id);
+	left = is_left(q, queue, shard, e);
+	if (left <= 0)
+		return left == 0;
+	got = exists(q, id, e);
+	return got == there ? redis_keep_shard(q, queue, shard, e) : got >= 0;
 }
 
 /* ---- which one --------------------------------------------------------------------------------------------------- */
@@ -272,16 +348,6 @@ static bool reserve(struct redis_queue *q, const struct queue_submission *s, con
 	out->same = ok && str_eq(text, fingerprint);
 	redis_reply_close(&r);
 	return ok;
-}
-
-static int exists(struct redis_queue *q, const char *id, struct err *e)
-{
-	struct job j;
-	int got = q->head.driver->show(&q->head, id, &j, e);
-
-	if (got == 1)
-		job_close(&j);
-	return got;
 }
 
 int redis_reserve(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e)

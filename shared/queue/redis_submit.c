@@ -248,6 +248,8 @@ static bool place_all(
 			return ours < 0 ? false : redis_bad_reply(e, "reserve");
 		if (!ours)
 			placed[i] = SETTLED;
+		else if (!redis_keep_shard_of(q, items[i].id, false, e)) /* its id may be of a time when there were more */
+			return false;
 	}
 	return true;
 }
@@ -303,6 +305,8 @@ static int place_elsewhere(struct redis_queue *q, struct queue_submission *items
 		if (ours < 0 || (ours && !job_id_parse(items[i].id, queue, &placed[i])))
 			return ours < 0 ? -1
 			                : err_fail(e, ERR_CORRUPT, "an idempotency key is given to %.60s, which is no job", items[i].id);
+		if (ours && !redis_keep_shard_of(q, items[i].id, false, e))
+			return -1;
 		moved += ours;
 	}
 	return moved;

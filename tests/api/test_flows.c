@@ -1,5 +1,7 @@
 /* test_flows.c -- flows over HTTP: every form, refusals, results, cancelling, the same key again. */
+#include "base/time.h"
 #include "tests/api/api_test.h"
+#include "tests/lib/bars.h"
 
 /* Succeeds with its parameter payload as result; fails when asked to. */
 static const char *work(const struct job *job, struct err *e, void *user)
@@ -329,7 +331,10 @@ START_TEST(a_job_is_split)
 	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"noop\",\"split\":\"payload\",\"params\":{\"payload\":\"x\"}}]}",
 	                "must name a list"},
 	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"nope\",\"split\":\"symbols\"}]}", "there is no kind 'nope'"},
-	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.download\",\"split\":\"symbols\"}]}", "must name its symbols"},
+	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.download\",\"split\":\"symbols\",\"params\":7}]}", "must be an object"},
+	        {"{\"chain\":[{\"name\":\"b\",\"kind\":\"noop\"},{\"name\":\"a\",\"kind\":\"kline.download\",\"split\":\"symbols\","
+	         "\"params\":{\"symbols\":{\"$result\":\"b.symbols\"}}}]}",
+	                "only when that has run"},
 	        {"{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.download\",\"split\":7,\"params\":{\"symbols\":[\"A\"]}}]}",
 	                "must name a list"},
 	        {"{\"jobs\":[{\"kind\":\"kline.download\",\"split\":\"symbols\",\"params\":{\"symbols\":[\"A\"]}}]}", "needs a name"},
@@ -370,7 +375,67 @@ START_TEST(a_job_is_split)
 }
 END_TEST
 
+static void symbols_put(struct store *s, const struct symbol_row *rows, size_t n)
+{
+	struct err e = {0};
+
+	ck_ok(store_symbols_put(s, rows, n, &e), &e);
+}
+
+static void says(struct api_test *t, const char *body, const char *sentence)
+{
+	ck_status(t, api_call(t, "POST", "/api/flows", body), 422);
+	ck_assert_msg(strstr(api_member(t, "detail"), sentence) != NULL, "%s: %s", body, api_member(t, "detail"));
+}
+
+/* An empty list of symbols is what the store says: for a download the exchange's list of the last time, for a check what is stored. */
+START_TEST(all_symbols_are_split)
+{
+	static const char get[] = "{\"jobs\":[{\"name\":\"get\",\"kind\":\"kline.download\",\"split\":\"symbols\"},"
+	                          "{\"name\":\"end\",\"kind\":\"noop\",\"after\":[\"get\"]}]}",
+	                  check[] = "{\"jobs\":[{\"name\":\"look\",\"kind\":\"kline.integrity\",\"split\":\"symbols\",\"params\":"
+	                            "{\"symbols\":[],\"interval\":\"1h\"}}]}";
+	const int64_t now = clock_now_ms(), old = now - 8 * TIME_DAY;
+	struct bar bar;
+	struct put_result put;
+	struct api_test t;
+	struct err e = {0};
+	char id[JOB_ID];
+
+	api_start(&t, NULL);
+	says(&t, get, "not known yet: run a kline.download of all symbols");
+	says(&t, check, "no K-lines of 1h are stored");
+	struct store *s = store_open(t.store_url, &e);
+	ck_assert_msg(s != NULL, "%s", e.text);
+	symbols_put(s, (const struct symbol_row[]){{"AAAUSDT", "TRADING", 0, old}, {"GONEUSDT", "TRADING", 0, old}}, 2);
+	says(&t, get, "more than a week ago");
+	symbols_put(s,
+	        (const struct symbol_row[]){
+	                {"AAAUSDT", "TRADING", 0, now}, {"BBBUSDT", "TRADING", 0, now}, {"CCCUSDT", "SETTLING", 0, now}},
+	        3);
+	flow_submit(&t, get, id);
+	after_is(&t, "end", "get-AAAUSDT get-BBBUSDT");
+	ck_assert_uint_eq(json_count(json_get(t.json, "jobs")), 3);
+	node_get(&t, id, "get-BBBUSDT");
+	ck_contains(api_body(&t), "\"symbols\":[\"BBBUSDT\"]");
+	bars_walk(&bar, 1, INTERVAL_1h, 0, 1);
+	ck_ok(store_bars_put(s, "DDDUSDT", INTERVAL_1h, &bar, 1, PUT_KEEP, &(struct store_writer){.job = ""}, &put, &e), &e);
+	flow_submit(&t, check, id);
+	ck_assert_uint_eq(json_count(json_get(t.json, "jobs")), 1);
+	node_get(&t, id, "look-DDDUSDT");
+	ck_contains(api_body(&t), "\"symbols\":[\"DDDUSDT\"],\"interval\":\"1h\"");
+	says(&t, "{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.integrity\",\"split\":\"symbols\"}]}", "no K-lines of 1d");
+	says(&t, "{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.integrity\",\"split\":\"symbols\",\"params\":{\"symbol\":\"AAAUSDT\"}}]}",
+	        "leave symbol out");
+	says(&t,
+	        "{\"jobs\":[{\"name\":\"a\",\"kind\":\"kline.integrity\",\"split\":\"symbols\",\"params\":{\"interval\":{\"$result\":\"b.interval\"}}}]}",
+	        "interval must be one of");
+	store_close(&s);
+	api_stop(&t);
+}
+END_TEST
+
 static const TTest *const tests[] = {a_flow_from_submission_to_result, short_forms_are_spread_out, nonsense_is_refused_with_a_sentence,
         the_same_key_is_the_same_flow, a_flow_fails_goes_on_and_is_cancelled, jobs_of_a_flow_have_options, a_flow_is_waited_for,
-        a_job_is_split};
+        a_job_is_split, all_symbols_are_split};
 TEST_MAIN("flows", tests)

@@ -366,6 +366,11 @@ START_TEST(a_schedule_of_any_of_them_is_found)
 		ck_status(&t, api_get(&t, path), 200);
 		ck_assert_str_eq(api_member(&t, "name"), path + strlen("/api/schedules/"));
 	}
+	/* Listed, each is looked for in its own queue only. */
+	int64_t before = test_redis_reads(&t.redis, 1);
+	ck_status(&t, api_get(&t, "/api/schedules?limit=256"), 200);
+	ck_assert_uint_eq(json_count(json_get(t.json, "schedules")), QUEUES);
+	ck_assert_int_le(test_redis_reads(&t.redis, 1) - before, 8 * QUEUES);
 	api_stop(&t);
 }
 END_TEST

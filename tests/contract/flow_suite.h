@@ -289,6 +289,50 @@ START_TEST(flow_many_wait_for_one)
 }
 END_TEST
 
+/* Two words come in one call: by the first more jobs fail than a call may tell of; the second brings a result, and is heard whole. */
+START_TEST(flow_result_comes_behind_much_trouble)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = flow_link(Q), *l2 = flow_link(Q2);
+	struct queue_mail *m = open_mail();
+	struct rig_flow *r = flow_new(404);
+
+	r->jobs[0].job.queue = r->jobs[1].job.queue = Q2;
+	flow_edge(r, 2, 1);
+	flow_edge(r, 3, 0);
+	for (size_t i = 4; i < 404; i++)
+		flow_edge(r, i, 3);
+	flow_submit_new(q, r);
+	for (size_t i = 0; i < 2; i++) {
+		struct queue_claim c = claim_one(l2);
+		bool bad = str_eq(c.job.id, flow_id(r, 0));
+		struct queue_ack a = {
+		        .fence = c.job.fence, .outcome = bad ? ACK_ERROR : ACK_DONE, .result = bad ? NULL : mem_strdup("{\"x\":1}")};
+		struct queue_step_reply reply;
+
+		memcpy(a.id, c.job.id, JOB_ID);
+		if (bad)
+			err_set(&a.error, ERR_INVALID, "the disk is on fire");
+		reply = step_with(l2, &a, 1, 0, LEASE);
+		queue_step_reply_close(&reply);
+		mem_free(&a.result);
+		job_close(&c.job);
+	}
+	carry(m);
+	struct queue_claim c = claim_one(l);
+	ck_assert_str_eq(c.job.id, flow_id(r, 2));
+	input_is(&c.job, "n1", "{\"x\":1}");
+	job_close(&c.job);
+	for (size_t i = 3; i < 404; i++)
+		state_is(q, flow_id(r, i), JOB_FAILED);
+	both_sound(q);
+	flow_free(&r);
+	queue_mail_close(&m);
+	queue_link_close(&l2);
+	close_both(&q, &l);
+}
+END_TEST
+
 START_TEST(flow_crosses_queues)
 {
 	struct queue *q = open_queue(NULL);
@@ -1127,7 +1171,7 @@ START_TEST(flow_any_trouble)
 END_TEST
 
 /* clang-format off */
-#define FLOW_TESTS flow_chain_passes_results_on, flow_join_waits_for_all, flow_many_wait_for_one, flow_crosses_queues, flow_mail_wakes_who_waits, \
+#define FLOW_TESTS flow_chain_passes_results_on, flow_join_waits_for_all, flow_many_wait_for_one, flow_result_comes_behind_much_trouble, flow_crosses_queues, flow_mail_wakes_who_waits, \
 	flow_failure_goes_up, flow_failure_can_be_ignored, flow_child_is_retried, flow_replay_runs_what_failed, flow_job_released_by_hand, \
 	flow_cancel_takes_the_tree, flow_cancel_spares_what_others_need, flow_cancel_after_the_root_failed, \
 	flow_wide_tree_is_cancelled_in_stretches, flow_survives_a_purge, flow_nonsense_is_refused, flow_is_made_once, \

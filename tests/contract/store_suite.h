@@ -13,7 +13,7 @@
 #include "tests/lib/bars.h"
 #include "tests/lib/test.h"
 
-static const char *suite_url(void); /* of a store of this test's own; the same each time */
+const char *suite_url(void); /* of a store of this test's own; the same each time */
 
 #define T0  INT64_C(1769904000000) /* 2026-02-01, a Sunday, the first of a month */
 #define ALL 0, INT64_MAX

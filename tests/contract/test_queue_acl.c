@@ -22,7 +22,7 @@ static struct test_redis *started(void)
 	return &r;
 }
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	static char url[160];
 

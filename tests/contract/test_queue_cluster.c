@@ -19,7 +19,7 @@ static struct test_cluster *common(void)
 	return &c;
 }
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	static bool empty;
 	struct test_cluster *c = common();
@@ -271,10 +271,28 @@ START_TEST(a_slot_that_moved_is_seen_among_many)
 }
 END_TEST
 
+/* What one node no longer answers is asked again one by one, until its replica has taken over. */
+START_TEST(many_queues_are_seen_though_a_master_dies)
+{
+	struct test_cluster c;
+	struct queue *q;
+
+	suite_url();
+	test_cluster_start(&c, 3, 3, NULL);
+	many_fill(c.url);
+	q = open_url(c.url, &(struct queue_options){.timeout_ms = 30000});
+	many_are_seen(q);
+	ck_assert(test_until(20000, replica_has_all, &c));
+	test_redis_kill(&c.nodes[master_of(&c, 0)]);
+	many_are_seen(q);
+	queue_close(&q);
+}
+END_TEST
+
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
         DOCTOR_SUITE, FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
         one_of_a_cluster_is_no_server, a_slot_moves_in_mid_work, a_master_dies_and_its_replica_takes_over, many_queues_take_few_round_trips,
-        a_slot_that_moved_is_seen_among_many};
+        a_slot_that_moved_is_seen_among_many, many_queues_are_seen_though_a_master_dies};
 
 static void before(void)
 {

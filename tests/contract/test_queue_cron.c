@@ -1,68 +1,27 @@
 /* test_queue_cron.c -- schedules in Redis: each tick makes its jobs once, whoever races, dies or comes late. */
-#include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
 #include "base/time.h"
 #include "queue/driver.h"
 #include "queue/schedule.h"
-#include "tests/lib/counts.h"
-#include "tests/lib/test.h"
+#include "tests/contract/queue_hands.h"
 
-#define Q    "q"
-#define KIND "a.kind"
-
-static struct test_redis *server_with(const char *appendfsync)
+const char *suite_url(void)
 {
-	static struct test_redis r;
-
-	if (!r.pid)
-		test_redis_start(&r, appendfsync);
-	return &r;
-}
-
-static const char *url(void)
-{
-	return server_with("no")->url;
-}
-
-/* ---- helpers ------------------------------------------------------------------------------------------------------------ */
-
-static struct queue *open_queue(void)
-{
-	struct err e = {0};
-	struct queue *q = queue_open(url(), NULL, &e);
-
-	ck_assert_msg(q != NULL, "%s", e.text);
-	return q;
+	return test_redis_own("no")->url;
 }
 
 static struct queue_link *open_link_with(const char *worker, const struct queue_options *o)
 {
 	struct err e = {0};
 	const char *kinds[] = {KIND};
-	struct queue_link *l = queue_link_open(url(), o, Q, worker, kinds, 1, &e);
+	struct queue_link *l = queue_link_open(suite_url(), o, Q, worker, kinds, 1, &e);
 
 	ck_assert_msg(l != NULL, "%s", e.text);
 	return l;
-}
-
-static struct queue_link *open_link(const char *worker)
-{
-	return open_link_with(worker, NULL);
-}
-
-static void wait_fd(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	poll(&p, 1, fd < 0 ? 1 : 20);
 }
 
 /* False: the server is away. */
@@ -76,14 +35,6 @@ static bool try_step(struct queue_link *l, int want, struct queue_step_reply *ou
 		while (!(got = queue_link_step_end(l, out, &e)))
 			wait_fd(queue_link_fd(l));
 	return got == 1;
-}
-
-static struct queue_step_reply step(struct queue_link *l, int want)
-{
-	struct queue_step_reply r;
-
-	ck_assert(try_step(l, want, &r));
-	return r;
 }
 
 static bool try_fire(struct queue_link *l, const struct queue_due *due, size_t n, int64_t now_ms, struct queue_fire_reply *out)
@@ -138,7 +89,7 @@ static void put(struct queue *q, struct queue_schedule *s)
 	ck_ok(queue_schedule_put(q, s, -1, &e), &e);
 }
 
-static struct queue_schedule show(struct queue *q, const char *name)
+static struct queue_schedule look_up(struct queue *q, const char *name)
 {
 	struct queue_schedule s;
 	struct err e = {0};
@@ -159,27 +110,10 @@ static void set_due(struct queue *q, const struct queue_schedule *s, int64_t due
 	ck_assert_int_eq(result, ACT_DONE);
 }
 
-static struct queue_counts counts(struct queue *q)
-{
-	struct queue_counts c = {0};
-	struct err e = {0};
-
-	ck_assert_msg(test_counts(q, &c, 1, &e) == 1, "%s", e.text);
-	return c;
-}
-
-static void check_sound(struct queue *q)
-{
-	struct err e = {0};
-	struct queue_audit a;
-
-	ck_assert_msg(queue_audit(q, Q, &a, &e) == 1, "%s%s", a.problem, e.text);
-}
-
 /* Every tick from the first to the last that was made has its job, and there are no other jobs. */
 static int64_t check_ticks(struct queue *q, const char *name)
 {
-	struct queue_schedule s = show(q, name);
+	struct queue_schedule s = look_up(q, name);
 	int64_t n = 0;
 
 	for (int64_t t = s.start_ms + s.every_ms; t <= s.last_ms; t += s.every_ms, n++) {
@@ -206,7 +140,7 @@ static int64_t check_ticks(struct queue *q, const char *name)
 
 START_TEST(a_schedule_is_kept_as_it_was_given)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule s = schedule("nightly.prices", 0), again, t;
 	struct err e = {0};
 
@@ -221,7 +155,7 @@ START_TEST(a_schedule_is_kept_as_it_was_given)
 	s.backoff_cap_ms = 9000;
 	s.missed = MISSED_ONCE;
 	ck_ok(queue_schedule_put(q, &s, 0, &e), &e);
-	t = show(q, s.name);
+	t = look_up(q, s.name);
 	ck_assert_str_eq(t.cron, "30 2 * * MON-FRI");
 	ck_assert_str_eq(t.lane, "tenant");
 	ck_assert_str_eq(t.tags, "a,b");
@@ -258,7 +192,7 @@ END_TEST
 /* Its jobs have what a submission may say, whoever fires them. */
 START_TEST(jobs_are_made_as_asked_for)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct queue_schedule s = schedule("s", 3600000), t;
 	struct err e = {0};
@@ -277,13 +211,13 @@ START_TEST(jobs_are_made_as_asked_for)
 	strcpy(s.unique_key, "one");
 	s.unique = UNIQUE_REPLACE;
 	put(q, &s);
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert_str_eq(t.concurrency_key, "shared");
 	ck_assert(t.max_concurrent == 2 && t.rate.limit == 9 && t.rate.cost == 3 && t.unique == UNIQUE_REPLACE);
 	set_due(q, &t, t.now_ms);
 	queue_schedule_close(&t);
 	ck_assert_int_eq(fire_all(l), 1);
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert(str_copy(id, sizeof(id), t.last_job));
 	queue_schedule_close(&t);
 	ck_assert_int_eq(queue_show(q, id, &j, &e), 1);
@@ -308,7 +242,7 @@ END_TEST
 
 START_TEST(what_is_no_schedule_is_refused)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule good = schedule("s", 1000), s;
 	struct err e = {0};
 
@@ -348,7 +282,7 @@ END_TEST
 
 START_TEST(they_are_listed_by_name)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule page[4];
 	struct err e = {0};
 	char name[SCHEDULE_NAME], last[SCHEDULE_NAME] = "";
@@ -380,7 +314,7 @@ END_TEST
 
 START_TEST(a_tick_makes_its_job_in_time)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w");
 	struct queue_step_reply r = step(l, 1);
 	struct queue_schedule s = schedule("s", 300), t;
@@ -407,7 +341,7 @@ START_TEST(a_tick_makes_its_job_in_time)
 	ck_assert_int_eq(queue_show(q, r.claims[0].job.id, &j, &e), 1);
 	ck_assert_str_eq(j.tags, "schedule:s");
 	ck_assert_str_eq(j.params, "{\"n\":1}");
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert(t.jobs == 1 && t.last_ms == s.next_ms && t.next_ms == s.next_ms + 300);
 	ck_assert_str_eq(t.last_job, j.id);
 	job_close(&j);
@@ -423,10 +357,10 @@ END_TEST
 /* A dispatcher that sleeps is woken when a schedule is made that ticks before all others; also one for a version of the kind. */
 START_TEST(a_new_schedule_wakes_who_waits)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct err e = {0};
 	const char *routes[] = {KIND "/7"};
-	struct queue_link *l = queue_link_open(url(), NULL, Q, "w", routes, 1, &e);
+	struct queue_link *l = queue_link_open(suite_url(), NULL, Q, "w", routes, 1, &e);
 	struct queue_schedule s = schedule("s", 60000);
 	int64_t began;
 	int got;
@@ -449,7 +383,7 @@ END_TEST
 
 START_TEST(who_comes_second_does_nothing)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule s = schedule("s", 60000);
 	struct queue_link *links[8];
 	struct queue_step_reply r;
@@ -481,7 +415,7 @@ END_TEST
 
 static void missed(enum ticks_missed policy, int64_t jobs)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w");
 	struct queue_schedule s = schedule(ticks_missed_name(policy), 1000 * 3600), t;
 	int64_t before = counts(q).ready;
@@ -492,7 +426,7 @@ static void missed(enum ticks_missed policy, int64_t jobs)
 	s.start_ms = s.now_ms - 1999 * s.every_ms - s.every_ms / 2;
 	set_due(q, &s, s.start_ms);
 	ck_assert_int_eq(fire_all(l), jobs);
-	t = show(q, s.name);
+	t = look_up(q, s.name);
 	ck_assert_int_eq(t.jobs, jobs);
 	ck_assert_int_eq(t.passed, 2000 - jobs);
 	ck_assert(t.next_ms > t.now_ms && t.next_ms - t.now_ms < s.every_ms);
@@ -508,7 +442,7 @@ static void missed(enum ticks_missed policy, int64_t jobs)
 
 START_TEST(missed_ticks_follow_the_policy)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule s = schedule("far", 24 * 3600 * 1000);
 
 	put(q, &s);
@@ -522,7 +456,7 @@ END_TEST
 
 START_TEST(no_job_while_the_one_before_lives)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w");
 	struct queue_schedule s = schedule("s", 1000 * 3600), t;
 
@@ -532,7 +466,7 @@ START_TEST(no_job_while_the_one_before_lives)
 	s.start_ms = s.now_ms - 5 * s.every_ms + 600 * 1000;
 	set_due(q, &s, s.start_ms);
 	ck_assert_int_eq(fire_all(l), 1);
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert(t.jobs == 1 && t.skipped == 4 && t.passed == 0);
 	struct queue_step_reply r = step(l, 5);
 	ck_assert_uint_eq(r.n_claims, 1);
@@ -548,7 +482,7 @@ END_TEST
 
 START_TEST(pause_resume_and_run)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w");
 	struct queue_schedule s = schedule("s", 200), t;
 	struct err e = {0};
@@ -562,13 +496,13 @@ START_TEST(pause_resume_and_run)
 	clock_sleep_ms(450);
 	ck_assert_int_eq(fire_all(l), 0);
 	ck_assert_int_eq(queue_schedule_run(q, "s", id, &e), 1);
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert(t.paused && t.next_ms == 0 && t.jobs == 1 && t.last_ms == 0 && queue_schedule_coming(&t, (int64_t[5]){0}, 5) == 0);
 	ck_assert_str_eq(t.last_job, id);
 	queue_schedule_close(&t);
 	check_sound(q);
 	ck_assert_int_eq(queue_schedule_pause(q, "s", false, &e), 1);
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert(!t.paused && t.next_ms > t.now_ms && (t.next_ms - s.start_ms) % 200 == 0);
 	clock_sleep_ms(t.next_ms - t.now_ms + 1);
 	ck_assert_int_eq(fire_all(l), 1); /* those of the pause are not missed */
@@ -582,7 +516,7 @@ END_TEST
 
 START_TEST(a_paused_queue_takes_the_jobs_in)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w");
 	struct queue_schedule s = schedule("s", 100);
 	struct err e = {0};
@@ -606,7 +540,7 @@ END_TEST
 
 START_TEST(a_full_queue_keeps_the_tick)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_options narrow = {.max_length = 2};
 	struct queue_link *small = open_link_with("small", &narrow), *wide = open_link("wide");
 	struct queue_schedule s = schedule("s", 3600 * 1000), t;
@@ -619,14 +553,14 @@ START_TEST(a_full_queue_keeps_the_tick)
 	struct queue_fire_reply f = fire(small, &r);
 	ck_assert(f.jobs == 0 && f.next_due_ms >= 900);
 	queue_step_reply_close(&r);
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert(t.jobs == 0 && t.next_ms == s.start_ms);
 	ck_assert_msg(strstr(t.problem, "full"), "%s", t.problem);
 	queue_schedule_close(&t);
 	check_sound(q);
 	clock_sleep_ms(1050);
 	ck_assert_int_eq(fire_all(wide), 5);
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert_str_eq(t.problem, "");
 	queue_schedule_close(&t);
 	queue_schedule_close(&s);
@@ -639,7 +573,7 @@ END_TEST
 /* An offer that its dispatcher died with is given to another one soon. */
 START_TEST(a_lost_offer_is_given_to_another)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *dead = open_link("dead"), *l = open_link("w");
 	struct queue_schedule s = schedule("s", 500);
 
@@ -710,7 +644,7 @@ static pid_t start_dispatcher(int n, int64_t until_ms)
 
 START_TEST(eight_dispatchers_race_for_a_thousand_ticks)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule s = schedule("s", 10);
 	pid_t pids[8];
 	int64_t until = clock_now_ms() + 11500;
@@ -734,8 +668,8 @@ END_TEST
 
 START_TEST(each_tick_once_though_redis_is_killed)
 {
-	struct test_redis *server = server_with("always");
-	struct queue *q = open_queue();
+	struct test_redis *server = test_redis_own("always");
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule s = schedule("s", 20);
 	pid_t pids[3];
 	int64_t until = clock_now_ms() + 9000;
@@ -761,7 +695,7 @@ END_TEST
 
 START_TEST(what_cannot_be_read_makes_no_job_and_says_so)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w");
 	struct queue_schedule s = schedule("s", 100), t;
 	struct err e = {0};
@@ -772,14 +706,14 @@ START_TEST(what_cannot_be_read_makes_no_job_and_says_so)
 	strcpy(t.cron, "no cron");
 	set_due(q, &t, s.now_ms);
 	ck_assert_int_eq(fire_all(l), 0);
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert_msg(strstr(t.problem, "cron"), "%s", t.problem);
 	ck_assert_int_gt(t.next_ms, t.now_ms + 30000);
 	queue_schedule_close(&t);
 	check_sound(q);
 	ck_assert_int_eq(queue_schedule_run(q, "s", (char[JOB_ID]){0}, &e), -1);
 	put(q, &s); /* repaired */
-	t = show(q, "s");
+	t = look_up(q, "s");
 	ck_assert_str_eq(t.problem, "");
 	queue_schedule_close(&t);
 	ck_assert_int_eq(queue_schedule_delete(q, "s", -1, &e), 1);
@@ -795,7 +729,7 @@ static void redis_cli(const char *const *words)
 	char port[16];
 	int status;
 
-	snprintf(port, sizeof(port), "%d", server_with("no")->port);
+	snprintf(port, sizeof(port), "%d", test_redis_own("no")->port);
 	argv[2] = port;
 	for (int k = 0; words[k]; k++)
 		argv[3 + k] = words[k];
@@ -809,7 +743,7 @@ START_TEST(odd_fields_hold_up_nobody)
 	        {"HSET", "{bq:q:0}:cj:odd", "d", "-9223372036854775808", NULL},
 	        {"HSET", "{bq:q:0}:cj:odd", "d", "9223372036854775807", NULL}, {"HSET", "{bq:q:0}:cj:odd", "S", "{", NULL},
 	        {"ZADD", "{bq:q:0}:cr", "1", "no name", NULL}, {"DEL", "{bq:q:0}:cj:odd", NULL}};
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w");
 	struct queue_schedule odd = schedule("odd", 3600 * 1000), good = schedule("good", 100), t;
 	struct err e = {0};
@@ -819,7 +753,7 @@ START_TEST(odd_fields_hold_up_nobody)
 		put(q, &odd);
 		set_due(q, &odd, odd.now_ms - 1);
 		redis_cli(harm[i]);
-		t = show(q, "good");
+		t = look_up(q, "good");
 		int64_t jobs = t.jobs;
 		for (int64_t until = clock_mono_ms() + 10000; t.jobs == jobs && clock_mono_ms() < until;) {
 			struct queue_step_reply r = step(l, 0);
@@ -829,7 +763,7 @@ START_TEST(odd_fields_hold_up_nobody)
 			queue_step_reply_close(&r);
 			clock_sleep_ms(20);
 			queue_schedule_close(&t);
-			t = show(q, "good");
+			t = look_up(q, "good");
 		}
 		ck_assert_msg(t.jobs > jobs, "%s %s stopped the others", harm[i][0], harm[i][3] ? harm[i][3] : "");
 		queue_schedule_close(&t);
@@ -847,7 +781,7 @@ END_TEST
 
 START_TEST(the_audit_sees_a_schedule_out_of_place)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule s = schedule("s", 60000);
 	struct err e = {0};
 	struct queue_audit a;
@@ -882,7 +816,7 @@ static void set_shards(struct queue *q, int n)
 START_TEST(a_move_that_broke_off_is_brought_to_its_end)
 {
 	for (int gone = 0; gone < 2; gone++) {
-		struct queue *q = open_queue();
+		struct queue *q = open_queue(NULL);
 		struct queue_schedule s = schedule(gone ? "b" : "a", 3600 * 1000), t, all[3];
 		struct err e = {0};
 		char from[100], to[100], due[24], in[24], out[24];
@@ -909,7 +843,7 @@ START_TEST(a_move_that_broke_off_is_brought_to_its_end)
 		ck_assert_int_eq(all[0].shard, gone ? (s.shard + 1) % 3 : s.shard);
 		queue_schedule_close(&all[0]);
 		set_shards(q, 3);
-		t = show(q, s.name);
+		t = look_up(q, s.name);
 		ck_assert(t.shard == s.shard && !t.paused && t.next_ms == s.next_ms && t.rev == s.rev);
 		queue_schedule_close(&t);
 		check_sound(q);
@@ -925,7 +859,7 @@ END_TEST
 /* Who makes, moves or deletes one waits for another who does; not for one that died. */
 START_TEST(one_at_a_time_makes_and_moves_a_schedule)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule s = schedule("s", 3600 * 1000), t;
 	struct err e = {0};
 	int64_t began = clock_mono_ms();
@@ -937,7 +871,7 @@ START_TEST(one_at_a_time_makes_and_moves_a_schedule)
 	redis_cli((const char *const[]){"SET", "{bq:q:0}:cl:s", "another", "PX", "60000", NULL});
 	ck_assert_int_eq(queue_schedule_delete(q, "s", -1, &e), -1);
 	ck_assert_int_eq(e.code, ERR_UNAVAILABLE);
-	t = show(q, "s"); /* looking, ticking and pausing need no lock */
+	t = look_up(q, "s"); /* looking, ticking and pausing need no lock */
 	ck_assert_int_eq(queue_schedule_pause(q, "s", true, &e), 1);
 	queue_schedule_close(&t);
 	redis_cli((const char *const[]){"DEL", "{bq:q:0}:cl:s", NULL});
@@ -951,7 +885,7 @@ END_TEST
 /* Two at once make one of the same name, but for other shards. */
 START_TEST(one_name_is_made_in_one_shard)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule all[3];
 	struct err e = {0};
 
@@ -966,7 +900,7 @@ START_TEST(one_name_is_made_in_one_shard)
 				struct queue_schedule s = schedule("s", 3600 * 1000);
 
 				snprintf(s.lane, sizeof(s.lane), "tenant%d", i);
-				_exit(queue_schedule_put(open_queue(), &s, -1, &e) ? 0 : 1);
+				_exit(queue_schedule_put(open_queue(NULL), &s, -1, &e) ? 0 : 1);
 			}
 		}
 		for (int i = 0; i < 3; i++) {
@@ -988,7 +922,7 @@ END_TEST
 
 START_TEST(the_audit_sees_a_schedule_of_any_shard)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule s = schedule("s", 60000);
 	struct queue_look_bounds b = {0};
 	struct queue_look look = {.queue = Q};
@@ -1023,7 +957,7 @@ static void shard_dispatcher(int n, int64_t until_ms)
 
 	snprintf(name, sizeof(name), "w%d", n);
 	for (int i = 0; i < 4; i++) {
-		l[i] = queue_link_open_shard(url(), NULL, Q, i, name, kinds, 1, &e);
+		l[i] = queue_link_open_shard(suite_url(), NULL, Q, i, name, kinds, 1, &e);
 		ck_assert_msg(l[i] != NULL, "%s", e.text);
 	}
 	while (clock_now_ms() < until_ms) {
@@ -1047,7 +981,7 @@ static void shard_dispatcher(int n, int64_t until_ms)
 static void shard_mover(int64_t until_ms)
 {
 	unsigned seed = (unsigned)getpid();
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 
 	while (clock_now_ms() < until_ms)
 		set_shards(q, 1 + (int)(rand_r(&seed) % 4));
@@ -1070,7 +1004,7 @@ static pid_t start_mover(int64_t until_ms)
 /* Schedules are moved to and fro, changed, fired by several, some of them twice; who moves them is killed. Each tick makes its job once. */
 START_TEST(each_tick_once_though_schedules_move)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_schedule s[4];
 	int64_t until = clock_now_ms() + 8000, jobs = 0;
 	unsigned seed = 1;
@@ -1107,7 +1041,7 @@ START_TEST(each_tick_once_though_schedules_move)
 	for (int i = 0; i < 3; i++)
 		waitpid(pids[i], NULL, 0);
 	for (int i = 0; i < 4; i++) {
-		struct queue_schedule t = show(q, s[i].name);
+		struct queue_schedule t = look_up(q, s[i].name);
 
 		ck_assert_int_eq(t.passed + t.skipped, 0);
 		jobs += (t.last_ms - t.start_ms) / t.every_ms;

@@ -1,36 +1,24 @@
 /* test_queue_doctor.c -- the doctor finds everything that was broken by hand, mends it when told to, and sees no faults in what moves. */
-#include <poll.h>
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
 #include "queue/doctor.h"
 #include "queue/schedule.h"
-#include "tests/lib/counts.h"
-#include "tests/lib/test.h"
+#include "tests/contract/queue_hands.h"
 
-#define Q       "q"
-#define KIND    "a.kind"
 #define NOBODY  "001hf7yat00000000001" /* a job that never was */
 #define LIVE_N  5000
 #define LOOK_MS 20
 
-static struct test_redis *server(void)
+const char *suite_url(void)
 {
-	static struct test_redis r;
-
-	if (!r.pid)
-		test_redis_start(&r, "no");
-	return &r;
+	return test_redis_own("no")->url;
 }
 
 static void say(const char *command)
 {
 	char answer[256];
 
-	ck_assert_msg(test_redis_say(server()->port, command, answer, sizeof(answer)), "%s", command);
+	ck_assert_msg(test_redis_say(test_redis_own("no")->port, command, answer, sizeof(answer)), "%s", command);
 	ck_assert_msg(answer[0] != '-', "%s: %s", command, answer);
 }
 
@@ -42,40 +30,17 @@ struct world {
 	char ready[JOB_ID], next[JOB_ID], later[JOB_ID], held[JOB_ID], running[JOB_ID], done[JOB_ID], failed[JOB_ID], parked[JOB_ID];
 };
 
-static struct queue_step_reply step(struct queue_link *l, const struct queue_ack *acks, size_t n, int want)
+static void put(struct queue *q, struct queue_submission *s, char id[JOB_ID])
 {
-	struct queue_step s = {.acks = acks, .n_acks = n, .want = want, .lease_ms = 15000};
-	struct queue_step_reply r;
-	struct err e = {0};
-	int got;
-
-	ck_ok(queue_link_step_begin(l, &s, &e), &e);
-	while (!(got = queue_link_step_end(l, &r, &e))) {
-		struct pollfd p = {.fd = queue_link_fd(l), .events = POLLIN};
-
-		poll(&p, 1, p.fd < 0 ? 1 : 20);
-	}
-	ck_assert_msg(got == 1, "%s", e.text);
-	return r;
-}
-
-static void submit(struct queue *q, struct queue_submission *s, char id[JOB_ID])
-{
-	struct queue_submitted out;
-	struct err e = {0};
-
-	s->kind = KIND;
-	s->queue = Q;
 	s->priority = 5;
-	ck_ok(queue_submit(q, s, 1, &out, &e), &e);
-	ck_assert_int_eq(out.outcome, SUBMIT_NEW);
+	submit_new(q, s);
 	memcpy(id, s->id, JOB_ID);
 }
 
 /* The oldest three are claimed; two of these end. */
 static void run_some(struct world *w)
 {
-	struct queue_step_reply r = step(w->l, NULL, 0, 3);
+	struct queue_step_reply r = step(w->l, 3);
 	struct queue_ack acks[2] = {{.outcome = ACK_DONE}, {.outcome = ACK_ERROR}};
 
 	ck_assert_uint_eq(r.n_claims, 3);
@@ -88,14 +53,13 @@ static void run_some(struct world *w)
 		acks[i].fence = r.claims[i + 1].job.fence;
 	}
 	queue_step_reply_close(&r);
-	r = step(w->l, acks, 2, 0);
+	r = step_with(w->l, acks, 2, 0, LEASE);
 	ck_assert_uint_eq(r.n_rejected, 0);
 	queue_step_reply_close(&r);
 }
 
 static void world_open(struct world *w)
 {
-	const char *kinds[] = {KIND};
 	struct queue_schedule s = {.name = "s", .kind = KIND, .queue = Q, .every_ms = 3600000, .priority = 5, .params = mem_strdup("{}")};
 	struct err e = {0};
 	struct queue_submission limited[2] = {
@@ -104,22 +68,20 @@ static void world_open(struct world *w)
 	char id[JOB_ID];
 
 	say("FLUSHALL");
-	w->q = queue_open(server()->url, NULL, &e);
-	ck_assert_msg(w->q != NULL, "%s", e.text);
-	w->l = queue_link_open(server()->url, NULL, Q, "w1", kinds, 1, &e);
-	ck_assert_msg(w->l != NULL, "%s", e.text);
-	submit(w->q, &limited[0], id);
+	w->q = open_queue(NULL);
+	w->l = open_link("w1");
+	put(w->q, &limited[0], id);
 	for (int i = 0; i < 2; i++)
-		submit(w->q, &(struct queue_submission){.idempotency_key = i ? "once" : NULL}, id);
+		put(w->q, &(struct queue_submission){.idempotency_key = i ? "once" : NULL}, id);
 	run_some(w);
-	submit(w->q, &limited[1], w->parked);
-	r = step(w->l, NULL, 0, 1);
+	put(w->q, &limited[1], w->parked);
+	r = step(w->l, 1);
 	ck_assert_uint_eq(r.n_claims, 0); /* it is parked instead */
 	queue_step_reply_close(&r);
-	submit(w->q, &(struct queue_submission){.unique_key = "mine"}, w->ready);
-	submit(w->q, &(struct queue_submission){0}, w->next);
-	submit(w->q, &(struct queue_submission){.delay_ms = 3600000}, w->later);
-	submit(w->q, &(struct queue_submission){.held = true}, w->held);
+	put(w->q, &(struct queue_submission){.unique_key = "mine"}, w->ready);
+	put(w->q, &(struct queue_submission){0}, w->next);
+	put(w->q, &(struct queue_submission){.delay_ms = 3600000}, w->later);
+	put(w->q, &(struct queue_submission){.held = true}, w->held);
 	ck_ok(queue_schedule_put(w->q, &s, -1, &e), &e);
 	queue_schedule_close(&s);
 }
@@ -230,6 +192,7 @@ static const struct {
         {{"DEL K:e", "SET K:e x"}, FAULT_STRAY, "the key e is no list", true},
         {{"DEL K:hw", "RPUSH K:hw x"}, FAULT_STRAY, "the key hw is no string", true},
         {{"DEL K:w:w1", "RPUSH K:w:w1 x"}, FAULT_STRAY, "the key w:w1 is no string", true},
+        {{"DEL K:s", "SET K:s x"}, FAULT_STRAY, "the key s is no hash", true},
         {{"DEL K:f", "SET K:f x"}, FAULT_STRAY, "the key f is no zset", true},
         {{"DEL K:x", "SET K:x x"}, FAULT_STRAY, "the key x is no zset", true},
         {{"DEL K:a", "SET K:a x"}, FAULT_STRAY, "the key a is no list", true},
@@ -265,20 +228,20 @@ static const struct {
         {{"LREM K:a 0 $R"}, FAULT_LISTING, "among all jobs", true},
         {{"DEL K:a"}, FAULT_LISTING, "among all jobs", true},
         /* records that make no sense */
-        {{"HDEL K:j:$R s"}, FAULT_RECORD, "has no state", true},
-        {{"HSET K:j:$R s x"}, FAULT_RECORD, "has no state", true},
-        {{"HSET K:j:$R s 1"}, FAULT_RECORD, "has no state", true},
-        {{"HSET K:j:$R s 1u.x"}, FAULT_RECORD, "has no state", true},
-        {{"HSET K:j:$R s 9u.1"}, FAULT_RECORD, "has no state", true},
-        {{"HDEL K:j:$R s k"}, FAULT_RECORD, "has no state", true},
+        {{"HDEL K:s $R"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:s $R x"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:s $R 1"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:s $R 1u.x"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:s $R 9u.1"}, FAULT_RECORD, "has no state", true},
+        {{"HDEL K:s $R", "HDEL K:j:$R k"}, FAULT_RECORD, "has no state", true},
         {{"HSET K:j:" NOBODY " a b"}, FAULT_RECORD, "has no state", true},
-        {{"HSET K:j:$R s 1uzz.1"}, FAULT_RECORD, "flag that nobody knows", true},
-        {{"HSET K:j:$R s 1.1"}, FAULT_RECORD, "field u do not agree", true},
-        {{"HSET K:j:$R s 1uq.1"}, FAULT_RECORD, "no field z", true},
-        {{"HSET K:j:$R s 2u.1"}, FAULT_RECORD, "no field b", true},
-        {{"HSET K:j:$R s 5u.3.1"}, FAULT_RECORD, "no field e", true},
-        {{"HSET K:j:$R s 0u.1"}, FAULT_RECORD, "no field d", true},
-        {{"HSET K:j:$R o 55 s 1ug.1"}, FAULT_RECORD, "field o that makes no sense", true},
+        {{"HSET K:s $R 1uzz.1"}, FAULT_RECORD, "flag that nobody knows", true},
+        {{"HSET K:s $R 1.1"}, FAULT_RECORD, "field u do not agree", true},
+        {{"HSET K:s $R 1uq.1"}, FAULT_RECORD, "no field z", true},
+        {{"HSET K:s $R 2u.1"}, FAULT_RECORD, "no field b", true},
+        {{"HSET K:s $R 5u.3.1"}, FAULT_RECORD, "no field e", true},
+        {{"HSET K:s $R 0u.1"}, FAULT_RECORD, "no field d", true},
+        {{"HSET K:j:$R o 55", "HSET K:s $R 1ug.1"}, FAULT_RECORD, "field o that makes no sense", true},
         {{"HDEL K:j:$R k"}, FAULT_RECORD, "has no kind", true},
         {{"HSET K:j:$C k A-B"}, FAULT_RECORD, "has no kind", true},
         {{"HSET K:j:$R k kind.of.more.than.23.letters"}, FAULT_RECORD, "has no kind", true},
@@ -305,6 +268,7 @@ static const struct {
         {{"HSET K:n mt x"}, FAULT_COUNTER, "counter mt says 'x', which is no number", true},
         {{"HSET K:n p x"}, FAULT_COUNTER, "counter p says 'x', which is no number", true},
         {{"HSET K:n ev x"}, FAULT_COUNTER, "counter ev says 'x', which is no number", true},
+        {{"HSET K:n hm x"}, FAULT_COUNTER, "counter hm says 'x', which is no number", true},
         {{"HSET K:n v5 x"}, FAULT_COUNTER, "counter v5 says 'x', which is no number", true},
         {{"SET K:load x"}, FAULT_COUNTER, "counter load says 'x', which is no number", true},
         {{"DEL K:load"}, FAULT_COUNTER, "counter load says 0", true},
@@ -399,17 +363,6 @@ START_TEST(every_harm_is_found_and_mended)
 }
 END_TEST
 
-static enum job_state state_of(struct world *w, const char *id)
-{
-	struct job j;
-	struct err e = {0};
-
-	ck_assert_msg(queue_show(w->q, id, &j, &e) == 1, "%s", e.text);
-	enum job_state s = j.state;
-	job_close(&j);
-	return s;
-}
-
 /* What stood nowhere runs again after it was mended. */
 START_TEST(what_was_mended_runs)
 {
@@ -421,8 +374,8 @@ START_TEST(what_was_mended_runs)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		harm(&w, commands[i]);
 	ck_assert_int_ge(mend_all(&w), 2);
-	ck_assert_int_eq(state_of(&w, w.running), JOB_READY);
-	r = step(w.l, NULL, 0, 10);
+	ck_assert_int_eq(state_of(w.q, w.running), JOB_READY);
+	r = step(w.l, 10);
 	ck_assert_uint_eq(r.n_claims, 3);
 	queue_step_reply_close(&r);
 	check_clean(&w, "claims");
@@ -543,7 +496,7 @@ START_TEST(every_shard_is_looked_at)
 	world_open(&w);
 	ck_ok(queue_set_shards(w.q, Q, 2, &shards, &e), &e);
 	for (int i = 0; i < 20 && id[2] != '1'; i++)
-		submit(w.q, &(struct queue_submission){0}, id);
+		put(w.q, &(struct queue_submission){0}, id);
 	ck_assert_msg(id[2] == '1', "no job went to shard 1");
 	check_clean(&w, "making a second shard");
 	snprintf(command, sizeof(command), "LREM {bq:q:1}:r:a.kind:5 0 %s", id + 3);
@@ -619,12 +572,12 @@ static void *drain_run(void *user)
 	struct queue_ack acks[8];
 	const char *kinds[] = {KIND, KIND "!"}; /* on a slow machine the worker of world_open is taken for dead, and its job for crashed */
 	struct err e = {0};
-	struct queue_link *l = queue_link_open(server()->url, NULL, Q, d->name, kinds, 2, &e);
+	struct queue_link *l = queue_link_open(suite_url(), NULL, Q, d->name, kinds, 2, &e);
 	size_t n = 0;
 	int idle = 0;
 
 	while (idle < 20) {
-		struct queue_step_reply r = step(l, acks, n, 8);
+		struct queue_step_reply r = step_with(l, acks, n, 8, LEASE);
 
 		n = end_claims(&r, acks, &d->done);
 		idle = n ? 0 : idle + 1;
@@ -659,12 +612,11 @@ START_TEST(what_moves_is_no_fault)
 		ck_assert_int_eq(pthread_create(&drains[i].thread, NULL, drain_run, &drains[i]), 0);
 	do {
 		struct queue_look l = examine(&w);
-		struct queue_counts c;
 
 		ck_assert_msg(l.total == 0, "look %d: %s", looks, l.findings[0].text);
 		ck_assert_int_gt(l.jobs, LIVE_N / 2);
 		queue_look_close(&l);
-		ck_assert_msg(test_counts(w.q, &c, 1, &e) == 1, "%s", e.text);
+		struct queue_counts c = counts(w.q);
 		drained = c.ready + c.scheduled == 1;
 		looks++;
 	} while (!drained || looks < 3);
@@ -682,7 +634,8 @@ static void *cut_once(void *user)
 	char answer[64];
 
 	clock_sleep_ms(*(int *)user);
-	return test_redis_say(server()->port, "CLIENT KILL TYPE normal", answer, sizeof(answer)) && answer[0] == ':' ? user : NULL;
+	return test_redis_say(test_redis_own("no")->port, "CLIENT KILL TYPE normal", answer, sizeof(answer)) && answer[0] == ':' ? user
+	                                                                                                                         : NULL;
 }
 
 START_TEST(a_cut_connection_does_not_end_a_look)

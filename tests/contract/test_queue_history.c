@@ -1,152 +1,10 @@
 /* test_queue_history.c -- what the queue does for who writes down its ended jobs: in order, each once, by one writer, bounded. */
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/clock.h"
-#include "base/mem.h"
 #include "queue/history.h"
-#include "tests/lib/test.h"
+#include "tests/contract/queue_hands.h"
 
-#define Q     "q"
-#define KIND  "a.kind"
-#define LEASE 15000
-
-/* The server of this test's own, started at the first call. */
-static const char *url(void)
+const char *suite_url(void)
 {
-	static struct test_redis r;
-
-	if (!r.pid)
-		test_redis_start(&r, "no");
-	return r.url;
-}
-
-/* ---- helpers -------------------------------------------------------------------------------------------------------- */
-
-static struct queue *open_queue(void)
-{
-	struct err e = {0};
-	struct queue *q = queue_open(url(), NULL, &e);
-
-	ck_assert_msg(q != NULL, "%s", e.text);
-	return q;
-}
-
-static struct queue_submitted submit(struct queue *q, struct queue_submission *s)
-{
-	struct err e = {0};
-	struct queue_submitted out;
-
-	if (!s->kind)
-		s->kind = KIND;
-	s->queue = Q;
-	ck_ok(queue_submit(q, s, 1, &out, &e), &e);
-	return out;
-}
-
-static void submit_new(struct queue *q, struct queue_submission *s)
-{
-	ck_assert_int_eq(submit(q, s).outcome, SUBMIT_NEW);
-}
-
-static void wait_fd(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	poll(&p, 1, fd < 0 ? 1 : 50);
-}
-
-static struct queue_step_reply step_with(struct queue_link *l, const struct queue_ack *acks, size_t n, int want, int64_t lease_ms)
-{
-	struct queue_step s = {.acks = acks, .n_acks = n, .want = want, .lease_ms = lease_ms};
-	struct queue_step_reply r;
-	struct err e = {0};
-	int got;
-
-	ck_ok(queue_link_step_begin(l, &s, &e), &e);
-	while (!(got = queue_link_step_end(l, &r, &e)))
-		wait_fd(queue_link_fd(l));
-	ck_assert_msg(got == 1, "%s", e.text);
-	return r;
-}
-
-static struct queue_step_reply step(struct queue_link *l, int want)
-{
-	return step_with(l, NULL, 0, want, LEASE);
-}
-
-static struct queue_claim claim_one(struct queue_link *l)
-{
-	struct queue_step_reply r = step(l, 1);
-	struct queue_claim c;
-
-	ck_assert_uint_eq(r.n_claims, 1);
-	c = r.claims[0];
-	memset(&r.claims[0], 0, sizeof(r.claims[0]));
-	queue_step_reply_close(&r);
-	return c;
-}
-
-static size_t ack(struct queue_link *l, const char *id, int64_t fence, enum ack_outcome outcome, enum err_code code)
-{
-	struct queue_ack a = {.fence = fence, .outcome = outcome};
-	struct queue_step_reply r;
-	size_t n;
-
-	memcpy(a.id, id, strlen(id) + 1);
-	if (code)
-		err_set(&a.error, code, "it did not go well");
-	r = step_with(l, &a, 1, 0, LEASE);
-	n = r.n_rejected;
-	if (n)
-		ck_assert_str_eq(r.rejected[0], id);
-	queue_step_reply_close(&r);
-	return n;
-}
-
-static enum job_state cancel(struct queue *q, const char *id)
-{
-	struct err e = {0};
-	enum job_state s;
-
-	ck_assert_msg(queue_cancel(q, id, &s, &e) == 1, "%s", e.text);
-	return s;
-}
-
-static void check_sound(struct queue *q)
-{
-	struct err e = {0};
-	struct queue_audit a;
-	int sound = queue_audit(q, Q, &a, &e);
-
-	ck_assert_msg(sound == 1, "%s%s", a.problem, e.text);
-}
-
-static void close_both(struct queue **q, struct queue_link **l)
-{
-	check_sound(*q);
-	queue_link_close(l);
-	queue_close(q);
-}
-
-static struct queue_link *open_link(const char *worker)
-{
-	static const char *const kinds[] = {KIND};
-	struct err e = {0};
-	struct queue_link *l = queue_link_open(url(), NULL, Q, worker, kinds, 1, &e);
-
-	ck_assert_msg(l != NULL, "%s", e.text);
-	return l;
-}
-
-/* Submit a plain job; its id into id. */
-static void submit_plain(struct queue *q, char id[JOB_ID])
-{
-	struct queue_submission s = {.priority = 5, .params = "{\"n\":1}"};
-
-	submit_new(q, &s);
-	memcpy(id, s.id, JOB_ID);
+	return test_redis_own("no")->url;
 }
 
 /* ---- the history ----------------------------------------------------------------------------------------------------- */
@@ -231,7 +89,7 @@ static size_t take_all(struct queue *q, const struct history_writer *w, int limi
 /* Each end once, in their order, those from before there was a writer, too, and with all that is known of it. */
 START_TEST(history_is_taken_in_order)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct history_writer w = writer_of("h:1", HISTORY_ALL);
 	char ids[3][JOB_ID];
@@ -269,7 +127,7 @@ END_TEST
 /* Ends lie in texts of as many as one call made: any limit must walk through them without losing or doubling one. */
 START_TEST(history_of_any_batches)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct history_writer w = writer_of("h:1", HISTORY_ALL);
 	static const int limits[] = {1, 7, 64, QUEUE_BATCH_MAX};
@@ -289,7 +147,7 @@ END_TEST
 /* One writes at a time; who lost the lease cannot drop what another takes now; what was not dropped is taken again. */
 START_TEST(history_has_one_writer)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct history_writer first = writer_of("h:1", HISTORY_ALL), second = writer_of("h:2", HISTORY_ALL);
 	struct history_batch b, other;
@@ -317,7 +175,7 @@ END_TEST
 
 START_TEST(history_of_failures_only)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct history_writer w = writer_of("h:1", HISTORY_FAILURES);
 	struct err e = {0};
@@ -341,7 +199,7 @@ END_TEST
 /* While nobody takes, memory stays bounded: the oldest go, and it is known how many. */
 START_TEST(history_that_nobody_takes)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct history_writer w = writer_of("h:1", HISTORY_ALL);
 	struct history_batch b, old;
@@ -372,7 +230,7 @@ END_TEST
 /* Replayed before it was taken: only the last end is there, and once. Deleted: none. */
 START_TEST(history_of_replayed_and_deleted)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct history_writer w = writer_of("h:1", HISTORY_ALL);
 	struct queue_dead_filter failed = {.queue = Q, .state = JOB_FAILED};

@@ -1,23 +1,12 @@
 /* test_queue_older.c -- what the library before this one (barque2) left behind is shown, served and swept as if this one had written it. */
-#include <stdlib.h>
-
 #include "queue/history.h"
-#include "tests/contract/queue_suite.h"
+#include "tests/contract/queue_hands.h"
 
 #define DAY_MS 86400000
 
-static struct test_redis *server(void)
+const char *suite_url(void)
 {
-	static struct test_redis r;
-
-	if (!r.pid)
-		test_redis_start(&r, "no");
-	return &r;
-}
-
-static const char *suite_url(void)
-{
-	return server()->url;
+	return test_redis_own("no")->url;
 }
 
 static const char *tail_of(const char *id)
@@ -31,7 +20,7 @@ static void ask_text(char out[256], const char *command, const char *id)
 	char answer[256], line[200];
 
 	snprintf(line, sizeof(line), "%s {bq:q:0}:j:%s%s", command, tail_of(id), str_starts(command, "HGET") ? " b" : "");
-	ck_assert(test_redis_say(server()->port, line, answer, sizeof(answer)));
+	ck_assert(test_redis_say(test_redis_own("no")->port, line, answer, sizeof(answer)));
 	const char *at = answer[0] == '$' ? strchr(answer, '\n') + 1 : answer + 1;
 	ck_assert(str_copy_n(out, 256, at, strcspn(at, "\r\n")));
 }
@@ -45,7 +34,7 @@ static void make_older(const char *id)
 	space = strchr(b, ' ');
 	ck_assert_msg(space != NULL, "%s", b);
 	*space = '\0';
-	test_redis_tell(server()->port, "HSET {bq:q:0}:j:%s b %s w %s", tail_of(id), b, space + 1);
+	test_redis_tell(test_redis_own("no")->port, "HSET {bq:q:0}:j:%s b %s w %s", tail_of(id), b, space + 1);
 }
 
 /* A job that ended so, as barque2 wrote it. */
@@ -144,9 +133,10 @@ START_TEST(what_runs_keeps_its_worker_and_its_lease)
 	job_close(&j);
 	check_sound(q);
 	ck_assert_ptr_nonnull(strstr(
-	        test_redis_tell(server()->port, "FCALL_RO %s_flow_look 1 {bq:q:0}:n bq q-0 0 0 %s", QUEUE_LIBRARY, tail_of(id)), "w:1"));
-	ck_assert_str_eq(test_redis_tell(server()->port, "FCALL %s_mend 1 {bq:q:0}:n bq q-0 %d %d place %s l:w:1", QUEUE_LIBRARY, DAY_MS,
-	                         DAY_MS, tail_of(id)),
+	        test_redis_tell(test_redis_own("no")->port, "FCALL_RO %s_flow_look 1 {bq:q:0}:n bq q-0 0 0 %s", QUEUE_LIBRARY, tail_of(id)),
+	        "w:1"));
+	ck_assert_str_eq(test_redis_tell(test_redis_own("no")->port, "FCALL %s_mend 1 {bq:q:0}:n bq q-0 %d %d place %s l:w:1",
+	                         QUEUE_LIBRARY, DAY_MS, DAY_MS, tail_of(id)),
 	        ":0\r\n");
 	ck_assert_int_eq(state_of(q, id), JOB_RUNNING);
 	clock_sleep_ms(1100);
@@ -171,7 +161,7 @@ START_TEST(a_worker_comes_back_under_its_name)
 
 	static const char *const answers[] = {"1 2 3 ", "1 2 3  ", "1 2 3 01m8b41zscj4ht4k049s ", "1 2 3 00000000000000000001 "};
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
-		test_redis_tell(server()->port, "SET {bq:q:0}:w:w:1 \"%s\"", answers[i]);
+		test_redis_tell(test_redis_own("no")->port, "SET {bq:q:0}:w:w:1 \"%s\"", answers[i]);
 		submit_plain(q, id);
 		struct queue_claim c = claim_one(l);
 		ck_assert_uint_eq(ack(l, id, c.job.fence, ACK_DONE, ERR_NONE), 0);
@@ -191,12 +181,12 @@ START_TEST(what_was_old_when_it_ended_does_not_stay_for_ever)
 
 	submit_plain(q, id);
 	struct queue_claim c = claim_one(l);
-	test_redis_tell(server()->port, "HSET {bq:q:0}:j:%s c 1000", tail_of(id));
-	test_redis_tell(server()->port, "LREM {bq:q:0}:a 0 %s", tail_of(id));
-	test_redis_tell(server()->port, "ZADD {bq:q:0}:o 1000 %s", tail_of(id));
+	test_redis_tell(test_redis_own("no")->port, "HSET {bq:q:0}:j:%s c 1000", tail_of(id));
+	test_redis_tell(test_redis_own("no")->port, "LREM {bq:q:0}:a 0 %s", tail_of(id));
+	test_redis_tell(test_redis_own("no")->port, "ZADD {bq:q:0}:o 1000 %s", tail_of(id));
 	ck_assert_uint_eq(ack(l, id, c.job.fence, ACK_DONE, ERR_NONE), 0);
 	job_close(&c.job);
-	test_redis_tell(server()->port, "HDEL {bq:q:0}:n mt"); /* the house is kept by the next step */
+	test_redis_tell(test_redis_own("no")->port, "HDEL {bq:q:0}:n mt"); /* the house is kept by the next step */
 	step_nothing(l);
 	ask_text(left, "PTTL", id);
 	ck_assert_msg(str_int(left, DAY_MS - 60000, DAY_MS, &ms), "%s", left);

@@ -14,7 +14,7 @@ static struct test_sentinels *started(void)
 	return &s;
 }
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	return started()->url;
 }

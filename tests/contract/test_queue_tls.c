@@ -77,7 +77,7 @@ static struct tls_server *common(void)
 	return &s;
 }
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	static bool empty;
 

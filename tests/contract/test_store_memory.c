@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	return "memory:suite";
 }

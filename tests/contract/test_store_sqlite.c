@@ -16,7 +16,7 @@
 
 static char url[700];
 
-static const char *suite_url(void)
+const char *suite_url(void)
 {
 	/* Once: the children of a test use the folder of their parent. */
 	if (!*url)

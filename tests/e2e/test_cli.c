@@ -16,28 +16,6 @@
 
 static const char *const sim[] = {"--seed", "7", "--symbols", "BTCUSDT,ETHUSDT,SOLUSDT", NULL};
 
-/* Run `barque ARGS...` and return its exit code; what it printed (both streams) in *out, which the caller frees. */
-static int barque(struct test_system *s, char **out, const char *const *args)
-{
-	static int number;
-	char name[32], path[600], url[64];
-	const char *argv[32] = {test_program("barque")};
-	size_t n = 1;
-	int status = 0;
-	snprintf(name, sizeof(name), "cli-%d", number++);
-	snprintf(url, sizeof(url), "BARQUE_URL=http://127.0.0.1:%d", s ? s->api_port : test_port());
-	const char *env[] = {url, NULL};
-	for (; *args; args++)
-		argv[n++] = *args;
-	pid_t pid = test_spawn(name, argv, env);
-	ck_assert_msg(test_wait(pid, RUN_MS, &status), "barque %s did not end in time", argv[1]);
-	snprintf(path, sizeof(path), "%s/%s.log", test_dir(), name);
-	*out = test_read_file(path, NULL);
-	ck_assert_msg(WIFEXITED(status), "barque %s died: %s", argv[1], *out);
-	return WEXITSTATUS(status);
-}
-#define BARQUE(s, out, ...) barque(s, out, (const char *const[]){__VA_ARGS__, NULL})
-
 static void expect(char **out, const char *part)
 {
 	ck_assert_msg(strstr(*out, part) != NULL, "'%s' is not in: %s", part, *out);

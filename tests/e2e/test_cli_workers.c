@@ -9,38 +9,6 @@
 #include "queue/queue.h"
 #include "tests/lib/system.h"
 
-#define RUN_MS 40000
-
-/* Run `barque ARGS...`; its exit code, and what it printed in *out, which the caller frees. */
-static int barque(struct test_system *s, char **out, const char *const *args)
-{
-	static int number;
-	char name[32], path[600], url[64];
-	const char *argv[16] = {test_program("barque")};
-	int status = 0;
-	size_t n = 1;
-	snprintf(name, sizeof(name), "cli-%d", number++);
-	snprintf(url, sizeof(url), "BARQUE_URL=http://127.0.0.1:%d", s->api_port);
-	const char *env[] = {url, NULL};
-	for (; *args; args++)
-		argv[n++] = *args;
-	pid_t pid = test_spawn(name, argv, env);
-	ck_assert_msg(test_wait(pid, RUN_MS, &status), "barque %s did not end in time", argv[1]);
-	snprintf(path, sizeof(path), "%s/%s.log", test_dir(), name);
-	*out = test_read_file(path, NULL);
-	ck_assert_msg(WIFEXITED(status), "barque %s died: %s", argv[1], *out);
-	return WEXITSTATUS(status);
-}
-
-/* It must exit with this code and print this. */
-#define EXPECT(s, code, part, ...)                                                                                                \
-	do {                                                                                                                      \
-		char *text_;                                                                                                      \
-		int got = barque(s, &text_, (const char *const[]){__VA_ARGS__, NULL});                                            \
-		ck_assert_msg(got == (code) && strstr(text_, part) != NULL, "exit %d, and '%s' is not in: %s", got, part, text_); \
-		mem_free(&text_);                                                                                                 \
-	} while (0)
-
 struct wanted {
 	struct test_system *s;
 	char path[120];
@@ -99,22 +67,22 @@ START_TEST(workers_are_seen_and_steered)
 	char name[64], running[48], second[48], part[100];
 	test_system_start(&s, (const char *const[]){"--seed", "7", "--symbols", "BTCUSDT", NULL}, 1);
 	name_of_worker(&s, name);
-	EXPECT(&s, 0, name, "workers");
-	EXPECT(&s, 0, "idle", "worker", "show", name);
+	BARQUE_SAYS(&s, 0, name, "workers");
+	BARQUE_SAYS(&s, 0, "idle", "worker", "show", name);
 	test_system_submit(&s, "noop", "{\"sleep_ms\":600000}", running);
 	await(&s, "jobs", running, "state", "running");
 	clock_sleep_ms(2500); /* a report or two, with progress */
 	snprintf(part, sizeof(part), "%s noop since", running);
-	EXPECT(&s, 0, part, "worker", "show", name);
-	EXPECT(&s, 0, "of 600000 ms", "worker", "show", name);
+	BARQUE_SAYS(&s, 0, part, "worker", "show", name);
+	BARQUE_SAYS(&s, 0, "of 600000 ms", "worker", "show", name);
 
-	EXPECT(&s, 0, "told to quiet", "worker", "quiet", name);
+	BARQUE_SAYS(&s, 0, "told to quiet", "worker", "quiet", name);
 	await(&s, "workers", name, "state", "quiet");
 	test_system_submit(&s, "noop", "{}", second);
 	clock_sleep_ms(2000);
 	await(&s, "jobs", second, "state", "ready");
 	await(&s, "jobs", running, "state", "running");
-	EXPECT(&s, 0, "told to resume", "worker", "resume", "--all");
+	BARQUE_SAYS(&s, 0, "told to resume", "worker", "resume", "--all");
 	await(&s, "jobs", second, "state", "succeeded");
 
 	struct json *j = test_system_call(&s, "DELETE", (snprintf(part, sizeof(part), "/api/jobs/%s", running), part), NULL, 202);
@@ -122,22 +90,22 @@ START_TEST(workers_are_seen_and_steered)
 	await(&s, "jobs", running, "state", "cancelled");
 	test_system_submit(&s, "noop", "{\"sleep_ms\":2500}", running);
 	await(&s, "jobs", running, "state", "running");
-	EXPECT(&s, 0, "told to drain", "worker", "drain", name);
+	BARQUE_SAYS(&s, 0, "told to drain", "worker", "drain", name);
 	ends_with_0(&s);
 	await(&s, "jobs", running, "state", "succeeded");
-	EXPECT(&s, 1, "there is no worker", "worker", "drain", name);
-	EXPECT(&s, 1, "there is no worker", "worker", "show", name);
-	EXPECT(&s, 0, "no worker lives", "worker", "quiet", "--all");
+	BARQUE_SAYS(&s, 1, "there is no worker", "worker", "drain", name);
+	BARQUE_SAYS(&s, 1, "there is no worker", "worker", "show", name);
+	BARQUE_SAYS(&s, 0, "no worker lives", "worker", "quiet", "--all");
 
 	test_system_start_worker(&s, 0);
 	name_of_worker(&s, name);
 	test_system_submit(&s, "noop", "{\"sleep_ms\":600000}", running);
 	await(&s, "jobs", running, "state", "running");
-	EXPECT(&s, 0, "told to stop", "worker", "stop", "--all");
+	BARQUE_SAYS(&s, 0, "told to stop", "worker", "stop", "--all");
 	ends_with_0(&s);
 	await(&s, "jobs", running, "state", "ready");
-	EXPECT(&s, 2, "say show, quiet", "worker", "quiet");
-	EXPECT(&s, 2, "say show, quiet", "worker", "kill", name);
+	BARQUE_SAYS(&s, 2, "say show, quiet", "worker", "quiet");
+	BARQUE_SAYS(&s, 2, "say show, quiet", "worker", "kill", name);
 	j = test_system_call(&s, "POST", "/api/workers/x/kill", "{}", 404);
 	json_close(&j);
 	test_system_stop(&s);
@@ -156,7 +124,7 @@ START_TEST(jobs_that_no_worker_knows_are_seen)
 	ck_assert(queue_submit(q, &newer, 1, &out, &e));
 	queue_close(&q);
 	clock_sleep_ms(2500);
-	EXPECT(&s, 0, "1 ready as noop/99, which no worker serves", "queues");
+	BARQUE_SAYS(&s, 0, "1 ready as noop/99, which no worker serves", "queues");
 	test_system_stop(&s);
 }
 END_TEST

@@ -1,36 +1,10 @@
 /* test_flow.c -- the flow of docs/flows.md on a whole Barque: download, check, backtest, report; and what the command says of it. */
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/mem.h"
 #include "tests/lib/system.h"
 
-#define RUN_MS 60000
-
 static const char *const sim[] = {"--seed", "7", "--symbols", "BTCUSDT,ETHUSDT,SOLUSDT", NULL};
-
-/* Run `barque ARGS...`; its exit code, and what it printed in *out, which the caller frees. */
-static int barque(struct test_system *s, char **out, const char *const *args)
-{
-	static int number;
-	char name[32], path[600], url[64];
-	const char *argv[16] = {test_program("barque")};
-	const char *env[] = {url, NULL};
-	size_t n = 1;
-	int status = 0;
-
-	snprintf(name, sizeof(name), "cli-%d", number++);
-	snprintf(url, sizeof(url), "BARQUE_URL=http://127.0.0.1:%d", s->api_port);
-	for (; *args; args++)
-		argv[n++] = *args;
-	pid_t pid = test_spawn(name, argv, env);
-	ck_assert_msg(test_wait(pid, RUN_MS, &status), "barque %s did not end in time", argv[1]);
-	snprintf(path, sizeof(path), "%s/%s.log", test_dir(), name);
-	*out = test_read_file(path, NULL);
-	ck_assert_msg(WIFEXITED(status), "barque %s died: %s", argv[1], *out);
-	return WEXITSTATUS(status);
-}
-#define BARQUE(s, out, ...) barque(s, out, (const char *const[]){__VA_ARGS__, NULL})
 
 static void expect(const char *out, const char *part)
 {
@@ -102,7 +76,7 @@ START_TEST(the_documents_flows_run)
 	expect(out, "\"kline-download-ETHUSDT\":{");
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "submit", "kline.download", "--split", "symbols"), 1);
-	expect(out, "must name its symbols");
+	expect(out, "run a kline.download of all symbols that is not split first");
 	mem_free(&out);
 	test_system_stop(&s);
 }

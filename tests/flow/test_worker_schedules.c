@@ -129,6 +129,120 @@ START_TEST(no_second_job_while_one_runs)
 }
 END_TEST
 
+/* Somebody raises the number of shards, and so moves the schedule, and is killed at this place in between. False: it need not be moved. */
+static bool move_and_die(struct rig *r, int shards, const char *point)
+{
+	struct queue_shards n;
+	char fail[100];
+	int status;
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		snprintf(fail, sizeof(fail), "%s:1:exit", point);
+		setenv("BARQUE_FAIL", fail, 1);
+		_exit(queue_set_shards(queue_open(r->redis.url, NULL, &r->e), "default", shards, &n, &r->e) ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 9));
+	return WEXITSTATUS(status) == 9;
+}
+
+/* Its fields as they are kept, wherever it stands; how often it stands somewhere. */
+static int places(struct rig *r, int *asleep_out)
+{
+	int n = 0;
+	*asleep_out = 0;
+	for (int i = 0; i < QUEUE_SHARDS_MAX; i++) {
+		n += str_starts(test_redis_tell(r->redis.port, "EXISTS {bq:default:%d}:cj:s", i), ":1");
+		*asleep_out += str_starts(test_redis_tell(r->redis.port, "HEXISTS {bq:default:%d}:cj:s M", i), ":1");
+	}
+	return n;
+}
+
+/* Who moves a schedule is killed before or after it left its shard; nobody looks at it. Soon it stands in one place, and ticks there. */
+static void killed_mover(const char *point)
+{
+	struct rig r;
+	int shards = 2, asleep;
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", NULL});
+	make(&r, EVERY_MS, false, "{}");
+	while (!move_and_die(&r, shards, point))
+		ck_assert_int_lt(++shards, 60);
+	ck_assert_int_ge(places(&r, &asleep), 1);
+	ck_assert_int_eq(asleep, 1);
+	for (int64_t until = clock_mono_ms() + 25000; asleep && clock_mono_ms() < until; clock_sleep_ms(100))
+		ck_assert_int_ge(places(&r, &asleep), 1);
+	ck_assert_int_eq(places(&r, &asleep), 1);
+	ck_assert_int_eq(asleep, 0);
+	clock_sleep_ms(2500);
+	struct queue_schedule s = stop(&r);
+	ck_assert_int_gt(s.last_ms, s.now_ms - 2000);
+	ck_assert_int_eq(s.jobs + s.passed, (s.last_ms - s.start_ms) / s.every_ms);
+	queue_schedule_close(&s);
+	rig_sound(&r);
+	rig_close(&r);
+}
+
+START_TEST(a_mover_killed_before_it_let_go)
+{
+	killed_mover("schedule_copied");
+}
+END_TEST
+
+START_TEST(a_mover_killed_after_it_let_go)
+{
+	killed_mover("schedule_left");
+}
+END_TEST
+
+/* A lane whose jobs go to another shard than the first when there are so many. */
+static int lane_elsewhere(struct rig *r, int shards, char lane[JOB_KEY - 1])
+{
+	struct queue_shards n;
+	char queue[JOB_NAME];
+	int shard = 0;
+	ck_assert(queue_set_shards(r->queue, "probe", shards, &n, &r->e));
+	for (int i = 0; shard == 0; i++) {
+		struct queue_submission s = {.kind = "noop", .queue = "probe", .priority = 5, .lane = lane};
+		struct queue_submitted out;
+		snprintf(lane, JOB_KEY - 1, "tenant%d", i);
+		ck_assert(queue_submit(r->queue, &s, 1, &out, &r->e) && job_id_parse(s.id, queue, &shard));
+	}
+	return shard;
+}
+
+/* A worker raises the number of shards: what a schedule's jobs share with others is counted in another shard then, and so it goes there, by
+ * itself, while it ticks. */
+START_TEST(schedules_follow_when_a_worker_raises_the_number_of_shards)
+{
+	struct rig r;
+	struct queue_schedule s = {.name = "s", .kind = "noop", .queue = "default", .every_ms = EVERY_MS, .priority = 5, .kind_version = 1};
+	char there[40];
+	bool moved = false;
+	int asleep;
+	rig_open(&r, "no");
+	snprintf(there, sizeof(there), "{bq:default:%d}:cj:s", lane_elsewhere(&r, 4, s.lane));
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", NULL});
+	s.params = mem_strdup("{}");
+	ck_assert_msg(queue_schedule_put(r.queue, &s, 0, &r.e), "%s", r.e.text);
+	queue_schedule_close(&s);
+	rig_worker(&r, 1, (const char *[]){"WORKER_SLOTS=1", "QUEUE_SHARDS=4", NULL});
+	for (int64_t until = clock_mono_ms() + 20000; !moved && clock_mono_ms() < until; clock_sleep_ms(100))
+		moved = str_starts(test_redis_tell(r.redis.port, "EXISTS %s", there), ":1") && places(&r, &asleep) == 1 && !asleep;
+	ck_assert(moved);
+	clock_sleep_ms(2500);
+	s = stop(&r);
+	ck_assert_int_ge(s.jobs, 10);
+	ck_assert_int_eq(s.jobs + s.passed, (s.last_ms - s.start_ms) / s.every_ms);
+	clock_sleep_ms(1000);
+	rig_done_is(&r, s.jobs);
+	queue_schedule_close(&s);
+	rig_sound(&r);
+	rig_close(&r);
+}
+END_TEST
+
 #define DELAYED 300
 
 /* Times over three seconds, none of them round: no job starts before its own, and half of them within 100 ms after it. */
@@ -160,5 +274,6 @@ START_TEST(delayed_jobs_start_at_their_time)
 END_TEST
 
 static const TTest *const tests[] = {a_killed_worker_costs_no_tick_and_makes_none_twice, a_worker_that_dies_before_it_fires,
-        a_worker_that_dies_after_it_fired, no_second_job_while_one_runs, delayed_jobs_start_at_their_time};
+        a_worker_that_dies_after_it_fired, no_second_job_while_one_runs, delayed_jobs_start_at_their_time, a_mover_killed_before_it_let_go,
+        a_mover_killed_after_it_let_go, schedules_follow_when_a_worker_raises_the_number_of_shards};
 TEST_MAIN("worker_schedules", tests)

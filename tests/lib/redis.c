@@ -141,6 +141,15 @@ void test_redis_start(struct test_redis *r, const char *appendfsync)
 	test_redis_start_with(r, appendfsync, NULL, NULL);
 }
 
+struct test_redis *test_redis_own(const char *appendfsync)
+{
+	static struct test_redis r;
+
+	if (!r.pid)
+		test_redis_start(&r, appendfsync);
+	return &r;
+}
+
 void test_redis_kill(struct test_redis *r)
 {
 	test_kill(r->pid, SIGKILL);

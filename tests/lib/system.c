@@ -3,11 +3,14 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define READY_MS 30000
+#define READY_MS  30000
+#define BARQUE_MS 60000
+#define ARGS_MAX  32
 
 /* The first line of a program's log once it says that it listens. */
 static bool read_address(const char *name, char *out, size_t size)
@@ -198,4 +201,35 @@ struct json *test_system_wait(struct test_system *s, const char *id, int timeout
 		json_close(&job);
 		clock_sleep_ms(50);
 	}
+}
+
+int test_barque(const struct test_system *s, char **out, const char *const *args)
+{
+	static int number;
+	char name[32], path[600], url[64];
+	const char *argv[ARGS_MAX] = {test_program("barque")}, *env[] = {url, NULL};
+	size_t n = 1;
+	int status = 0;
+
+	snprintf(name, sizeof(name), "cli-%d", number++);
+	snprintf(url, sizeof(url), "BARQUE_URL=http://127.0.0.1:%d", s ? s->api_port : test_port());
+	for (; *args; args++) {
+		ck_assert_uint_lt(n, ARGS_MAX - 1);
+		argv[n++] = *args;
+	}
+	ck_assert_msg(test_wait(test_spawn(name, argv, env), BARQUE_MS, &status), "barque %s did not end in time", argv[1]);
+	snprintf(path, sizeof(path), "%s/%s.log", test_dir(), name);
+	*out = test_read_file(path, NULL);
+	ck_assert_msg(WIFEXITED(status), "barque %s died: %s", argv[1], *out);
+	return WEXITSTATUS(status);
+}
+
+void test_barque_says(const struct test_system *s, int code, const char *part, const char *const *args)
+{
+	char *out;
+	int got = test_barque(s, &out, args);
+
+	ck_assert_msg(got == code && strstr(out, part) != NULL, "barque %s: exit %d, not %d, or '%s' is not in: %s", args[0], got, code,
+	        part, out);
+	mem_free(&out);
 }

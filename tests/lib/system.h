@@ -28,4 +28,11 @@ void test_system_submit(struct test_system *s, const char *kind, const char *par
 /* Wait for the job's end; it must have succeeded. The job, closed by the caller. */
 struct json *test_system_wait(struct test_system *s, const char *id, int timeout_ms);
 
+/* Run `barque ARGS...`: its exit code, and what it printed (both streams) in *out, which the caller frees. s NULL: where no API listens. */
+int test_barque(const struct test_system *s, char **out, const char *const *args);
+/* It must exit with this code and have printed this. */
+void test_barque_says(const struct test_system *s, int code, const char *part, const char *const *args);
+#define BARQUE(s, out, ...)             test_barque(s, out, (const char *const[]){__VA_ARGS__, NULL})
+#define BARQUE_SAYS(s, code, part, ...) test_barque_says(s, code, part, (const char *const[]){__VA_ARGS__, NULL})
+
 #endif

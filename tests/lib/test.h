@@ -66,6 +66,8 @@ struct test_redis {
 void test_redis_start(struct test_redis *r, const char *appendfsync); /* "always", "everysec", "no" (AOF off) */
 /* The same with more arguments, which come last, and environment; either may be NULL. */
 void test_redis_start_with(struct test_redis *r, const char *appendfsync, const char *const *more, const char *const *env);
+/* The one server of this test's process, started so at the first call. */
+struct test_redis *test_redis_own(const char *appendfsync);
 void test_redis_kill(struct test_redis *r);  /* kill -9 */
 void test_redis_again(struct test_redis *r); /* same port, same data */
 void test_redis_stop(struct test_redis *r);

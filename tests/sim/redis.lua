@@ -186,7 +186,13 @@ function C.PEXPIRE(a)
 	if not get(a[2]) then
 		return 0
 	end
-	expires[a[2]] = now_ms() + number(a[3])
+	local had, at, word = expires[a[2]], now_ms() + number(a[3]), a[4] or ''
+	if (word == 'NX' and had) or (word == 'GT' and not (had and at > had)) then
+		return 0
+	elseif word ~= '' and word ~= 'NX' and word ~= 'GT' then
+		fail('the model knows no PEXPIRE with %s', word)
+	end
+	expires[a[2]] = at
 	return 1
 end
 

@@ -69,6 +69,7 @@ START_TEST(ids_roundtrip_and_sort)
 	ck_assert(job_id_parse(id, queue, &shard));
 	ck_assert_str_eq(queue, "kline");
 	ck_assert_int_eq(shard, 0);
+	ck_assert_int_eq(job_id_time(later + 7), 1700000000001);
 	job_id_make(id, "a_queue_of_23_letters__", 999, INT64_C(1) << 49, 1);
 	ck_assert(job_id_parse(id, queue, &shard));
 	ck_assert_str_eq(queue, "a_queue_of_23_letters__");
