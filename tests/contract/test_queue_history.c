@@ -261,7 +261,7 @@ END_TEST
 /* Steps keep house once a second, with places and counters of their own. */
 START_TEST(history_while_house_is_kept)
 {
-	struct queue *q = open_queue();
+	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w1");
 	struct history_writer w = writer_of("h:1", HISTORY_ALL);
 	struct history_batch b;
