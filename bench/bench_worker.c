@@ -60,7 +60,7 @@ static bool is_slot(pid_t pid)
 }
 
 struct worker_memory {
-	double dispatcher_mb, slot_own_mb, slot_rss_mb, all_pss_mb, all_rss_mb;
+	double dispatcher_mb, dispatcher_pss_mb, slot_own_mb, slot_rss_mb, all_pss_mb, all_rss_mb;
 };
 
 static struct worker_memory worker_memory(const struct worker *w)
@@ -68,7 +68,10 @@ static struct worker_memory worker_memory(const struct worker *w)
 	pid_t pids[1100];
 	int n = rig_children(w->pid, pids, (int)ARRAY_LEN(pids)), slots = 0;
 	struct rig_memory d = rig_memory_of(w->pid);
-	struct worker_memory m = {.dispatcher_mb = (double)d.rss, .all_pss_mb = (double)d.pss, .all_rss_mb = (double)d.rss};
+	struct worker_memory m = {.dispatcher_mb = (double)d.rss,
+	        .dispatcher_pss_mb = (double)d.pss,
+	        .all_pss_mb = (double)d.pss,
+	        .all_rss_mb = (double)d.rss};
 	for (int i = 0; i < n; i++) {
 		struct rig_memory c = rig_memory_of(pids[i]);
 		m.all_pss_mb += (double)c.pss;
@@ -82,6 +85,7 @@ static struct worker_memory worker_memory(const struct worker *w)
 	if (slots == 0)
 		rig_die("the worker has no slots");
 	m.dispatcher_mb /= 1024;
+	m.dispatcher_pss_mb /= 1024;
 	m.slot_own_mb /= 1024 * slots;
 	m.slot_rss_mb /= 1024 * slots;
 	m.all_pss_mb /= 1024;
@@ -478,9 +482,10 @@ static void drain_print(const char *fsync, const struct drain_plan *p, int runs)
 		snprintf(more, sizeof(more), "beside %d in flight", p->in_flight);
 	if (p->waiting > 0)
 		snprintf(more, sizeof(more), "with %d more waiting", p->waiting);
-	printf("drain  %2d slots  %8.0f jobs/s  CPU us/job: Redis %5.1f dispatcher %5.1f slots %5.1f  dispatcher %4.1f MB  a slot's own %4.2f MB  "
+	printf("drain  %2d slots  %8.0f jobs/s  CPU us/job: Redis %5.1f dispatcher %5.1f slots %5.1f  dispatcher %4.1f MB (PSS %3.1f)  a slot's own %4.2f MB  "
 	       "%s\n",
-	        p->slots, d.rate, d.cpu_us, d.dispatcher_us, d.slots_us, d.memory.dispatcher_mb, d.memory.slot_own_mb, more);
+	        p->slots, d.rate, d.cpu_us, d.dispatcher_us, d.slots_us, d.memory.dispatcher_mb, d.memory.dispatcher_pss_mb,
+	        d.memory.slot_own_mb, more);
 }
 
 static void measure_all(const char *fsync, int jobs, int waiting, int runs)
@@ -491,8 +496,8 @@ static void measure_all(const char *fsync, int jobs, int waiting, int runs)
 	struct pick_up p = pick_up_measure(fsync, &m);
 	printf("pick-up on an idle system: submit -> end known p50 %.0f us  p99 %.0f us, of which the submitting call p50 %.0f us\n", p.p50,
 	        p.p99, p.call_p50);
-	printf("idle, 2 slots: dispatcher %.1f MB, a slot %.1f MB of which its own %.2f MB, all processes %.1f MB (PSS)\n", m.dispatcher_mb,
-	        m.slot_rss_mb, m.slot_own_mb, m.all_pss_mb);
+	printf("idle, 2 slots: dispatcher %.1f MB (PSS %.1f), a slot %.1f MB of which its own %.2f MB, all processes %.1f MB (PSS)\n",
+	        m.dispatcher_mb, m.dispatcher_pss_mb, m.slot_rss_mb, m.slot_own_mb, m.all_pss_mb);
 	struct enqueue q = enqueue_measure(fsync, jobs);
 	printf("submit: %.0f jobs/s one by one, %.0f by %d; Redis CPU %.1f us/job, %.0f bytes for each that waits\n", q.one_rate,
 	        q.bulk_rate, QUEUE_BATCH_MAX, q.bulk_cpu_us, q.bytes);

@@ -25,12 +25,12 @@ static int slots_idle(const struct dispatcher *d)
 	return idle;
 }
 
-/* Idle slots that no step under way may fill. */
+/* Idle slots that are kept for nobody. */
 static int slots_free(const struct dispatcher *d)
 {
 	int idle = slots_idle(d);
 	for (size_t i = 0; i < d->n_lines; i++)
-		idle -= d->lines[i].promised + (int)d->lines[i].n_pending;
+		idle -= d->lines[i].promised + shares_kept(&d->lines[i]);
 	return idle > 0 ? idle : 0;
 }
 
@@ -81,7 +81,7 @@ int dispatch_want(const struct dispatcher *d, const struct line *l)
 	if (l->drained)
 		return 0;
 	int ahead = line_ahead(l, d->now_ms), held[LINES_MAX];
-	int want = l->grant * (1 + ahead) - (int)l->n_pending;
+	int want = (l->grant + shares_kept(l)) * (1 + ahead) - (int)l->n_pending;
 	if (ahead > 0)
 		lines_held(d, held);
 	int may = ahead > 0 ? shares_refills(d, l, held) : 0;
@@ -116,7 +116,7 @@ static int idle_for(const struct dispatcher *d, const struct line *l)
 {
 	int idle = slots_idle(d);
 	for (size_t i = 0; i < d->n_lines; i++)
-		idle -= &d->lines[i] != l ? d->lines[i].promised : 0;
+		idle -= &d->lines[i] != l ? d->lines[i].promised + shares_kept(&d->lines[i]) : 0;
 	return idle;
 }
 
@@ -142,7 +142,9 @@ static void pending_too_long(struct dispatcher *d, struct line *l)
 
 void dispatch_pending(struct dispatcher *d, struct line *l)
 {
-	int idle_left = l->n_pending > 0 ? idle_for(d, l) : 0;
+	if (l->n_pending == 0)
+		return;
+	int idle_left = idle_for(d, l);
 	size_t sent = 0;
 	for (; sent < l->n_pending; sent++) {
 		struct job *j = &l->pending[sent];
@@ -163,9 +165,11 @@ void dispatch_pending(struct dispatcher *d, struct line *l)
 	for (int i = 0; sent > 0 && i < d->slots.n; i++)
 		if (d->slots.all[i].out.len > 0)
 			slot_send(&d->slots.all[i]);
+	if (sent > 0)
+		FAILPOINT("claims_after_dispatch");
 }
 
-void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_reply *reply)
+void dispatch_claims(struct line *l, struct queue_step_reply *reply)
 {
 	FAILPOINT("claims_before_dispatch");
 	for (size_t i = 0; i < reply->n_claims; i++) {
@@ -180,9 +184,8 @@ void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_rep
 	}
 	if (reply->n_claims > 0)
 		log_debug("%zu jobs claimed from %s", reply->n_claims, l->queue);
+	l->landed = l->promised;
 	l->promised = 0;
-	dispatch_pending(d, l);
-	FAILPOINT("claims_after_dispatch");
 }
 
 void dispatch_give_back(struct dispatcher *d, struct line *l)

@@ -170,7 +170,7 @@ static void line_take(struct dispatcher *d, struct line *l)
 	line_wait_take(l, d->now_ms);
 	if (line_step_take(l, &step, d->now_ms) == 1) {
 		control_take(d, l, (enum worker_command)step.command);
-		dispatch_claims(d, l, &step);
+		dispatch_claims(l, &step);
 		line_more(d, l, step.shards);
 		queue_step_reply_close(&step);
 		atomic_fetch_add(&d->shm->stats.steps, 1);
@@ -180,8 +180,6 @@ static void line_take(struct dispatcher *d, struct line *l)
 		queue_renew_reply_close(&renew);
 	}
 	line_fire_take(l, d->now_ms);
-	if (l->n_pending > 0)
-		dispatch_pending(d, l);
 }
 
 static void line_begin(struct dispatcher *d, struct line *l)
@@ -242,6 +240,9 @@ static void turn(struct dispatcher *d)
 	dispatch_plan(d);
 	for (size_t i = 0; i < d->n_lines; i++)
 		line_begin(d, &d->lines[i]);
+	/* Last: while the server takes the next step, the slots are given what came with the one before. */
+	for (size_t i = 0; i < d->n_lines; i++)
+		dispatch_pending(d, &d->lines[i]);
 	stats_write(d);
 	watchdog_feed(d);
 }

@@ -61,6 +61,7 @@ enum claim { CLAIM_NO, CLAIM_SOON, CLAIM_NOW };
 /* shares.c: order between queues. held: of each line, how many slots hold its jobs */
 void shares_account(struct dispatcher *d, const int *held);
 void shares_grant(struct dispatcher *d, struct line *l); /* one slot */
+int shares_kept(const struct line *l);                   /* free slots that are kept for its claims which have come and have none yet */
 int shares_whole(const struct dispatcher *d, const struct line *l);
 struct line *shares_next(struct dispatcher *d, enum claim (*may)(const struct dispatcher *d, const struct line *l));
 int shares_refills(const struct dispatcher *d, const struct line *l, const int *held);
@@ -68,7 +69,7 @@ int shares_refills(const struct dispatcher *d, const struct line *l, const int *
 /* dispatch.c: who may claim how much, and which slot runs what */
 void dispatch_plan(struct dispatcher *d);
 int dispatch_want(const struct dispatcher *d, const struct line *l);
-void dispatch_claims(struct dispatcher *d, struct line *l, struct queue_step_reply *reply);
+void dispatch_claims(struct line *l, struct queue_step_reply *reply);
 void dispatch_pending(struct dispatcher *d, struct line *l);
 void dispatch_give_back(struct dispatcher *d, struct line *l); /* all that has not started */
 

@@ -161,6 +161,11 @@ void line_ack_done(struct line *l, const char *id, int64_t fence, char *result, 
 	l->acks[l->n_acks - 1].progress_json = progress;
 }
 
+static bool needs_own_slot(const struct line *l, const struct job *j)
+{
+	return !l->is_short || j->quarantined;
+}
+
 void line_pending_add(struct line *l, struct job *j)
 {
 	if (l->n_pending == l->pending_cap) {
@@ -170,14 +175,17 @@ void line_pending_add(struct line *l, struct job *j)
 	}
 	if (l->n_pending == 0)
 		l->pending_ms = l->ready_ms;
+	l->n_alone += needs_own_slot(l, j);
 	l->pending[l->n_pending++] = *j;
 	memset(j, 0, sizeof(*j));
 }
 
 void line_pending_drop(struct line *l, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		l->n_alone -= needs_own_slot(l, &l->pending[i]);
 		job_close(&l->pending[i]);
+	}
 	if (n > 0)
 		memmove(l->pending, l->pending + n, (l->n_pending - n) * sizeof(*l->pending));
 	l->n_pending -= n;

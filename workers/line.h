@@ -65,7 +65,9 @@ struct line {
 
 	struct job *pending; /* claimed, not yet sent to a slot */
 	size_t n_pending, pending_cap;
+	size_t n_alone;     /* of them need a slot of their own: only a short one may stand behind another */
 	int64_t pending_ms; /* since when the first of them waits */
+	int landed;         /* of the free slots that were promised to the step which brought them, how many are kept for them */
 	int promised;       /* free slots that the step under way may fill */
 	int grant;          /* free slots that the next step may ask for */
 	int64_t served;     /* order of the last grant: ties go to who waited longest */

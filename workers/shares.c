@@ -20,6 +20,12 @@ static const struct line *head(const struct dispatcher *d, const struct line *l)
 	return &d->lines[l->family];
 }
 
+int shares_kept(const struct line *l)
+{
+	int kept = l->landed > (int)l->n_alone ? l->landed : (int)l->n_alone;
+	return kept < (int)l->n_pending ? kept : (int)l->n_pending;
+}
+
 static bool is_active(const struct line *l, int held)
 {
 	return !l->drained && l->failures == 0 && (l->hungry || held > 0 || l->promised > 0 || l->n_pending > 0);
@@ -35,7 +41,7 @@ static void sum_up(struct dispatcher *d, const int *held, bool *active_out, int 
 	for (size_t i = 0; i < d->n_lines; i++) {
 		struct line *l = &d->lines[i];
 		l->grant = 0;
-		l->has = held[i] + l->promised;
+		l->has = held[i] + l->promised + shares_kept(l);
 		head_of(d, l)->family_has += l->has;
 		held_out[l->family] += held[i];
 		active_out[l->family] = active_out[l->family] || is_active(l, held[i]);
@@ -156,7 +162,7 @@ int shares_refills(const struct dispatcher *d, const struct line *l, const int *
 				return 0;
 			continue;
 		}
-		int theirs = held_by_queue(d, other, held) + other->promised;
+		int theirs = held_by_queue(d, other, held) + other->promised + shares_kept(other);
 		if ((int64_t)theirs * l->weight < (int64_t)ours * other->weight) {
 			int whole = shares_whole(d, l);
 			return whole < mine ? whole : mine;

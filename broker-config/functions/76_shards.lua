@@ -62,5 +62,26 @@ function shards.reserve(keys, args)
 	return { id, args[7] }
 end
 
+-- Before this shard is let go of, where nobody sweeps any more: list ('a', 'o'), from: of the ids there, a batch, those that have ended take
+-- their states into their records (field s, where barque2 had them), and these vanish by themselves. Returns how many were looked at.
+function shards.let_go(keys, args)
+	enter(keys, args)
+	local from = tonumber(args[6])
+	local ids = call(args[5] == 'a' and 'LRANGE' or 'ZRANGE', T .. ':' .. args[5], from, from + BATCH - 1)
+	for _, id in ipairs(ids) do
+		local key = J .. id
+		local job = read(key)
+		if job and job.state >= SUCCEEDED then
+			states.spell_out(key, job)
+			call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence)
+		end
+		if not job or job.state >= SUCCEEDED then
+			call('HDEL', S, id)
+		end
+	end
+	return #ids
+end
+
 register('shards', shards.number, 'allow-oom')
+register('let_go', shards.let_go, 'allow-oom')
 register('reserve', shards.reserve)

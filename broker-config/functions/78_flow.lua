@@ -555,7 +555,7 @@ local function flow_look(keys, args)
 	local out, fields, last = {}, { 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'w', 'e', 'n', 'E', 'D' }, math.min(#args, 4 + BATCH)
 	local all = states.of(args, 5, last)
 	for i = 5, last do
-		local h, s = call('HMGET', T .. ':j:' .. args[i], unpack(fields)), all[i - 4]
+		local h, s = call('HMGET', J .. args[i], unpack(fields)), all[i - 4] or call('HGET', J .. args[i], 's') -- as barque2 had it
 		local record = { args[i], '0', 's', s }
 		for k = 1, #fields do
 			if h[k] then

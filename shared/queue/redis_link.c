@@ -317,19 +317,25 @@ bool redis_step_begin(struct queue_link *base, const struct queue_step *s, struc
 #define GROUP_HEAD 2 /* route, first fence */
 #define GROUP_EACH 2 /* id, parameters */
 
-/* The claims of one lane. */
-static bool read_group(const struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
+/* 0: it is none. */
+static size_t group_size(const struct redis_reply *r)
 {
 	size_t n = redis_reply_count(r);
+
+	return n > GROUP_HEAD && (n - GROUP_HEAD) % GROUP_EACH == 0 ? (n - GROUP_HEAD) / GROUP_EACH : 0;
+}
+
+/* The claims of one lane; there is room for them. */
+static bool read_group(const struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
+{
 	int64_t fence = 0;
 
-	if (n < GROUP_HEAD + GROUP_EACH || (n - GROUP_HEAD) % GROUP_EACH != 0 ||
-	        out->n_claims + (n - GROUP_HEAD) / GROUP_EACH > QUEUE_BATCH_MAX || !redis_reply_int(redis_reply_at(r, 1), &fence))
+	if (!redis_reply_int(redis_reply_at(r, 1), &fence))
 		return redis_bad_reply(e, "step");
-	for (size_t at = GROUP_HEAD; at < n; at += GROUP_EACH) {
+	for (size_t i = 0; i < group_size(r); i++) {
 		struct job *j = &out->claims[out->n_claims].job;
 
-		if (!redis_claim_read(r, at, l->head.queue, l->head.shard, fence++, j, e))
+		if (!redis_claim_read(r, GROUP_HEAD + i * GROUP_EACH, l->head.queue, l->head.shard, fence++, j, e))
 			return false;
 		out->n_claims++;
 	}
@@ -353,11 +359,19 @@ static bool read_extras(const struct redis_reply *r, struct queue_step_reply *ou
 static bool read_claims(struct redis_link *l, const struct redis_reply *r, struct queue_step_reply *out, struct err *e)
 {
 	const struct redis_reply *groups = redis_reply_at(r, 3);
+	size_t n = redis_reply_count(groups), claims = 0;
+	bool ok = redis_reply_is_array(groups);
 
-	if (!redis_reply_is_array(groups))
+	for (size_t i = 0; ok && i < n; i++) {
+		size_t some = group_size(redis_reply_at(groups, i));
+
+		claims += some;
+		ok = some > 0 && claims <= QUEUE_BATCH_MAX;
+	}
+	if (!ok)
 		return redis_bad_reply(e, "step");
-	out->claims = mem_array(QUEUE_BATCH_MAX, sizeof(*out->claims));
-	for (size_t i = 0; i < redis_reply_count(groups); i++)
+	out->claims = mem_array(claims + 1, sizeof(*out->claims));
+	for (size_t i = 0; i < n; i++)
 		if (!read_group(l, redis_reply_at(groups, i), out, e))
 			return false;
 	return read_extras(redis_reply_at(r, 7), out, e);

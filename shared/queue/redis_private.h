@@ -205,7 +205,8 @@ bool redis_record_read(const struct redis_reply *r, const char *queue, int shard
 /* A record as HGETALL gives it and its state (T:s); the job is zeros but for its id and queue. Closed when it is none. */
 bool redis_fields_read(
         const struct redis_reply *r, const struct redis_reply *state, struct job *j, const char *queue, struct err *e) MUST_CHECK;
-/* One of a group of claims {route, first fence, then id, params of each}: at is where its id stands. It was due when it was made. */
+/* One of a group of claims {route, first fence, then id, params of each}: at is where its id stands. It was due when it was made.
+ * out: zeros. */
 bool redis_claim_read(
         const struct redis_reply *group, size_t at, const char *queue, int shard, int64_t fence, struct job *out, struct err *e) MUST_CHECK;
 /* {place, "errors crashes", trace, inputs, time limits, due} of a claim; false: it is not one of ours. */

@@ -395,7 +395,6 @@ bool redis_claim_read(
 	size_t len = 0;
 	const char *route = redis_reply_text(redis_reply_at(group, 0), &len);
 
-	memset(out, 0, sizeof(*out));
 	out->state = JOB_RUNNING;
 	out->fence = fence;
 	if (!route || !read_id(out, redis_reply_at(group, at), queue, shard) ||

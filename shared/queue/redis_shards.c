@@ -160,6 +160,26 @@ static int is_empty(struct redis_queue *q, const char *queue, int shard, struct 
 	return c.ready + c.parked + c.scheduled + c.running + c.waiting + c.dead + c.beside == 0;
 }
 
+/* Nobody sweeps there any more: what has ended is made to vanish by itself. */
+static bool settle_ended(struct redis_queue *q, const char *queue, int shard, const char *list, struct err *e)
+{
+	int64_t looked = QUEUE_BATCH_MAX;
+	bool ok = true;
+
+	for (int64_t from = 0; ok && looked == QUEUE_BATCH_MAX; from += looked) {
+		struct redis_cmd cmd = {0};
+		struct redis_reply *r = NULL;
+
+		redis_fcall(&cmd, &q->head.options, "let_go", queue, shard);
+		redis_cmd_adds(&cmd, list);
+		redis_cmd_addi(&cmd, from);
+		ok = redis_call(q, &cmd, true, &r, e) && (redis_reply_int(r, &looked) || redis_bad_reply(e, "let_go"));
+		redis_cmd_close(&cmd);
+		redis_reply_close(&r);
+	}
+	return ok;
+}
+
 /* Lets go of those beyond `put`, if nobody says meanwhile that he needs one. */
 static bool drop_empty(struct redis_queue *q, const char *queue, struct told *t, struct err *e)
 {
@@ -169,6 +189,9 @@ static bool drop_empty(struct redis_queue *q, const char *queue, struct told *t,
 		empty = is_empty(q, queue, i, e);
 	if (empty < 0)
 		return false;
+	for (int i = t->n.put; empty && i < t->n.serve; i++)
+		if (!settle_ended(q, queue, i, "a", e) || !settle_ended(q, queue, i, "o", e))
+			return false;
 	return !empty || ask(q, queue, t->n.put, "drop", t->since, t, e);
 }
 

@@ -1,5 +1,6 @@
 /* test_queue_older.c -- what the library before this one (barque2) left behind is shown, served and swept as if this one had written it. */
 #include "queue/history.h"
+#include "queue/seeing.h"
 #include "tests/contract/queue_hands.h"
 
 #define DAY_MS 86400000
@@ -14,27 +15,39 @@ static const char *tail_of(const char *id)
 	return id + strlen(Q "-0");
 }
 
-/* An answer that is one text or one number, without its frame. */
-static void ask_text(char out[256], const char *command, const char *id)
+/* What Redis answers with one text or one number, without its frame. */
+static void ask_text(char out[256], const char *line)
 {
-	char answer[256], line[200];
+	char answer[256];
 
-	snprintf(line, sizeof(line), "%s {bq:q:0}:j:%s%s", command, tail_of(id), str_starts(command, "HGET") ? " b" : "");
 	ck_assert(test_redis_say(test_redis_own("no")->port, line, answer, sizeof(answer)));
 	const char *at = answer[0] == '$' ? strchr(answer, '\n') + 1 : answer + 1;
 	ck_assert(str_copy_n(out, 256, at, strcspn(at, "\r\n")));
 }
 
-/* A claimed job as barque2 wrote it: when it began alone in b, and the worker in w. */
+/* A job as barque2 wrote it: its state in the record, in field s; and when somebody has claimed it, when it began alone in b, its worker
+ * in w, its end in e. */
 static void make_older(const char *id)
 {
-	char b[256], *space;
+	char line[200], s[256], *space, *worker;
+	long long fence = 0, ended = 0;
 
-	ask_text(b, "HGET", id);
-	space = strchr(b, ' ');
-	ck_assert_msg(space != NULL, "%s", b);
-	*space = '\0';
-	test_redis_tell(test_redis_own("no")->port, "HSET {bq:q:0}:j:%s b %s w %s", tail_of(id), b, space + 1);
+	snprintf(line, sizeof(line), "HGET {bq:q:0}:s %s", tail_of(id));
+	ask_text(s, line);
+	test_redis_tell(test_redis_own("no")->port, "HDEL {bq:q:0}:s %s", tail_of(id));
+	space = strchr(s, ' ');
+	if (space) {
+		*space = '\0';
+		worker = strchr(space + 1, ' ');
+		ck_assert_ptr_nonnull(worker);
+		ck_assert_int_ge(sscanf(s, "%*d.%*d.%lld.%lld", &fence, &ended), 1);
+		test_redis_tell(test_redis_own("no")->port, "HSET {bq:q:0}:j:%s b %lld w %s", tail_of(id), fence / 1000, worker + 1);
+	}
+	if (ended) {
+		test_redis_tell(test_redis_own("no")->port, "HSET {bq:q:0}:j:%s e %lld", tail_of(id), ended);
+		*strrchr(s, '.') = '\0';
+	}
+	test_redis_tell(test_redis_own("no")->port, "HSET {bq:q:0}:j:%s s %s", tail_of(id), s);
 }
 
 /* A job that ended so, as barque2 wrote it. */
@@ -47,6 +60,7 @@ static void end_older(struct queue *q, struct queue_link *l, char id[JOB_ID], en
 	ck_assert_str_eq(c.job.id, id);
 	make_older(id);
 	ck_assert_uint_eq(ack(l, id, c.job.fence, outcome, code), 0);
+	make_older(id);
 	job_close(&c.job);
 }
 
@@ -82,6 +96,42 @@ START_TEST(what_has_ended_is_shown_and_comes_into_the_history)
 	for (size_t i = 0; i < 2; i++)
 		ck_assert_str_eq(b.jobs[i].worker, "w:1");
 	history_batch_close(&b);
+	check_sound(q);
+	close_both(&q, &l);
+}
+END_TEST
+
+/* Ready, due later, or cancelled where it waited: each goes on as it would have. */
+START_TEST(what_waits_is_served)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w:1");
+	struct queue_submission later = {.priority = 5, .delay_ms = 300};
+	char ids[3][JOB_ID];
+	enum job_state state;
+	struct queue_backlog b;
+	int64_t revs[3];
+	struct err e = {0};
+
+	for (size_t i = 0; i < 3; i++) {
+		submit_plain(q, ids[i]);
+		make_older(ids[i]);
+	}
+	submit_new(q, &later);
+	make_older(later.id);
+	ck_assert_int_eq(state_of(q, later.id), JOB_SCHEDULED);
+	check_sound(q);
+	ck_assert_msg(queue_cancel(q, ids[1], &state, &e) == 1, "%s", e.text);
+	clock_sleep_ms(310);
+	ck_ok(queue_backlog(q, Q, &b, &e), &e);
+	ck_assert_int_ge(b.oldest_ms, 300);
+	ck_ok(queue_revisions(q, ids, 3, revs, &e), &e);
+	ck_assert(revs[0] == 1 && revs[1] == 2 && revs[2] == 1);
+	step_nothing(l);
+	ck_assert_int_eq(counts(q).ready, 3);
+	ck_assert_uint_eq(claim_count(l, 5), 3);
+	shown_with(q, ids[0], JOB_RUNNING, "w:1");
+	shown_with(q, later.id, JOB_RUNNING, "w:1");
 	check_sound(q);
 	close_both(&q, &l);
 }
@@ -176,7 +226,7 @@ START_TEST(what_was_old_when_it_ended_does_not_stay_for_ever)
 {
 	struct queue *q = open_queue(NULL);
 	struct queue_link *l = open_link("w:1");
-	char id[JOB_ID], left[256];
+	char id[JOB_ID], left[256], line[200];
 	int64_t ms;
 
 	submit_plain(q, id);
@@ -185,16 +235,43 @@ START_TEST(what_was_old_when_it_ended_does_not_stay_for_ever)
 	test_redis_tell(test_redis_own("no")->port, "LREM {bq:q:0}:a 0 %s", tail_of(id));
 	test_redis_tell(test_redis_own("no")->port, "ZADD {bq:q:0}:o 1000 %s", tail_of(id));
 	ck_assert_uint_eq(ack(l, id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	make_older(id);
 	job_close(&c.job);
 	test_redis_tell(test_redis_own("no")->port, "HDEL {bq:q:0}:n mt"); /* the house is kept by the next step */
 	step_nothing(l);
-	ask_text(left, "PTTL", id);
+	snprintf(line, sizeof(line), "PTTL {bq:q:0}:j:%s", tail_of(id));
+	ask_text(left, line);
 	ck_assert_msg(str_int(left, DAY_MS - 60000, DAY_MS, &ms), "%s", left);
 	check_sound(q);
 	close_both(&q, &l);
 }
 END_TEST
 
-static const TTest *const tests[] = {what_has_ended_is_shown_and_comes_into_the_history, what_failed_is_replayed,
-        what_runs_keeps_its_worker_and_its_lease, a_worker_comes_back_under_its_name, what_was_old_when_it_ended_does_not_stay_for_ever};
+/* What ended as usual has no time of its own in Redis, and goes when its day is over. */
+START_TEST(what_has_ended_is_swept)
+{
+	static const char *const kept[] = {"EXISTS {bq:q:0}:j:", "LLEN {bq:q:0}:a", "ZCARD {bq:q:0}:o", "HLEN {bq:q:0}:s"};
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w:1");
+	char id[JOB_ID], line[200], n[256];
+
+	end_older(q, l, id, ACK_DONE, ERR_NONE);
+	test_redis_tell(test_redis_own("no")->port, "HSET {bq:q:0}:j:%s c 1000 e 2000", tail_of(id));
+	test_redis_tell(test_redis_own("no")->port, "PERSIST {bq:q:0}:j:%s", tail_of(id));
+	for (int i = 0; i < 3; i++) {
+		test_redis_tell(test_redis_own("no")->port, "HDEL {bq:q:0}:n mt");
+		step_nothing(l);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		snprintf(line, sizeof(line), "%s%s", kept[i], i ? "" : tail_of(id));
+		ask_text(n, line);
+		ck_assert_msg(str_eq(n, "0"), "%s: %s", line, n);
+	}
+	close_both(&q, &l);
+}
+END_TEST
+
+static const TTest *const tests[] = {what_has_ended_is_shown_and_comes_into_the_history, what_waits_is_served, what_failed_is_replayed,
+        what_runs_keeps_its_worker_and_its_lease, a_worker_comes_back_under_its_name, what_was_old_when_it_ended_does_not_stay_for_ever,
+        what_has_ended_is_swept};
 TEST_MAIN("queue_older", tests)

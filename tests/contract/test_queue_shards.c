@@ -86,6 +86,49 @@ START_TEST(a_job_replayed_there_is_served)
 }
 END_TEST
 
+/* An answer that is one number. */
+static int64_t ask_number(const char *command)
+{
+	char answer[64];
+
+	ck_assert(test_redis_say(test_redis_own("no")->port, command, answer, sizeof(answer)) && answer[0] == ':');
+	return atoll(answer + 1);
+}
+
+/* Nobody sweeps there any more, so what has ended vanishes by itself, and can be seen until then. */
+START_TEST(what_has_ended_there_goes_when_its_time_is_over)
+{
+	struct queue *q = open_sharded(0);
+	struct queue_link *l1 = open_shard("w:1", 1);
+	char id[JOB_ID], bad[JOB_ID], line[200];
+	struct err e = {0};
+
+	shards_of(q, 2);
+	submit_in_one(q, bad);
+	end_badly(l1, bad);
+	submit_in_one(q, id);
+	struct queue_claim c = claim_one(l1);
+	ck_assert_uint_eq(ack(l1, id, c.job.fence, ACK_DONE, ERR_NONE), 0);
+	job_close(&c.job);
+	purge_all(q);
+	struct job before = show(q, id);
+	let_go(q);
+	struct job after = show(q, id);
+	ck_assert_int_eq(after.state, JOB_SUCCEEDED);
+	ck_assert_str_eq(after.worker, "w:1");
+	ck_assert(after.started_at == before.started_at && after.finished_at == before.finished_at && after.rev == before.rev);
+	snprintf(line, sizeof(line), "PTTL {bq:%s:1}:j:%s", Q, id + strlen(Q "-1"));
+	ck_assert_int_gt(ask_number(line), 0);
+	ck_assert_int_eq(ask_number("HLEN {bq:" Q ":1}:s"), 0);
+	ck_assert_msg(queue_replay(q, bad, &e) == 1, "%s", e.text);
+	check_served_again(q, bad);
+	job_close(&before);
+	job_close(&after);
+	queue_link_close(&l1);
+	queue_close(&q);
+}
+END_TEST
+
 /* An id that no job has, of whatever shard, changes nothing. */
 START_TEST(who_is_not_there_is_no_reason)
 {
@@ -376,7 +419,8 @@ START_TEST(a_shard_that_comes_back_is_as_open_as_the_queue)
 }
 END_TEST
 
-static const TTest *const tests[] = {a_job_replayed_there_is_served, who_is_not_there_is_no_reason, dead_letters_replayed_there_are_served,
-        what_a_flow_runs_again_there_is_served, a_submission_there_is_served, a_key_lives_as_long_as_its_job, a_key_comes_back_to_its_job,
-        keeping_and_letting_go_race, a_shard_that_comes_back_is_as_open_as_the_queue};
+static const TTest *const tests[] = {a_job_replayed_there_is_served, what_has_ended_there_goes_when_its_time_is_over,
+        who_is_not_there_is_no_reason, dead_letters_replayed_there_are_served, what_a_flow_runs_again_there_is_served,
+        a_submission_there_is_served, a_key_lives_as_long_as_its_job, a_key_comes_back_to_its_job, keeping_and_letting_go_race,
+        a_shard_that_comes_back_is_as_open_as_the_queue};
 TEST_MAIN("queue_shards", tests)

@@ -233,14 +233,31 @@ void redis_sim_stop(struct redis_sim *s)
 	test_kill(s->pid, SIGKILL);
 }
 
+static void ask(struct redis_sim *s, const char *text, char reply[64])
+{
+	ssize_t len = (ssize_t)strlen(text);
+
+	memset(reply, 0, 64);
+	ck_assert_int_eq(send(s->control, text, (size_t)len, MSG_NOSIGNAL), len);
+	ck_assert_int_gt(recv(s->control, reply, 63, 0), 0);
+}
+
 static void order(struct redis_sim *s, const char *text)
 {
 	char reply[64];
-	ssize_t len = (ssize_t)strlen(text);
 
-	ck_assert_int_eq(send(s->control, text, (size_t)len, MSG_NOSIGNAL), len);
-	ck_assert_int_gt(recv(s->control, reply, sizeof(reply), 0), 0);
+	ask(s, text, reply);
 	ck_assert_int_eq(reply[0], '+');
+}
+
+int64_t redis_sim_fields(struct redis_sim *s, const char *key)
+{
+	char text[200], reply[64];
+
+	snprintf(text, sizeof(text), "*2\r\n$4\r\nHLEN\r\n$%zu\r\n%s\r\n", strlen(key), key);
+	ask(s, text, reply);
+	ck_assert_int_eq(reply[0], ':');
+	return atoll(reply + 1);
 }
 
 void redis_sim_pass(struct redis_sim *s, int64_t ms)

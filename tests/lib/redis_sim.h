@@ -21,5 +21,6 @@ void redis_sim_stop(struct redis_sim *s);
 void redis_sim_pass(struct redis_sim *s, int64_t ms); /* time passes */
 /* The n-th function call from now (1: the next) loses its connection: before it is done, or after it, so that its answer is lost. */
 void redis_sim_cut(struct redis_sim *s, int n, int after);
+int64_t redis_sim_fields(struct redis_sim *s, const char *key); /* how many a hash has */
 
 #endif
