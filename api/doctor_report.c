@@ -84,8 +84,12 @@ static bool mend_one(struct visit *v, const char *queue, const struct queue_find
 {
 	char why[200];
 	int done = queue_mend(v->tools->queue, queue, f, v->wish->force, why, e);
-	struct json *o = done < 0 ? NULL : of_queue(queue, f);
+	struct json *o;
 
+	/* The queue's own functions may fail over what is damaged: that is no reason to leave all else as it is. */
+	if (done < 0 && e->code == ERR_INTERNAL)
+		done = snprintf(why, sizeof why, "%.199s", e->text) < 0;
+	o = done < 0 ? NULL : of_queue(queue, f);
 	if (done > 0) {
 		json_push(v->mended, o);
 	} else if (done == 0 && *why) {
@@ -98,12 +102,12 @@ static bool mend_one(struct visit *v, const char *queue, const struct queue_find
 }
 
 /* 1 something was to be mended, 0 nothing, -1 */
-static int mend_queue(struct visit *v, const struct queue_look *l, bool counters, struct err *e)
+static int mend_queue(struct visit *v, const struct queue_look *l, int round, struct err *e)
 {
 	int any = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if ((l->findings[i].fault == FAULT_COUNTER) != counters)
+		if (queue_fault_round(l->findings[i].fault) != round)
 			continue;
 		any = 1;
 		if (!mend_one(v, l->queue, &l->findings[i], e))
@@ -112,15 +116,15 @@ static int mend_queue(struct visit *v, const struct queue_look *l, bool counters
 	return any;
 }
 
-/* Counters are compared with the records, so that they come after all that changes records: in a round of their own, after another look. */
-static bool mend_round(struct visit *v, struct queue_look *const *looks, size_t n, bool counters, struct err *e)
+/* And another look at those where something was to be mended. */
+static bool mend_round(struct visit *v, struct queue_look *const *looks, size_t n, int round, struct err *e)
 {
 	struct queue_look **again = mem_array(n, sizeof *again);
 	size_t n_again = 0;
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < n; i++) {
-		int any = mend_queue(v, looks[i], counters, e);
+		int any = mend_queue(v, looks[i], round, e);
 
 		ok = any >= 0;
 		if (any > 0)
@@ -150,8 +154,8 @@ static bool visit_these(struct visit *v, struct queue_look *const *looks, size_t
 {
 	bool ok = examine(v, looks, n, e);
 
-	if (ok && v->wish->mend)
-		ok = mend_round(v, looks, n, false, e) && mend_round(v, looks, n, true, e);
+	for (int round = 0; ok && v->wish->mend && round < QUEUE_MEND_ROUNDS; round++)
+		ok = mend_round(v, looks, n, round, e);
 	for (size_t i = 0; i < n; i++) {
 		if (ok)
 			note_queue(v, looks[i]);

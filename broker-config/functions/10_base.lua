@@ -43,7 +43,7 @@
 --                             c:<worker> command, v<class> virtual time,
 --                             q parked, qd when to look at places again, qp the place looked at last, nw how many weights, by bytes of
 --                             parameters that wait,
---                             t ge mt rt times, ct when the next schedule ticks, at op hp places, ob words posted, ev until when
+--                             t ge mt rt times, ct when the next schedule ticks, at op fp places, ob words posted, ev until when
 --                             somebody listens, es since when, hd ht hr the drain rate, ret crs rec totals;
 --                             in shard 0 also sh sp st sm: shards served, used, since when, schedules spread over
 --

@@ -2,7 +2,7 @@
 --
 -- T:e holds one text for each call that ended something: the time, 13 digits, and the ids, 20 letters each. T:n field hm, set by the
 -- writers, says which: a all ends, f all but successes, n none; and how many ids may wait: beyond that the oldest go.
--- T:n also counts hq ids that wait, ho ids of the first text that are written already, hp ids that ever left, hd ids that were dropped.
+-- T:n also counts hq ids that wait, ho ids of the first text that are written already, hp ids that ever left, hx ids that were dropped.
 
 local ENTRY_TIME = 13
 local WRITER_LEASE = '5000'
@@ -48,7 +48,7 @@ local function drop_oldest(over)
 	set('ho', 0)
 	count('hq', -gone)
 	count('hp', gone)
-	count('hd', gone)
+	count('hx', gone)
 end
 
 -- At the end of a call. One push, unless the call ended more than a batch.
@@ -96,7 +96,7 @@ local function history_take(keys, args)
 		return { 0 }
 	end
 	call('SET', T .. ':hw', writer, 'PX', WRITER_LEASE)
-	local h = call('HMGET', T .. ':n', 'hm', 'ho', 'hp', 'hq', 'hd')
+	local h = call('HMGET', T .. ':n', 'hm', 'ho', 'hp', 'hq', 'hx')
 	if h[1] ~= args[7] then
 		call('HSET', T .. ':n', 'hm', args[7])
 	end

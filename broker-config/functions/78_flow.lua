@@ -459,7 +459,7 @@ end
 
 -- Walk through T:h a stretch at a time, for ever.
 function flow.keep_house()
-	local from = tonumber(call('HGET', T .. ':n', 'hp') or 0)
+	local from = tonumber(call('HGET', T .. ':n', 'fp') or 0)
 	local ids = call('ZRANGE', T .. ':h', from, from + 15)
 	for _, id in ipairs(ids) do
 		local job = read(T .. ':j:' .. id)
@@ -468,7 +468,7 @@ function flow.keep_house()
 		end
 	end
 	if #ids > 0 or from > 0 then
-		set('hp', #ids < 16 and 0 or from + 16)
+		set('fp', #ids < 16 and 0 or from + 16)
 		flush_lanes()
 	end
 end

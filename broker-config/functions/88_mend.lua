@@ -14,43 +14,73 @@ function mend.lifetime(key, job)
 	return ttl
 end
 
+-- ids: of each its {s, y, o, k, l, r, how long it lives (ms, -1: for ever), bytes of its parameters, what makes no sense in it}, or 0 when
+-- it has vanished, or as look_keys what the key should be and is not
+function mend.look_records(keys, args)
+	enter(keys, args)
+	local out = {}
+	for i = 5, math.min(#args, 4 + BATCH) do
+		local key = J .. args[i]
+		local fields = redis.pcall('HLEN', key)
+		if fields == 0 then
+			out[#out + 1] = 0
+		elseif type(fields) == 'number' then
+			local h = odd.fields(key)
+			out[#out + 1] = { h.s, h.y, h.o, h.k, h.l, h.r, call('PTTL', key), call('HSTRLEN', key, 'p'), odd.record(h) or false }
+		else
+			out[#out + 1] = 'hash'
+		end
+	end
+	return out
+end
+
 -- "<route>:<lane>": {does its ring know it, its ids}
 function mend.look_lane(keys, args)
 	enter(keys, args)
 	local route, lane = string.match(args[5], '^([^:]*):(.*)$')
-	return { call('ZSCORE', T .. ':g:' .. route, lane) and 1 or 0, call('LRANGE', T .. ':r:' .. args[5], 0, -1) }
+	local known = odd.stray('g:' .. route) or call('ZSCORE', T .. ':g:' .. route, lane)
+	return { known and 1 or 0, call('LRANGE', T .. ':r:' .. args[5], 0, -1) }
 end
 
--- The id that a key holds, and its state, either nil when there is none, or when it stands in another shard: nothing here knows of it.
+-- The id that a key holds, and its state ('?': it lives, but does not say that it has the key), either nil when there is none, or when it stands in
+-- another shard: nothing here knows of it.
 function mend.holder(name)
-	local value = redis.pcall('GET', T .. ':' .. name)
-	local id = type(value) == 'string' and string.match(value, '^%S+') or nil
-	if id and #id > TAIL then
+	local id = string.match(call('GET', T .. ':' .. name) or '', '^%S+')
+	if not id or #id > TAIL then
 		return nil
 	end
-	return id, present_state(id) or nil
+	local state = not odd.stray('j:' .. id) and not odd.stray('s') and present_state(id)
+	if not state then
+		return id, nil
+	end
+	local has = call('HGET', J .. id, string.sub(name, 1, 1))
+	return id, state < SUCCEEDED and has ~= string.sub(name, 3) and '?' or state
 end
 
 -- Does nobody need this key ("u:<unique key>" or "i:<idempotency key>") any more?
 function mend.is_stuck(name)
 	local id, state = mend.holder(name)
-	return id and (not state or (string.sub(name, 1, 1) == 'u' and state >= SUCCEEDED)), id, state
+	local over = not state or state == '?' or (string.sub(name, 1, 1) == 'u' and state >= SUCCEEDED)
+	return id and over, id, state
 end
 
--- names of keys: of each {stuck, id or '', state or ''}
+-- names of keys: of each {stuck, id or '', state or '', what it should be and is not (odd.stray), or ''}
 function mend.look_keys(keys, args)
 	enter(keys, args)
 	local out = {}
-	for i = 5, #args do
-		local stuck, id, state = mend.is_stuck(args[i])
-		out[#out + 1] = { stuck and 1 or 0, id or '', state or '' }
+	for i = 5, math.min(#args, 4 + BATCH) do
+		local stray, stuck, id, state = odd.stray(args[i]), nil, nil, nil
+		if not stray and string.find(args[i], '^[iu]:') then
+			stuck, id, state = mend.is_stuck(args[i])
+		end
+		out[#out + 1] = { stuck and 1 or 0, id or '', state or '', stray or '' }
 	end
 	return out
 end
 
 -- {ms since it was taken for alive, ms since its last lease ended, leases}; the first is -1 when nothing is known of the worker
 function mend.worker_state(worker)
-	local alive = tonumber(call('ZSCORE', T .. ':W', worker))
+	local alive = not odd.stray('W') and tonumber(call('ZSCORE', T .. ':W', worker)) or nil
 	local last = tonumber(call('ZRANGE', T .. ':l:' .. worker, -1, -1, 'WITHSCORES')[2])
 	return { alive and math.max(0, now - alive) or -1, last and math.max(0, now - last) or -1, call('ZCARD', T .. ':l:' .. worker) }
 end
@@ -83,10 +113,10 @@ function mend.drop(id, at)
 	if string.sub(at, 1, 2) == 'D:' or string.sub(at, 1, 2) == 'L:' then
 		return call('UNLINK', T .. ':' .. at)
 	end
-	if at == 'd' or at == 'h' or string.sub(at, 1, 2) == 'l:' or string.sub(at, 1, 2) == 'q:' then
-		return mend.zrem(at, id)
+	if string.sub(at, 1, 2) == 'r:' then
+		return call('LREM', T .. ':' .. at, 0, id)
 	end
-	return 0
+	return odd.type_of(at) == 'zset' and mend.zrem(at, id) or 0
 end
 
 -- Take it out of indexes by time that are not its own, put it into that which is. own: 'd', 'h', 'l:<worker>', 'q:<place>' or nil.
@@ -194,7 +224,9 @@ end
 
 -- 'q:<place>', or nil when its record does not say.
 function mend.parked_in(key)
-	return call('HGET', key, 'z') and 'q:' .. limits.place_of(key)
+	local h = call('HMGET', key, 'z', 'l', 'r')
+	local field = string.sub(h[1] or '', 1, 1) == 'c' and h[2] or h[3]
+	return h[1] and field and 'q:' .. limits.place_of(key) or nil
 end
 
 -- A parked job that stands in no place joins its lane; when its turn comes it is parked again, if it still must be.
@@ -210,23 +242,139 @@ function mend.park_lost(id, key, job, k, lane, place)
 	flush_lanes()
 end
 
+-- ---- records that make no sense ----------------------------------------------------------------------------------------
+
+-- All flags that say which fields are there.
+function mend.flags_of(h)
+	local flags = ''
+	for _, name in ipairs(odd.FLAGGED) do
+		flags = flags .. (h[name] and name or '')
+	end
+	return flags
+end
+
+-- Nothing says whether it ran, or who is to run it: it becomes a dead letter, for somebody to look at.
+function mend.bury(id, key, h, why)
+	local rev, job = tonumber(string.match(h.s or '', '%.(%d+)')) or 1, parse(h.s)
+	if job and job.state == RUNNING then
+		count('run', -1)
+		if has_flag(job, 'l') and string.find(h.l or '', odd.FORM.l) then
+			limits.before_move(key, job, DEAD) -- another of its concurrency key may run
+		end
+	end
+	call('HDEL', key, 'o', 'z', 's')
+	call('HSET', S, id, string.format('%s.%.0f.', DEAD, rev + 1))
+	call('HSET', key, 'e', now_text, 'E', 'corrupt its record had no ' .. why)
+	if not odd.is_kind(h.k) then
+		call('HSET', key, 'k', 'unknown')
+	end
+	call('PEXPIRE', key, opt.dead_ttl)
+	call('ZADD', T .. END_INDEX[DEAD], now_text, id)
+end
+
+-- Who holds the lease of it.
+function mend.holder_of(id, at)
+	for _, worker in ipairs(call('ZRANGE', T .. ':W', 0, BATCH - 1)) do
+		if call('ZSCORE', T .. ':l:' .. worker, id) then
+			return worker
+		end
+	end
+	return string.match(at, '^l:(.*)$')
+end
+
+-- What it waits on where it is parked, as field z says it; nil: it is not parked there.
+function mend.waits_on(id, h)
+	local _, name = limits.concurrency_of(h.l or '')
+	if name and call('ZSCORE', T .. ':q:c' .. name, id) then
+		return 'concurrency 0 ' .. name
+	end
+	local rate = h.r and limits.rate_of(h.r)
+	return rate and call('ZSCORE', T .. ':q:r' .. rate.place, id) and string.format('rate %.0f %s', rate.next, rate.name) or nil
+end
+
+-- What its state needs and it has not. A parked job that stands nowhere goes without: it is sent back to its lane for it.
+function mend.need(id, key, h, name, at)
+	local value = now_text
+	if name == 'b' then
+		value = now_text .. ' ' .. (mend.holder_of(id, at) or '?')
+	elseif name == 'd' then
+		value = call('ZSCORE', T .. ':d', id) or now_text
+	elseif name == 'z' then
+		value = mend.waits_on(id, h)
+	end
+	if value then
+		call('HSET', key, name, value)
+	else
+		call('HDEL', key, name)
+	end
+	return value ~= nil
+end
+
+-- All flags are gone that say which fields there are, and those that nobody knows.
+function mend.drop_flags(job)
+	clear_flags(job, odd.NO_FLAG)
+	clear_flags(job, table.concat(odd.FLAGGED))
+end
+
+-- Drop what makes no sense, put in what is missing. Which lanes, leases and limits follow from it is another fault, if it is one.
+function mend.fields(id, key, job, h, at)
+	local name = odd.malformed(h)
+	while name do
+		call('HDEL', key, name)
+		h[name], name = false, nil
+		name = odd.malformed(h)
+	end
+	name = odd.missing(job, h)
+	while name and mend.need(id, key, h, name, at) do
+		h = odd.fields(key)
+		name = odd.missing(job, h)
+	end
+	mend.drop_flags(job)
+	job.flags = job.flags .. mend.flags_of(h)
+	keep(key, job)
+end
+
+-- id, where it was found. True: it made no sense, and does now.
+function mend.sense(id, key, at)
+	local h = odd.fields(key)
+	if not odd.record(h) then
+		return false
+	end
+	if not odd.is_state(h.s) then
+		mend.bury(id, key, h, 'state')
+	elseif not odd.is_kind(h.k) then
+		mend.bury(id, key, h, 'kind')
+	end
+	h = odd.fields(key)
+	local job = parse(h.s)
+	job.is_old = h.is_old
+	mend.fields(id, key, job, h, at)
+	return true
+end
+
+-- All ids stand in T:a or, when they are old, in T:o.
+function mend.list(id)
+	if call('ZSCORE', T .. ':o', id) or call('LPOS', T .. ':a', id) then
+		return 0
+	end
+	return call('RPUSH', T .. ':a', id)
+end
+
 -- id, where it was found
 function mend.place(id, at)
 	local key = J .. id
-	local job = read(key)
-	if not job then
-		return call('EXISTS', key) == 0 and mend.drop(id, at) or 'its record has no state, and nothing else says what it was: delete it'
+	if call('EXISTS', key) == 0 then
+		return mend.drop(id, at)
 	end
+	local changed = (mend.sense(id, key, at) and 1 or 0) + (at == 'a' and mend.list(id) or 0)
+	local job = read(key)
 	local h = call('HMGET', key, 'k', 'y', 'd', 'b', 'w')
 	local worker = job.worker ~= '' and job.worker or timeline.worker(h[4], h[5])
-	if not h[1] then
-		return 'its record has no kind: cancel it'
-	end
 	local own = job.state == RUNNING and worker and 'l:' .. worker or string.sub(LIST_INDEX[job.state] or '', 2)
 	if has_flag(job, 'q') then
 		own = mend.parked_in(key) or ''
 	end
-	local changed = mend.record(id, key, job) + mend.zsets(id, own, worker, at) + mend.lanes(id, key, job, h[1], h[2], at)
+	changed = changed + mend.record(id, key, job) + mend.zsets(id, own, worker, at) + mend.lanes(id, key, job, h[1], h[2], at)
 	if job.state == RUNNING and not (worker and call('ZSCORE', T .. ':' .. own, id)) then
 		mend.lease_lost(id, key, job)
 		return 1
@@ -242,6 +390,15 @@ function mend.place(id, at)
 		keep(key, job)
 	end
 	return changed
+end
+
+function mend.shards()
+	return 'nothing says how many shards there are: set sh and sp of these counters to it by redis-cli HSET'
+end
+
+-- A key that cannot be of use to anybody. What should stand there is put back by other mends.
+function mend.stray(name)
+	return odd.stray(name) and call('UNLINK', T .. ':' .. name) or 0
 end
 
 -- ---- other things ----------------------------------------------------------------------------------------------------
@@ -275,23 +432,50 @@ function mend.lease(worker)
 	return 1
 end
 
--- name, what it said, what was counted, '1': although the queue is not paused
+-- name, what it said, what was counted ('': nothing is known of it), '1': although the queue is not paused. What is no number stops the
+-- queue as well as a pause does.
 function mend.counter(name, said, counted, force)
 	local h, load = call('HMGET', T .. ':n', 'p', name), name == 'load'
 	if ((load and call('GET', T .. ':load') or h[2]) or '0') ~= said then
 		return 0
 	end
-	if not h[1] and force ~= '1' then
+	if not h[1] and force ~= '1' and tonumber(said) then
 		return 'counters are set in a paused queue only, where they stand still: pause it, or say --force'
 	end
-	if not load then
+	if name == 'p' then
+		call('HSET', T .. ':n', name, now_text)
+	elseif counted == '' then
+		call('HDEL', T .. ':n', name)
+	elseif not load then
 		call('HSET', T .. ':n', name, counted)
 	end
-	if call('EXISTS', T .. ':load') == 1 then
+	if load or call('EXISTS', T .. ':load') == 1 then
 		local n = call('HMGET', T .. ':n', 'r', 'run')
-		call('SET', T .. ':load', string.format('%.0f', (n[1] or 0) + (n[2] or 0)))
+		call('SET', T .. ':load', string.format('%.0f', (tonumber(n[1]) or 0) + (tonumber(n[2]) or 0)))
 	end
 	return 1
+end
+
+-- Drops texts that say nothing, and counts the ids of the others.
+function mend.history()
+	local entries, ids, dropped = call('LRANGE', T .. ':e', 0, mend.MOST), 0, 0
+	if #entries > mend.MOST then
+		return 'more waits for the history than one call may count: mend it when less waits'
+	end
+	for _, entry in ipairs(entries) do
+		local size = (#entry - ENTRY_TIME) / TAIL
+		if size < 1 or size % 1 ~= 0 then
+			dropped = dropped + call('LREM', T .. ':e', 1, entry)
+		else
+			ids = ids + size
+		end
+	end
+	local h = call('HMGET', T .. ':n', 'hq', 'ho', 'hp')
+	local first = call('LINDEX', T .. ':e', 0)
+	local done = math.min(math.max(tonumber(h[2] or 0) or 0, 0), first and (#first - ENTRY_TIME) / TAIL - 1 or 0)
+	call('HSET', T .. ':n', 'hq', ids - done, 'ho', done, 'hp', string.format('%.0f', tonumber(h[3] or 0) or 0))
+	local was_right = dropped == 0 and tonumber(h[1] or 0) == ids - done and tonumber(h[2] or 0) == done and tonumber(h[3] or 0)
+	return was_right and 0 or 1
 end
 
 -- How many run of each concurrency key, and how many in all, as the leases of known workers say.
@@ -321,8 +505,23 @@ function mend.bring_on(name, running)
 	return listed
 end
 
+-- Weights that are none are as if they were not set.
+function mend.weights()
+	local h, changed = call('HGETALL', T .. ':wt'), 0
+	for i = 1, #h, 2 do
+		if not string.find(h[i + 1], '^[1-9]%d*$') then
+			changed = changed + call('HDEL', T .. ':wt', h[i])
+		end
+	end
+	set('nw', call('HLEN', T .. ':wt'))
+	return changed
+end
+
 -- All concurrency keys at once: what is counted of them is what runs.
-function mend.limit()
+function mend.limit(what)
+	if what == 'wt' then
+		return mend.weights()
+	end
 	local counted, total = mend.count_running()
 	if total > mend.MOST then
 		return 'more jobs run than one call may count: pause the queue and mend it when fewer run'
@@ -355,20 +554,29 @@ end
 
 -- name; '' is the next look of steps at all of them
 function mend.schedule(name)
-	local due, score = call('HGET', T .. ':cj:' .. name, 'd'), call('ZSCORE', T .. ':cr', name)
-	local changed = 0
+	local key = T .. ':cj:' .. name
+	local due, score, changed = call('HGET', key, 'd'), call('ZSCORE', T .. ':cr', name), 0
+	if due and not tonumber(due) then
+		due = false
+	end
 	if due and (not score or tonumber(due) ~= tonumber(score)) then
 		call('ZADD', T .. ':cr', due, name)
 		changed = 1
+	elseif score and not due and call('EXISTS', key) == 1 then
+		changed = 1
+		call('HSET', key, 'd', score)
 	elseif score and not due then
 		changed = call('ZREM', T .. ':cr', name)
+	elseif name ~= '' and not due and call('EXISTS', key) == 1 then
+		return 'nothing says when it ticks: put it again, or delete it'
 	end
 	local before = call('HGET', T .. ':n', 'ct')
 	cron.note_first()
 	return (changed > 0 or before ~= call('HGET', T .. ':n', 'ct')) and 1 or 0
 end
 
-mend.MENDS = { place = mend.place, orphan = mend.place, lifetime = mend.place, listing = mend.place, lane = mend.lane, key = mend.key,
+mend.MENDS = { shards = mend.shards, stray = mend.stray, record = mend.place, place = mend.place, orphan = mend.place, lifetime = mend.place,
+	listing = mend.place, lane = mend.lane, key = mend.key, history = mend.history,
 	lease = mend.lease, limit = mend.limit, counter = mend.counter, schedule = mend.schedule }
 
 -- fault, its key, and what the mend of that fault takes: > 0 mended (2: ask again, there is more), 0 it was no longer so, or why not
@@ -380,6 +588,7 @@ function mend.act(keys, args)
 	return result
 end
 
+register('look_records', mend.look_records, 'no-writes')
 register('look_lane', mend.look_lane, 'no-writes')
 register('look_keys', mend.look_keys, 'no-writes')
 register('look_worker', mend.look_worker, 'no-writes')

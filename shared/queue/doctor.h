@@ -14,7 +14,7 @@
 
 /* X(fault, wire name) */
 #define QUEUE_FAULTS(X)                                                                         \
-	X(FAULT_RECORD, "record")     /* a record that says nothing that can be */              \
+	X(FAULT_RECORD, "record")     /* a record that makes no sense */                        \
 	X(FAULT_PLACE, "place")       /* a job in no place, in two, in a wrong one */           \
 	X(FAULT_ORPHAN, "orphan")     /* an index holds an id without a record */               \
 	X(FAULT_LIFETIME, "lifetime") /* what lives would vanish, or what ended never */        \
@@ -26,7 +26,9 @@
 	X(FAULT_SCHEDULE, "schedule") /* a schedule that stands at another tick */              \
 	X(FAULT_FLOW, "flow")         /* what a job waits for does not fit */                   \
 	X(FAULT_LIMIT, "limit")       /* what limits count, or where they park, does not fit */ \
-	X(FAULT_HISTORY, "history")   /* what waits for the history was miscounted */
+	X(FAULT_HISTORY, "history")   /* what waits for the history was miscounted */           \
+	X(FAULT_STRAY, "stray")       /* a key of another type than belongs there */            \
+	X(FAULT_SHARDS, "shards")     /* nothing says how many shards there are */
 
 enum queue_fault {
 #define X(fault, name) fault,
@@ -36,13 +38,18 @@ enum queue_fault {
 
 const char *queue_fault_name(enum queue_fault f);
 bool queue_fault_mendable(enum queue_fault f); /* is there a repair for faults of this kind? */
+/* Mending goes in rounds, each after a look of its own: what hides other faults first; then counters, which are compared with the records; and
+ * limits, which rely on these, last. */
+#define QUEUE_MEND_ROUNDS 4
+int queue_fault_round(enum queue_fault f); /* from 0 */
 
 struct queue_finding {
 	enum queue_fault fault;
 	int shard;
-	char key[256];         /* what it is about: the whole id of a job, or the name of a lane, key, worker, counter, schedule */
-	char at[256];          /* where it was found, as the queue's own key names it; "": nowhere */
-	int64_t rev;           /* of the job; 0: it has none */
+	char key[256]; /* what it is about: the whole id of a job, or the name of a lane, key, worker, counter, schedule */
+	char at[256];  /* where it was found, as the queue's own key names it; "": nowhere. Of a counter: what it says that is no number */
+	bool no_id;    /* what stands for a job, in key, is no id */
+	int64_t rev;   /* of the job; 0: it has none */
 	int64_t said, counted; /* of a counter */
 	char text[300];        /* a sentence */
 };

@@ -22,7 +22,14 @@ const char *queue_fault_name(enum queue_fault f)
 
 bool queue_fault_mendable(enum queue_fault f)
 {
-	return f != FAULT_RECORD && f != FAULT_FLOW && f != FAULT_HISTORY;
+	return f != FAULT_FLOW && f != FAULT_SHARDS;
+}
+
+int queue_fault_round(enum queue_fault f)
+{
+	if (f == FAULT_STRAY || f == FAULT_RECORD)
+		return 0;
+	return f == FAULT_COUNTER ? 2 : f == FAULT_LIMIT ? 3 : 1;
 }
 
 void queue_look_close(struct queue_look *l)

@@ -11,8 +11,12 @@
 #include "queue/redis_private.h"
 
 #define HISTORY_LOOKS 50
-#define ASKS_MAX      768 /* questions that go out at once; each is bounded itself */
-#define ASK_ROOM      8   /* of one key */
+#define ASKS_MAX      2048 /* questions that go out at once; each is bounded itself */
+#define KEYS_MAX      256  /* keys that these are about */
+#define BATCHES_MAX   4    /* of keys, of which only names are known */
+#define RECORDS_MAX   64   /* by one function: the server does nothing else meanwhile */
+#define LIST_BATCH    5000
+#define ASK_ROOM      8 /* of one key */
 
 /* One thing known of one id: a record, or a place that holds it. There are two for most jobs, so that it is kept small. */
 struct trace {
@@ -23,6 +27,7 @@ struct trace {
 	bool ends : 1;   /* of a record or a log: it has a time to live */
 	bool log : 1;    /* of a record: it says that it has one */
 	bool waits : 1;  /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
+	bool listed : 1; /* of a record: it stands among all ids */
 	bool parked : 1; /* of a record */
 	uint32_t ghosts; /* of a record: marks of the lanes where its id is left, a bit for each */
 	uint32_t place;  /* which of audit.places it was found in; of a record: which of audit.routes it takes */
@@ -38,10 +43,10 @@ struct place {
 	char lane; /* mark */
 };
 
-/* How many jobs are ready on a route: as was counted, and as T:n says. */
+/* How many jobs are ready on a route. */
 struct route_count {
 	char route[JOB_ROUTE];
-	int64_t ready, said;
+	int64_t ready;
 };
 
 /* Texts, one after the other. */
@@ -55,8 +60,9 @@ struct audit;
 /* What is asked of one key, or of a batch of them, and who takes the answers. */
 struct ask {
 	bool (*take)(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e);
-	char *name; /* of the key, as T: is followed by it */
-	struct texts names;
+	char *name;         /* of the key, as T: is followed by it */
+	const char **names; /* of a batch */
+	size_t n_names;
 	char what;
 	size_t first, n; /* its commands */
 };
@@ -75,10 +81,13 @@ struct audit {
 	struct place *places;
 	size_t n_places, places_cap;
 	struct texts schedules;
-	struct texts keys; /* that are still to be asked for, together */
+	bool stray_load, stray_list, stray_entries, stray_order; /* the load, all ids, ends, schedules: other keys stand in their places */
+	char load[32];                                           /* as it was read; "": there is none */
 	struct ask asks[ASKS_MAX + ASK_ROOM];
 	struct redis_cmd cmds[ASKS_MAX + ASK_ROOM];
 	size_t n_asks, n_cmds;
+	const char *unusual[KEYS_MAX]; /* records that are still to be asked for by a function */
+	size_t n_unusual;
 	struct route_count *routes;
 	size_t n_routes, routes_cap;
 	struct queue_look *look;
@@ -95,15 +104,10 @@ static void texts_add(struct texts *t, const char *text)
 	t->at[t->n++] = mem_strdup(text);
 }
 
-static void texts_clear(struct texts *t)
+static void texts_close(struct texts *t)
 {
 	while (t->n > 0)
 		mem_free(&t->at[--t->n]);
-}
-
-static void texts_close(struct texts *t)
-{
-	texts_clear(t);
 	mem_free(&t->at);
 }
 
@@ -188,6 +192,24 @@ static bool command(struct audit *a, const char *const *words, struct redis_repl
 	return ok;
 }
 
+/* at: where it was found, or NULL. */
+static void problem(struct audit *a, enum queue_fault fault, const struct trace *t, const struct trace *at, const char *what)
+{
+	struct queue_finding f = {.fault = fault, .shard = a->shard, .rev = t->what == '!' ? t->rev : 0};
+	char tail[QUEUE_TAIL + 1] = "";
+
+	memcpy(tail, t->tail, QUEUE_TAIL);
+	if (!queue_full_id(f.key, a->queue, a->shard, tail, QUEUE_TAIL))
+		snprintf(f.key, sizeof(f.key), "%s-%d%s", a->queue, a->shard, tail);
+	if (at && at->what == 'a')
+		snprintf(f.at, sizeof(f.at), "a");
+	else if (at && (at->what == 'D' || at->what == 'L'))
+		snprintf(f.at, sizeof(f.at), "%c:%s", at->what, tail);
+	else if (at && at->what != '!')
+		snprintf(f.at, sizeof(f.at), "%s", a->places[at->place].name);
+	queue_look_add(a->look, &f, "%s-%d%s: %s", a->queue, a->shard, tail, what);
+}
+
 /* ---- asking much at once ----------------------------------------------------------------------------------------------- */
 
 static struct ask *ask_begin(struct audit *a, bool (*take)(struct audit *, const struct ask *, struct redis_reply *const *, struct err *),
@@ -220,10 +242,7 @@ static void ask_words(struct audit *a, const char *const *words)
 static void asks_clear(struct audit *a)
 {
 	while (a->n_asks > 0) {
-		struct ask *k = &a->asks[--a->n_asks];
-
-		mem_free(&k->name);
-		texts_close(&k->names);
+		mem_free(&a->asks[--a->n_asks].name);
 	}
 	while (a->n_cmds > 0)
 		redis_cmd_close(&a->cmds[--a->n_cmds]);
@@ -233,7 +252,7 @@ static bool asks_flush(struct audit *a, struct err *e)
 {
 	struct redis_reply *r[ASKS_MAX + ASK_ROOM];
 	size_t n = a->n_cmds;
-	bool ok = n == 0 || redis_call_many(a->q, a->cmds, n, r, e), answered = n > 0 && ok;
+	bool ok = n == 0 || redis_call_any(a->q, a->cmds, n, r, e), answered = n > 0 && ok;
 
 	for (size_t i = 0; ok && i < a->n_asks; i++)
 		ok = a->asks[i].take(a, &a->asks[i], r + a->asks[i].first, e);
@@ -259,40 +278,44 @@ static bool count_unwritten(const struct redis_reply *r, int64_t *out)
 	return true;
 }
 
-/* What T:n says of the history: ids that wait, ids written of the first text, ids that ever left. */
+/* What T:n says of the history: ids that wait, ids written of the first text, ids that ever left; -1: it is no number. */
 static bool read_unwritten(struct audit *a, const char *counters, int64_t out[3], struct err *e)
 {
 	struct redis_reply *r = NULL;
 	bool ok = command(a, (const char *const[]){"HMGET", counters, "hq", "ho", "hp", NULL}, &r, e);
 
 	for (size_t i = 0; i < 3; i++) {
+		const struct redis_reply *field = redis_reply_at(r, i);
+
 		out[i] = 0;
-		if (ok && redis_reply_text(redis_reply_at(r, i), NULL) && !redis_reply_int(redis_reply_at(r, i), &out[i]))
-			ok = redis_bad_reply(e, "HMGET");
+		if (redis_reply_text(field, NULL) && !redis_reply_int(field, &out[i]))
+			out[i] = -1;
 	}
 	redis_reply_close(&r);
 	return ok;
 }
 
-/* counters: T:n; the list of what waits stands beside it. Looked at again while it changes: workers write the history all the time. */
-static bool gather_unwritten(struct audit *a, const char *counters, struct err *e)
+/* Looked at again while it changes: workers write the history all the time. */
+static bool gather_unwritten(struct audit *a, struct err *e)
 {
-	struct buf key = {0};
-	int64_t before[3] = {0}, after[3] = {-1, 0, 0}, found = 0;
+	struct buf key = {0}, counters = {0};
+	int64_t before[3] = {0}, after[3] = {-2, 0, 0}, found = 0;
 	bool ok = true, counted = true;
 
-	buf_add(&key, counters, strlen(counters) - 1);
-	buf_addc(&key, 'e');
+	buf_addf(&key, "%s:e", a->keys_of->tag);
+	buf_addf(&counters, "%s:n", a->keys_of->tag);
 	for (int i = 0; ok && i < HISTORY_LOOKS && memcmp(before, after, sizeof(before)) != 0; i++) {
 		struct redis_reply *r = NULL;
 
-		ok = read_unwritten(a, counters, before, e) &&
-		     command(a, (const char *const[]){"LRANGE", key.data, "0", "-1", NULL}, &r, e) && read_unwritten(a, counters, after, e);
+		ok = read_unwritten(a, counters.data, before, e) &&
+		     command(a, (const char *const[]){"LRANGE", key.data, "0", "-1", NULL}, &r, e) &&
+		     read_unwritten(a, counters.data, after, e);
 		counted = ok && count_unwritten(r, &found);
 		redis_reply_close(&r);
 	}
 	if (ok && memcmp(before, after, sizeof(before)) == 0)
-		a->unwritten_wrong = !counted || found != before[0] + before[1];
+		a->unwritten_wrong = !counted || before[2] < 0 || found != before[0] + before[1];
+	buf_close(&counters);
 	buf_close(&key);
 	return ok;
 }
@@ -310,40 +333,13 @@ static uint32_t mark_bit(char mark)
 	return mark >= '0' && mark <= '9' ? 1U << (mark - '0') : mark >= 'a' && mark <= 'j' ? 1U << (10 + mark - 'a') : 0;
 }
 
-/* Each mark at most once. */
-static bool read_ghosts(const char *marks, uint32_t *out)
+static uint32_t read_ghosts(const char *marks)
 {
-	for (*out = 0; *marks; marks++) {
-		uint32_t bit = mark_bit(*marks);
+	uint32_t bits = 0;
 
-		if (!bit || *out & bit)
-			return false;
-		*out |= bit;
-	}
-	return true;
-}
-
-static void read_record(struct audit *a, struct trace *t, const char *s, const struct redis_reply *fields, bool ends)
-{
-	const char *lane = redis_reply_text(redis_reply_at(fields, 1), NULL);
-	const char *ghosts = redis_reply_text(redis_reply_at(fields, 2), NULL);
-	const char *kind = redis_reply_text(redis_reply_at(fields, 3), NULL);
-	size_t flags = strcspn(s, ".");
-	bool quarantined = memchr(s, 'Q', flags) != NULL;
-	char route[JOB_ROUTE];
-
-	t->state = s[0];
-	t->rev = s[flags] ? strtoll(s + flags + 1, NULL, 10) : 0;
-	t->lane = lane_mark(lane ? lane : "5", quarantined);
-	t->ends = ends;
-	t->parked = memchr(s, 'q', flags) != NULL;
-	t->log = memchr(s, 'L', flags) != NULL;
-	t->waits = memchr(s, 'D', flags) != NULL;
-	snprintf(route, sizeof(route), "%s%s", kind ? kind : "?", quarantined ? "!" : "");
-	t->place = route_of(a, route);
-	/* The flag and the field say the same, or the record has no state. */
-	if ((memchr(s, 'g', flags) != NULL) != (ghosts != NULL) || !read_ghosts(ghosts ? ghosts : "", &t->ghosts))
-		t->state = '?';
+	for (; *marks; marks++)
+		bits |= mark_bit(*marks);
+	return bits;
 }
 
 /* A usual job that succeeded has no time to live in Redis: what sweeps them (60_step.lua) knows by its state when it ended. */
@@ -354,65 +350,212 @@ static bool is_swept(const char *s)
 	return fence && strchr(fence + 1, '.') != NULL;
 }
 
-/* s as barque2 had it, y, o, k, l, r; how long it lives; the length of its parameters; its state */
-static bool take_record(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
+static void read_record(struct audit *a, struct trace *t, const struct look_record *x)
 {
-	const char *state = redis_reply_text(r[3], NULL), *s = state ? state : redis_reply_text(redis_reply_at(r[0], 0), NULL);
-	const char *tail = k->name + 2;
-	int64_t left = -2, bytes = 0;
-	struct trace *t;
+	size_t flags = strcspn(x->s, ".");
+	bool quarantined = memchr(x->s, 'Q', flags) != NULL;
+	char route[JOB_ROUTE];
 
-	UNUSED(e);
-	/* A record that vanished since its key was found is none. */
-	if (!s || !redis_reply_int(r[1], &left) || left == -2 || !redis_reply_int(r[2], &bytes))
-		return true;
-	t = add_trace(a, tail, strlen(tail), '!');
+	t->state = x->s[0];
+	t->rev = x->s[flags] ? strtoll(x->s + flags + 1, NULL, 10) : 0;
+	t->lane = lane_mark(x->lane ? x->lane : "5", quarantined);
+	t->ends = x->left_ms >= 0 || is_swept(x->s);
+	t->parked = memchr(x->s, 'q', flags) != NULL;
+	t->log = memchr(x->s, 'L', flags) != NULL;
+	t->waits = memchr(x->s, 'D', flags) != NULL;
+	snprintf(route, sizeof(route), "%s%s", x->kind ? x->kind : "?", quarantined ? "!" : "");
+	t->place = route_of(a, route);
+	t->ghosts = read_ghosts(x->ghosts ? x->ghosts : "");
+}
+
+/* name: "j:<id>" */
+static bool add_record(struct audit *a, const char *name, const struct look_record *x, struct err *e)
+{
+	struct trace *t = add_trace(a, name + 2, strlen(name + 2), '!');
+
 	if (!t)
-		return true;
-	read_record(a, t, s, r[0], left >= 0 || is_swept(s));
-	audit_limits_record(&a->limits, s, redis_reply_text(redis_reply_at(r[0], 4), NULL), redis_reply_text(redis_reply_at(r[0], 5), NULL),
-	        bytes, t->at);
+		return redis_bad_reply(e, "look_records");
+	if (x->s)
+		read_record(a, t, x);
+	if (x->odd)
+		problem(a, FAULT_RECORD, t, NULL, x->odd);
+	if (x->s)
+		audit_limits_record(&a->limits, x->s, x->concurrency, x->rate, x->bytes, t->at);
 	return true;
 }
 
-static bool gather_record(struct audit *a, const char *key, const char *name)
+/* What is not as most records are is asked for by a function, which sees all of it at one moment, and says what makes no sense. */
+static bool take_unusual(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
+{
+	bool ok = redis_reply_count(r[0]) == k->n_names || redis_bad_reply(e, "look_records");
+
+	for (size_t i = 0; ok && i < k->n_names; i++) {
+		struct look_record x;
+		int got = redis_look_record_read(redis_reply_at(r[0], i), a->shard, k->names[i], &x, a->look, e);
+
+		ok = got == 0 || (got > 0 && add_record(a, k->names[i], &x, e));
+	}
+	return ok;
+}
+
+/* When all else was asked. */
+static bool ask_unusual(struct audit *a, struct err *e)
+{
+	for (size_t at = 0, some; at < a->n_unusual; at += some) {
+		struct ask *k = ask_begin(a, take_unusual, "", '!');
+
+		some = a->n_unusual - at < RECORDS_MAX ? a->n_unusual - at : RECORDS_MAX;
+		k->names = a->unusual + at;
+		k->n_names = some;
+		redis_look_records_ask(ask_more(a), a->q, a->queue, a->shard, k->names, some);
+	}
+	if (!asks_flush(a, e))
+		return false;
+	a->n_unusual = 0;
+	return true;
+}
+
+static bool is_digits(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789")];
+}
+
+static const char *skip_digits(const char *text)
+{
+	return text + strspn(text, "0123456789");
+}
+
+/* Without flags: "<state>.<revision>[.<fence>[.<ended>]][ <digits> <worker>]" */
+static bool is_plain_state(const char *s, bool *ended_out, bool *worker_out)
+{
+	const char *at = s[0] && s[1] ? skip_digits(s + 2) : s;
+
+	*ended_out = *worker_out = false;
+	if (s[0] < '0' || s[0] > '0' + JOB_DEAD || s[1] != '.' || at == s + 2 || s[2] == '0')
+		return false;
+	if (*at == '.')
+		at = skip_digits(at + 1);
+	*ended_out = at[0] == '.' && at[1] >= '0' && at[1] <= '9';
+	if (*ended_out)
+		at = skip_digits(at + 1);
+	if (!*at)
+		return true;
+	at = *at == ' ' ? skip_digits(at + 1) : at;
+	*worker_out = at[0] == ' ' && at[1];
+	return *worker_out;
+}
+
+/* f: k, c, y, d, b, e, n; others: how many fields it has but these. No rule of its own: what is not so plain is looked at by 87_odd.lua. */
+static bool is_usual(const char *s, const struct redis_reply *f, int64_t others)
+{
+	const char *k = redis_reply_text(redis_reply_at(f, 0), NULL), *c = redis_reply_text(redis_reply_at(f, 1), NULL);
+	const char *y = redis_reply_text(redis_reply_at(f, 2), NULL), *d = redis_reply_text(redis_reply_at(f, 3), NULL);
+	const char *b = redis_reply_text(redis_reply_at(f, 4), NULL), *end = redis_reply_text(redis_reply_at(f, 5), NULL);
+	bool quarantined = false, ended, worker;
+	enum job_state state;
+
+	for (size_t i = 0; i < redis_reply_count(f); i++)
+		others -= redis_reply_text(redis_reply_at(f, i), NULL) != NULL;
+	if (others || !s || !k || !c || !is_plain_state(s, &ended, &worker) || !job_route_parse(k, strlen(k), NULL, NULL, &quarantined) ||
+	        quarantined)
+		return false;
+	state = (enum job_state)(s[0] - '0');
+	if (!is_digits(c) || (y && (*y < '0' || *y > '9')))
+		return false;
+	if (d ? !is_digits(d) : state == JOB_SCHEDULED || state == JOB_RETRYING)
+		return false;
+	if (b ? skip_digits(b) == b || !strchr(b, ' ') : state == JOB_RUNNING && !worker)
+		return false;
+	return end ? is_digits(end) : ended || !job_state_is_end(state);
+}
+
+/* Its fields, how many they are, bytes of its parameters and its result, how long it lives, its state */
+static bool take_record(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
+{
+	struct look_record x = {.s = redis_reply_text(r[5], NULL),
+	        .kind = redis_reply_text(redis_reply_at(r[0], 0), NULL),
+	        .lane = redis_reply_text(redis_reply_at(r[0], 2), NULL)};
+	int64_t fields = 0, result = 0;
+
+	if (redis_reply_int(r[1], &fields) && fields == 0)
+		return true; /* it vanished */
+	if (redis_reply_int(r[2], &x.bytes) && redis_reply_int(r[3], &result) && redis_reply_int(r[4], &x.left_ms) &&
+	        is_usual(x.s, r[0], fields - (x.bytes > 0) - (result > 0)))
+		return x.left_ms == -2 || add_record(a, k->name, &x, e);
+	a->unusual[a->n_unusual++] = k->names[0];
+	return true;
+}
+
+static void gather_record(struct audit *a, const char *key, const char **name)
 {
 	struct buf states = {0};
 
-	buf_add(&states, key, strlen(key) - strlen(name));
-	buf_addc(&states, 's');
-	ask_begin(a, take_record, name, '!');
-	ask_words(a, (const char *const[]){"HMGET", key, "s", "y", "o", "k", "l", "r", NULL});
-	ask_words(a, (const char *const[]){"PTTL", key, NULL});
+	buf_addf(&states, "%s:s", a->keys_of->tag);
+	ask_begin(a, take_record, *name, '!')->names = name;
+	ask_words(a, (const char *const[]){"HMGET", key, "k", "c", "y", "d", "b", "e", "n", NULL});
+	ask_words(a, (const char *const[]){"HLEN", key, NULL});
 	ask_words(a, (const char *const[]){"HSTRLEN", key, "p", NULL});
-	ask_words(a, (const char *const[]){"HGET", buf_text(&states), name + 2, NULL});
+	ask_words(a, (const char *const[]){"HSTRLEN", key, "R", NULL});
+	ask_words(a, (const char *const[]){"PTTL", key, NULL});
+	ask_words(a, (const char *const[]){"HGET", buf_text(&states), *name + 2, NULL});
 	buf_close(&states);
-	return true;
 }
+
+static bool is_record(const char *name)
+{
+	return str_starts(name, "j:") && strlen(name + 2) == QUEUE_TAIL;
+}
+
+/* ---- keys of other types than they must be ------------------------------------------------------------------------------ */
 
 static bool take_keys(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
-	return redis_look_keys_read(r[0], a->queue, a->shard, k->names.at, k->names.n, a->look, e);
+	const char *was[QUEUE_BATCH_MAX];
+	bool ok;
+
+	memcpy(was, k->names, k->n_names * sizeof(*was));
+	ok = redis_look_keys_read(r[0], a->shard, k->names, k->n_names, a->look, e);
+	for (size_t i = 0; ok && i < k->n_names; i++) {
+		a->stray_entries = a->stray_entries || (!k->names[i] && (str_eq(was[i], "e") || str_eq(was[i], "n")));
+		a->stray_list = a->stray_list || (!k->names[i] && (str_eq(was[i], "a") || str_eq(was[i], "o")));
+		a->stray_order =
+		        a->stray_order || (!k->names[i] && (str_eq(was[i], "cr") || str_eq(was[i], "n") || str_starts(was[i], "cj:")));
+		a->stray_load = a->stray_load || (!k->names[i] && str_eq(was[i], "load"));
+	}
+	return ok;
 }
 
-static void ask_keys(struct audit *a)
+/* All but records: those that can be read stay, the others become NULL. And who holds the keys that a job may hold. */
+static bool look_over(struct audit *a, const char **names, size_t n, struct err *e)
 {
-	if (!a->keys.n)
-		return;
-	ask_begin(a, take_keys, "", 'k')->names = a->keys;
-	redis_look_keys_ask(ask_more(a), a->q, a->queue, a->shard, a->keys.at, a->keys.n);
-	a->keys = (struct texts){0};
+	bool ok = true;
+
+	for (size_t i = 0, some; ok && i < n; i += some ? some : 1) {
+		struct ask *k;
+
+		for (some = 0; i + some < n && some < QUEUE_BATCH_MAX && !is_record(names[i + some]);)
+			some++;
+		if (!some)
+			continue;
+		k = ask_begin(a, take_keys, "", 'k');
+		k->names = names + i;
+		k->n_names = some;
+		redis_look_keys_ask(ask_more(a), a->q, a->queue, a->shard, k->names, some);
+		ok = queue_look_goes_on(a->look, e) && (a->n_asks < BATCHES_MAX || asks_flush(a, e));
+	}
+	return ok && asks_flush(a, e);
 }
 
-/* name: "u:<key>" or "i:<key>" */
-static bool gather_held(struct audit *a, const char *name)
+/* ---- places ------------------------------------------------------------------------------------------------------------ */
+
+/* What cannot be the id of a job, or what else belongs there. */
+static void no_id(struct audit *a, const char *text, const char *place)
 {
-	if (!a->look->deep)
-		return true;
-	texts_add(&a->keys, name);
-	if (a->keys.n == QUEUE_BATCH_MAX)
-		ask_keys(a);
-	return true;
+	struct queue_finding f = {.fault = FAULT_ORPHAN, .shard = a->shard, .no_id = true};
+
+	snprintf(f.key, sizeof(f.key), "%s", text);
+	snprintf(f.at, sizeof(f.at), "%s", place);
+	queue_look_add(a->look, &f, "%s-%d: %.60s holds '%.150s', which cannot stand there", a->queue, a->shard, place, text);
 }
 
 /* ids: an answer with all of a place, whose key is `name` after T: */
@@ -424,9 +567,12 @@ static bool add_ids(struct audit *a, const struct redis_reply *ids, const char *
 		const char *tail = redis_reply_text(redis_reply_at(ids, i), &len);
 		struct trace *t = tail ? add_trace(a, tail, len, what) : NULL;
 
-		if (!t)
+		if (!tail)
 			return redis_bad_reply(e, name);
-		t->place = (uint32_t)(a->n_places - 1);
+		if (t)
+			t->place = (uint32_t)(a->n_places - 1);
+		else
+			no_id(a, tail, name);
 	}
 	return true;
 }
@@ -525,26 +671,65 @@ static bool gather_parked(struct audit *a, const char *key, const char *name)
 	return true;
 }
 
+static void judge_weights(struct audit *a, const struct redis_reply *r)
+{
+	struct queue_finding f = {.fault = FAULT_LIMIT, .shard = a->shard, .key = "wt"};
+
+	a->limits.weights = (int64_t)redis_reply_count(r) / 2;
+	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
+		const char *lane = redis_reply_text(redis_reply_at(r, i), NULL);
+		int64_t weight = 0;
+
+		if (!redis_reply_int(redis_reply_at(r, i + 1), &weight) || weight < 1)
+			queue_look_add(a->look, &f, "%s-%d: lane %.100s has a weight that is none", a->queue, a->shard, lane ? lane : "?");
+	}
+}
+
+/* Word for jobs of other shards: "<number> <act> <to> <from> <a>". */
+static bool is_word(const char *text)
+{
+	size_t number = strspn(text, "0123456789");
+	const char *act = text + number, *to = number && act[0] == ' ' && act[1] && act[2] == ' ' ? act + 3 : NULL;
+	size_t to_len = to ? strcspn(to, " ") : 0;
+	char id[JOB_ID], queue[JOB_NAME];
+	int shard;
+
+	return to && to[to_len] == ' ' && str_copy_n(id, sizeof(id), to, to_len) && job_id_parse(id, queue, &shard);
+}
+
+static void judge_words(struct audit *a, const struct redis_reply *r)
+{
+	for (size_t i = 0; i < redis_reply_count(r); i++) {
+		const char *word = redis_reply_text(redis_reply_at(r, i), NULL);
+
+		if (word && !is_word(word))
+			no_id(a, word, "ob");
+	}
+}
+
 static bool take_limits(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
+	UNUSED(e);
 	if (k->what == 'c')
 		audit_limits_counted(&a->limits, r[0]);
 	if (k->what == 'q')
 		audit_limits_listed(&a->limits, r[0]);
-	return k->what != 'w' || redis_reply_int(r[0], &a->limits.weights) || redis_bad_reply(e, "HLEN");
+	if (k->what == 'w')
+		judge_weights(a, r[0]);
+	if (k->what == 'o')
+		judge_words(a, r[0]);
+	return true;
 }
 
 static bool gather_limits(struct audit *a, const char *key, const char *name)
 {
-	if (!str_eq(name, "cc") && !str_eq(name, "qd") && !str_eq(name, "wt"))
+	if (!str_eq(name, "cc") && !str_eq(name, "qd") && !str_eq(name, "wt") && !str_eq(name, "ob"))
 		return true;
 	ask_begin(a, take_limits, name, name[0]);
-	if (name[0] == 'c')
-		ask_words(a, (const char *const[]){"HGETALL", key, NULL});
-	else if (name[0] == 'q')
+	if (name[0] == 'q' || name[0] == 'o')
 		ask_words(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL});
 	else
-		ask_words(a, (const char *const[]){"HLEN", key, NULL});
+		ask_words(a, (const char *const[]){"HGETALL", key, NULL});
 	return true;
 }
 
@@ -591,15 +776,29 @@ static bool gather_deps(struct audit *a, const char *key, const char *name)
 	return true;
 }
 
-/* name: what follows T: in the key */
-static bool gather_key(struct audit *a, const char *key, const char *name, struct err *e)
+/* What is ready and running together stands beside the counters, for who looks at many queues. */
+static bool take_load(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
-	if (str_starts(name, "j:"))
-		return gather_record(a, key, name);
-	if (str_starts(name, "u:") || str_starts(name, "i:"))
-		return gather_held(a, name);
-	if (str_eq(name, "n"))
-		return gather_unwritten(a, key, e);
+	const char *text = redis_reply_text(r[0], NULL);
+
+	UNUSED(k);
+	UNUSED(e);
+	snprintf(a->load, sizeof(a->load), "%s", text ? text : "");
+	return true;
+}
+
+static bool gather_load(struct audit *a, const char *key, const char *name)
+{
+	ask_begin(a, take_load, name, 'o');
+	ask_words(a, (const char *const[]){"GET", key, NULL});
+	return true;
+}
+
+/* name: what follows T: in the key */
+static bool gather_key(struct audit *a, const char *key, const char *name)
+{
+	if (str_eq(name, "load"))
+		return gather_load(a, key, name);
 	if (str_starts(name, "L:"))
 		return gather_log(a, key, name);
 	if (str_starts(name, "D:"))
@@ -619,16 +818,18 @@ static bool gather_key(struct audit *a, const char *key, const char *name, struc
 	return gather_limits(a, key, name);
 }
 
-/* Asks when enough has been gathered. */
-static bool gather_next(struct audit *a, struct buf *key, const char *name, struct err *e)
+/* name: NULL when it cannot be read. Asks when enough has been gathered. */
+static bool gather_next(struct audit *a, struct buf *key, const char **name, struct err *e)
 {
 	if (a->look->bounds.read)
 		++*a->look->bounds.read;
 	buf_clear(key);
-	buf_adds(key, a->keys_of->tag);
-	buf_addc(key, ':');
-	buf_adds(key, name);
-	return gather_key(a, key->data, name, e) && (a->n_cmds < ASKS_MAX || asks_flush(a, e));
+	buf_addf(key, "%s:%s", a->keys_of->tag, *name ? *name : "");
+	if (*name && is_record(*name))
+		gather_record(a, key->data, name);
+	else if (*name)
+		gather_key(a, key->data, *name);
+	return (a->n_cmds < ASKS_MAX && a->n_asks < KEYS_MAX) || (asks_flush(a, e) && ask_unusual(a, e));
 }
 
 static bool within_bounds(const struct audit *a, struct err *e)
@@ -644,18 +845,17 @@ static bool gather(struct audit *a, struct err *e)
 	struct buf key = {0};
 	size_t n;
 	const char **names = redis_shard_names(a->keys_of, &n);
-	bool ok = true;
+	bool ok = !a->look->deep || look_over(a, names, n, e);
 
 	/* Most keys are records, and most records have one place. What is not used of it is never touched. */
 	a->cap = 2 * n + 64;
 	a->traces = mem_array(a->cap, sizeof(*a->traces));
 	for (size_t i = 0; ok && i < n; i++)
-		ok = within_bounds(a, e) && gather_next(a, &key, names[i], e);
-	if (ok)
-		ask_keys(a);
+		ok = within_bounds(a, e) && gather_next(a, &key, names + i, e);
+	ok = ok && asks_flush(a, e) && ask_unusual(a, e) && (a->stray_entries || gather_unwritten(a, e));
 	mem_free(&names);
 	buf_close(&key);
-	return ok && asks_flush(a, e);
+	return ok;
 }
 
 /* ---- judging ----------------------------------------------------------------------------------------------------------- */
@@ -681,22 +881,6 @@ static char place_of(enum job_state s)
 	        [JOB_DEAD] = 0};
 
 	return places[s];
-}
-
-/* at: where it was found, or NULL. */
-static void problem(struct audit *a, enum queue_fault fault, const struct trace *t, const struct trace *at, const char *what)
-{
-	struct queue_finding f = {.fault = fault, .shard = a->shard, .rev = t->what == '!' ? t->rev : 0};
-	char tail[QUEUE_TAIL + 1] = "";
-
-	memcpy(tail, t->tail, QUEUE_TAIL);
-	if (!queue_full_id(f.key, a->queue, a->shard, tail, QUEUE_TAIL))
-		snprintf(f.key, sizeof(f.key), "%s-%d%s", a->queue, a->shard, tail);
-	if (at && (at->what == 'D' || at->what == 'L'))
-		snprintf(f.at, sizeof(f.at), "%c:%s", at->what, tail);
-	else if (at && at->what != '!')
-		snprintf(f.at, sizeof(f.at), "%s", a->places[at->place].name);
-	queue_look_add(a->look, &f, "%s-%d%s: %s", a->queue, a->shard, tail, what);
 }
 
 /* A sentence about the whole queue. */
@@ -818,11 +1002,12 @@ static void judge(struct audit *a, struct trace *t, size_t n)
 		judge_orphan(a, t);
 		return;
 	}
-	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD) {
-		problem(a, FAULT_RECORD, t, NULL, "has no state");
-		return;
-	}
+	if (t[0].state < '0' || t[0].state > '0' + JOB_DEAD)
+		return; /* which was told when it was read */
 	s = (enum job_state)(t[0].state - '0');
+	if (a->look->deep && !a->stray_list && !t[0].listed)
+		problem(a, FAULT_LISTING, t, &(struct trace){.what = 'a'},
+		        "does not stand among all jobs, so that it is not shown, nor ever let go");
 	a->look->jobs++;
 	a->by_state[s]++;
 	if (s == JOB_READY && !t[0].parked)
@@ -842,12 +1027,63 @@ static void judge(struct audit *a, struct trace *t, size_t n)
 	judge_places(a, t, rest, n, place_of(s));
 }
 
+/* ---- the list of all jobs ----------------------------------------------------------------------------------------------- */
+
+static int tail_of(const void *tail, const void *trace)
+{
+	return memcmp(tail, ((const struct trace *)trace)->tail, QUEUE_TAIL);
+}
+
+/* ids: of T:a or T:o. The traces are in order. */
+static void note_listed(struct audit *a, const struct redis_reply *ids)
+{
+	for (size_t i = 0; i < redis_reply_count(ids); i++) {
+		size_t len = 0;
+		const char *id = redis_reply_text(redis_reply_at(ids, i), &len);
+		struct trace *t = id && len == QUEUE_TAIL ? bsearch(id, a->traces, a->n, sizeof(*t), tail_of) : NULL;
+
+		while (t && t > a->traces && tail_of(id, t - 1) == 0)
+			t--;
+		if (t)
+			t->listed = true;
+	}
+}
+
+/* An id moves from T:a to T:o only, so that these are read in this order, and T:a from its end, at which nothing moves. */
+static bool read_lists(struct audit *a, struct err *e)
+{
+	struct buf old = {0};
+	struct redis_reply *r = NULL;
+	bool more = true, ok = true;
+
+	for (int64_t at = 1; ok && more; at += LIST_BATCH) {
+		ok = queue_look_goes_on(a->look, e) && redis_newest_ids(a->q, a->keys_of, at, LIST_BATCH, &r, e);
+		more = redis_reply_count(r) == LIST_BATCH;
+		note_listed(a, r);
+		redis_reply_close(&r);
+	}
+	buf_addf(&old, "%s:o", a->keys_of->tag);
+	ok = ok && command(a, (const char *const[]){"ZRANGE", buf_text(&old), "0", "-1", NULL}, &r, e);
+	note_listed(a, r);
+	redis_reply_close(&r);
+	buf_close(&old);
+	return ok;
+}
+
+/* A look that counts only what others rely on does not read them. */
+static bool sort_traces(struct audit *a, struct err *e)
+{
+	if (a->n)
+		qsort(a->traces, a->n, sizeof(*a->traces), by_tail);
+	if (!a->look->deep || a->stray_list)
+		return true;
+	return read_lists(a, e);
+}
+
 static void judge_all(struct audit *a)
 {
 	size_t run;
 
-	if (a->n)
-		qsort(a->traces, a->n, sizeof(*a->traces), by_tail);
 	for (size_t i = 0; i < a->n; i += run) {
 		for (run = 1; i + run < a->n && memcmp(a->traces[i].tail, a->traces[i + run].tail, QUEUE_TAIL) == 0;)
 			run++;
@@ -865,7 +1101,7 @@ static bool read_counters(struct audit *a, struct redis_reply **out, struct err 
 	bool ok;
 
 	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":n");
-	ok = command(a, (const char *const[]){"HGETALL", key.data, NULL}, out, e);
+	ok = command(a, (const char *const[]){"HGETALL", key.data, NULL}, out, e) || redis_wrong_type(e);
 	buf_close(&key);
 	return ok;
 }
@@ -891,34 +1127,37 @@ static uint64_t stillness(const struct redis_reply *r)
 	return sum;
 }
 
-static void judge_counter(struct audit *a, const char *name, int64_t said, int64_t counted, const char *of)
+/* said: the text; NULL: nothing. counted: -1 when nothing here knows. */
+static void judge_counter(struct audit *a, const char *name, const char *said, int64_t counted, const char *of)
 {
-	struct queue_finding f = {.fault = FAULT_COUNTER, .shard = a->shard, .said = said, .counted = counted};
+	struct queue_finding f = {.fault = FAULT_COUNTER, .shard = a->shard, .counted = counted};
+	double number;
 
 	snprintf(f.key, sizeof(f.key), "%s", name);
-	if (said != counted)
+	if (said && !str_int(said, INT64_MIN, INT64_MAX, &f.said) && (counted >= 0 || !str_double(said, &number))) {
+		snprintf(f.at, sizeof(f.at), "%s", said);
+		queue_look_add(a->look, &f, "%s-%d: counter %.60s says '%.40s', which is no number", a->queue, a->shard, name, said);
+	} else if (counted >= 0 && f.said != counted) {
 		queue_look_add(a->look, &f, "%s-%d: counter %.60s says %lld %s, %lld were counted", a->queue, a->shard, name,
-		        (long long)said, of, (long long)counted);
+		        (long long)f.said, of, (long long)counted);
+	}
 }
 
-/* What is ready and running together stands beside the counters, for who looks at many queues. */
-static bool judge_load(struct audit *a, struct err *e)
+/* Field hm of T:n: what is noted for the history, and how many may wait. */
+static bool is_noting(const char *text)
 {
-	struct redis_reply *r = NULL;
-	struct buf key = {0};
-	int64_t load = 0;
-	bool ok;
+	return strchr("afn", text[0]) && (text[0] == 'n' ? !*skip_digits(text + 1) : is_digits(text + 1));
+}
 
-	redis_key(&key, a->q->head.options.namespace_, a->queue, a->shard, ":load");
-	ok = command(a, (const char *const[]){"GET", key.data, NULL}, &r, e);
-	buf_close(&key);
-	if (ok && redis_reply_text(r, NULL)) {
-		ok = redis_reply_int(r, &load) || redis_bad_reply(e, "GET");
-		judge_counter(
-		        a, "load", load, a->by_state[JOB_READY] - a->limits.parked + a->by_state[JOB_RUNNING], "ready and running jobs");
-	}
-	redis_reply_close(&r);
-	return ok;
+/* Of T:n: is it a number that nothing here counts? The others are texts, or are told of as something else. */
+static bool is_number(const char *name)
+{
+	static const char *const others[] = {"r", "run", "q", "by", "nw", "hm", "hq", "ho", "hp", "ct", "sh", "sp"};
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_eq(name, others[i]))
+			return false;
+	return !str_starts(name, "r:") && !str_starts(name, "c:");
 }
 
 /* What limits count beside T:n. */
@@ -930,49 +1169,54 @@ static void judge_limits(struct audit *a)
 		problem_of_queue(a, FAULT_LIMIT, wrong);
 }
 
-static int64_t *route_says(struct audit *a, const char *route)
+static const char *field_of(const struct redis_reply *r, const char *name)
 {
-	uint32_t i = route_of(a, route); /* which may move all of them */
-
-	return &a->routes[i].said;
+	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2)
+		if (str_eq(redis_reply_text(redis_reply_at(r, i), NULL), name))
+			return redis_reply_text(redis_reply_at(r, i + 1), NULL);
+	return NULL;
 }
 
-static bool judge_counters(struct audit *a, const struct redis_reply *r, struct err *e)
+/* r: T:n, as HGETALL answers */
+static void judge_counters(struct audit *a, const struct redis_reply *r)
 {
-	struct {
+	const struct {
 		const char *name, *of;
-		int64_t counted, said;
-	} counters[] = {{"r", "ready jobs", a->by_state[JOB_READY] - a->limits.parked, 0},
-	        {"run", "running jobs", a->by_state[JOB_RUNNING], 0}, {"q", "parked jobs", a->limits.parked, 0},
-	        {"by", "bytes of parameters that wait", a->limits.bytes, 0}, {"nw", "weights of lanes", a->limits.weights, 0}};
-	bool ok = true;
+		int64_t counted;
+	} counters[] = {{"r", "ready jobs", a->by_state[JOB_READY] - a->limits.parked}, {"run", "running jobs", a->by_state[JOB_RUNNING]},
+	        {"q", "parked jobs", a->limits.parked}, {"by", "bytes of parameters that wait", a->limits.bytes},
+	        {"nw", "weights of lanes", a->limits.weights}};
+	int64_t load = a->by_state[JOB_READY] - a->limits.parked + a->by_state[JOB_RUNNING];
 
-	for (size_t i = 0; ok && i + 1 < redis_reply_count(r); i += 2) {
-		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
-		const struct redis_reply *value = redis_reply_at(r, i + 1);
-
-		for (size_t k = 0; ok && k < ARRAY_LEN(counters); k++)
-			if (str_eq(name, counters[k].name))
-				ok = redis_reply_int(value, &counters[k].said);
-		if (ok && name && str_starts(name, "r:"))
-			ok = redis_reply_int(value, route_says(a, name + 2));
-	}
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
-		judge_counter(a, counters[i].name, counters[i].said, counters[i].counted, counters[i].of);
+		judge_counter(a, counters[i].name, field_of(r, counters[i].name), counters[i].counted, counters[i].of);
 	judge_limits(a);
+	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
+
+		const char *value = redis_reply_text(redis_reply_at(r, i + 1), NULL);
+
+		if (name && str_starts(name, "r:"))
+			route_of(a, name + 2);
+		else if (str_eq(name, "hm") && value && !(*value && is_noting(value)))
+			judge_counter(a, name, value, -1, "");
+		else if (name && is_number(name))
+			judge_counter(a, name, value, -1, "");
+	}
 	for (size_t i = 0; i < a->n_routes; i++) {
 		char name[JOB_ROUTE + 2];
 
 		snprintf(name, sizeof(name), "r:%s", a->routes[i].route);
-		judge_counter(a, name, a->routes[i].said, a->routes[i].ready, "ready jobs");
+		judge_counter(a, name, field_of(r, name), a->routes[i].ready, "ready jobs");
 	}
-	return ok ? judge_load(a, e) : redis_bad_reply(e, "HGETALL");
+	if (!a->stray_load)
+		judge_counter(a, "load", *a->load ? a->load : NULL, load, "ready and running jobs");
 }
 
 static bool look_at_all(struct audit *a, struct err *e)
 {
 	struct redis_reply *before = NULL, *after = NULL;
-	bool ok = read_counters(a, &before, e) && redis_add_newer(a->q, a->keys_of, e) && gather(a, e), moved;
+	bool ok = read_counters(a, &before, e) && redis_add_newer(a->q, a->keys_of, e) && gather(a, e) && sort_traces(a, e), moved;
 
 	if (ok)
 		judge_all(a);
@@ -981,11 +1225,11 @@ static bool look_at_all(struct audit *a, struct err *e)
 		moved = stillness(before) != stillness(after);
 		a->look->moved = a->look->moved || moved;
 		if (!moved || !a->look->deep)
-			ok = judge_counters(a, after, e);
+			judge_counters(a, after);
 	}
 	redis_reply_close(&before);
 	redis_reply_close(&after);
-	return ok && redis_audit_schedules(a->q, a->queue, a->shard, a->schedules.at, a->schedules.n, a->look, e);
+	return ok && (a->stray_order || redis_audit_schedules(a->q, a->queue, a->shard, a->schedules.at, a->schedules.n, a->look, e));
 }
 
 static bool look_at_shard(struct redis_queue *q, struct audit_shard *s, struct err *e)
@@ -1002,7 +1246,6 @@ static bool look_at_shard(struct redis_queue *q, struct audit_shard *s, struct e
 	audit_limits_close(&a->limits);
 	places_close(a);
 	texts_close(&a->schedules);
-	texts_close(&a->keys);
 	asks_clear(a);
 	mem_free(&a);
 	redis_shard_forget(s);

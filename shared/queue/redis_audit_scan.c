@@ -100,17 +100,51 @@ static void shard_begin(struct audit_shard *s, const struct redis_queue *q, stru
 	buf_close(&tag);
 }
 
-struct audit_shard *redis_shards_of(struct redis_queue *q, struct queue_look *const *looks, size_t n, size_t *n_out, struct err *e)
+/* Did the question how many shards there are fail over what stands in Redis? */
+static bool is_damage(const struct err *e)
+{
+	return e->code == ERR_CORRUPT || redis_wrong_type(e) || (e->code == ERR_INTERNAL && strstr(e->text, "user_function"));
+}
+
+/* Each by itself. One that does not say how many shards it has must not hide the others. */
+static bool shards_one_by_one(struct redis_queue *q, struct queue_look *const *looks, size_t n, struct queue_shards *out, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct queue_finding f = {.fault = FAULT_SHARDS};
+
+		if (redis_shards_now(q, looks[i]->queue, &out[i], e))
+			continue;
+		if (!is_damage(e))
+			return false;
+		if (!redis_wrong_type(e)) /* which is told of as such */
+			queue_look_add(looks[i], &f, "%s: the fields sh and sp of {%s:%s:0}:n do not say how many shards it has",
+			        looks[i]->queue, q->head.options.namespace_, looks[i]->queue);
+		out[i] = (struct queue_shards){.put = 1, .serve = 1};
+	}
+	return true;
+}
+
+static bool count_shards(struct redis_queue *q, struct queue_look *const *looks, size_t n, struct queue_shards *out, struct err *e)
 {
 	char(*queues)[JOB_NAME] = mem_array(n + 1, sizeof(*queues));
-	struct queue_shards *shards = mem_array(n + 1, sizeof(*shards));
-	struct audit_shard *out = NULL;
 	bool ok;
 
-	*n_out = 0;
 	for (size_t i = 0; i < n; i++)
 		memcpy(queues[i], looks[i]->queue, sizeof(queues[i]));
-	ok = redis_shards_of_all(q, (const char(*)[JOB_NAME])queues, n, shards, e);
+	ok = redis_shards_of_all(q, (const char(*)[JOB_NAME])queues, n, out, e);
+	if (!ok && is_damage(e))
+		ok = shards_one_by_one(q, looks, n, out, e);
+	mem_free(&queues);
+	return ok;
+}
+
+struct audit_shard *redis_shards_of(struct redis_queue *q, struct queue_look *const *looks, size_t n, size_t *n_out, struct err *e)
+{
+	struct queue_shards *shards = mem_array(n + 1, sizeof(*shards));
+	bool ok = count_shards(q, looks, n, shards, e);
+	struct audit_shard *out = NULL;
+
+	*n_out = 0;
 	for (size_t i = 0; ok && i < n; i++)
 		*n_out += (size_t)shards[i].serve;
 	if (ok)
@@ -119,7 +153,6 @@ struct audit_shard *redis_shards_of(struct redis_queue *q, struct queue_look *co
 		for (int k = 0; k < shards[i].serve; k++)
 			shard_begin(&out[at++], q, looks[i], i, k);
 	mem_free(&shards);
-	mem_free(&queues);
 	return out;
 }
 
@@ -147,9 +180,9 @@ static bool note_newest(struct redis_queue *q, struct audit_shard *const *shards
 
 	for (size_t i = 0; i < n; i++)
 		write_range(&cmds[i], shards[i], -1, -1);
-	ok = redis_call_many(q, cmds, n, r, e);
+	ok = redis_call_many(q, cmds, n, r, e) || redis_wrong_type(e);
 	for (size_t i = 0; i < n; i++) {
-		const char *id = ok ? redis_reply_text(redis_reply_at(r[i], 0), NULL) : NULL;
+		const char *id = redis_reply_text(redis_reply_at(r[i], 0), NULL);
 
 		snprintf(shards[i]->newest, sizeof(shards[i]->newest), "%s", id ? id : "");
 		redis_cmd_close(&cmds[i]);
@@ -171,6 +204,17 @@ static void add_job(struct audit_shard *s, const char *id)
 	}
 }
 
+bool redis_newest_ids(struct redis_queue *q, const struct audit_shard *s, int64_t nth, int64_t n, struct redis_reply **out, struct err *e)
+{
+	struct redis_cmd cmd;
+	bool ok;
+
+	write_range(&cmd, s, -(nth + n - 1), -nth);
+	ok = redis_call(q, &cmd, true, out, e) || redis_wrong_type(e);
+	redis_cmd_close(&cmd);
+	return ok;
+}
+
 /* From the newest back to where it was noted. The list only grows at this end, so that what moves between two answers comes twice. */
 bool redis_add_newer(struct redis_queue *q, struct audit_shard *s, struct err *e)
 {
@@ -178,11 +222,8 @@ bool redis_add_newer(struct redis_queue *q, struct audit_shard *s, struct err *e
 
 	for (int64_t at = 1; ok && more; at += NEWER_BATCH) {
 		struct redis_reply *r = NULL;
-		struct redis_cmd cmd;
 
-		write_range(&cmd, s, -(at + NEWER_BATCH - 1), -at);
-		ok = queue_look_goes_on(s->look, e) && redis_call(q, &cmd, true, &r, e);
-		redis_cmd_close(&cmd);
+		ok = queue_look_goes_on(s->look, e) && redis_newest_ids(q, s, at, NEWER_BATCH, &r, e);
 		more = redis_reply_count(r) == NEWER_BATCH;
 		for (size_t i = redis_reply_count(r); i-- > 0;) {
 			const char *id = redis_reply_text(redis_reply_at(r, i), NULL);

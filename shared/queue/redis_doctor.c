@@ -6,37 +6,91 @@
 
 /* ---- keys ------------------------------------------------------------------------------------------------------------- */
 
-/* {stuck, id, state} */
-static bool read_key(const struct redis_reply *r, const char *queue, int shard, const char *name, struct queue_look *l)
+bool redis_wrong_type(const struct err *e)
+{
+	return strstr(e->text, "WRONGTYPE") != NULL;
+}
+
+void redis_look_stray(struct queue_look *l, int shard, const char *name, const char *wanted)
+{
+	struct queue_finding f = {.fault = FAULT_STRAY, .shard = shard};
+
+	snprintf(f.key, sizeof(f.key), "%s", name);
+	if (str_eq(wanted, "none"))
+		queue_look_add(l, &f, "%s-%d: there is a key %.150s, but none can have this name", l->queue, shard, name);
+	else
+		queue_look_add(l, &f, "%s-%d: the key %.150s is no %.40s, as it must be", l->queue, shard, name, wanted);
+}
+
+/* {stuck, id, state, what it should be and is not} */
+static bool read_key(const struct redis_reply *r, int shard, const char **name, struct queue_look *l)
 {
 	const char *id = redis_reply_text(redis_reply_at(r, 1), NULL), *state = redis_reply_text(redis_reply_at(r, 2), NULL);
+	const char *wanted = redis_reply_text(redis_reply_at(r, 3), NULL);
 	struct queue_finding f = {.fault = FAULT_KEY, .shard = shard};
 	int64_t stuck = 0;
 
-	if (!redis_reply_int(redis_reply_at(r, 0), &stuck) || !id || !state)
+	if (!redis_reply_int(redis_reply_at(r, 0), &stuck) || !id || !state || !wanted)
 		return false;
-	snprintf(f.key, sizeof(f.key), "%s", name);
+	snprintf(f.key, sizeof(f.key), "%s", *name);
 	if (stuck)
-		queue_look_add(l, &f, "the %s key %.150s is held by job %s-%d%.20s, which %s", name[0] == 'u' ? "unique" : "idempotency",
-		        name + 2, queue, shard, id, *state ? "has ended" : "is no more");
+		queue_look_add(l, &f, "the %s key %.150s is held by job %s-%d%.20s, which %s", (*name)[0] == 'u' ? "unique" : "idempotency",
+		        *name + 2, l->queue, shard, id,
+		        *state == '?' ? "knows nothing of it"
+		        : *state      ? "has ended"
+		                      : "is no more");
+	if (*wanted) {
+		redis_look_stray(l, shard, *name, wanted);
+		*name = NULL;
+	}
 	return true;
 }
 
-void redis_look_keys_ask(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n)
+void redis_look_keys_ask(
+        struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, const char *const *names, size_t n)
 {
 	redis_fcall(cmd, &q->head.options, "look_keys", queue, shard);
 	for (size_t i = 0; i < n; i++)
 		redis_cmd_adds(cmd, names[i]);
 }
 
-bool redis_look_keys_read(
-        const struct redis_reply *r, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l, struct err *e)
+bool redis_look_keys_read(const struct redis_reply *r, int shard, const char **names, size_t n, struct queue_look *l, struct err *e)
 {
 	bool ok = redis_reply_count(r) == n;
 
 	for (size_t i = 0; ok && i < n; i++)
-		ok = read_key(redis_reply_at(r, i), queue, shard, names[i], l);
+		ok = read_key(redis_reply_at(r, i), shard, &names[i], l);
 	return ok || redis_bad_reply(e, "look_keys");
+}
+
+/* ---- records ---------------------------------------------------------------------------------------------------------- */
+
+void redis_look_records_ask(
+        struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, const char *const *names, size_t n)
+{
+	redis_fcall(cmd, &q->head.options, "look_records", queue, shard);
+	for (size_t i = 0; i < n; i++)
+		redis_cmd_adds(cmd, names[i] + 2);
+}
+
+int redis_look_record_read(
+        const struct redis_reply *r, int shard, const char *name, struct look_record *out, struct queue_look *l, struct err *e)
+{
+	const char **texts[] = {&out->s, &out->lane, &out->ghosts, &out->kind, &out->concurrency, &out->rate};
+	int64_t vanished;
+
+	if (redis_reply_int(r, &vanished))
+		return 0;
+	if (redis_reply_text(r, NULL)) {
+		redis_look_stray(l, shard, name, redis_reply_text(r, NULL));
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*texts[i] = redis_reply_text(redis_reply_at(r, i), NULL);
+	out->odd = redis_reply_text(redis_reply_at(r, 8), NULL);
+	if (!redis_reply_int(redis_reply_at(r, 6), &out->left_ms) || !redis_reply_int(redis_reply_at(r, 7), &out->bytes))
+		return redis_bad_reply(e, "look_records") - 1;
+	return 1;
 }
 
 /* ---- leases ----------------------------------------------------------------------------------------------------------- */
@@ -65,13 +119,20 @@ bool redis_look_worker_read(const struct redis_reply *r, int shard, const char *
 
 static void mend_args(struct redis_cmd *cmd, const struct queue_finding *f, bool force)
 {
-	bool job = f->fault == FAULT_PLACE || f->fault == FAULT_ORPHAN || f->fault == FAULT_LIFETIME || f->fault == FAULT_LISTING;
+	bool job = f->fault == FAULT_RECORD || f->fault == FAULT_PLACE || f->fault == FAULT_ORPHAN || f->fault == FAULT_LIFETIME ||
+	           f->fault == FAULT_LISTING;
 
 	redis_cmd_adds(cmd, queue_fault_name(f->fault));
-	redis_cmd_adds(cmd, job ? queue_tail(f->key) : f->key);
+	redis_cmd_adds(cmd, job && !f->no_id ? queue_tail(f->key) : f->key);
 	if (f->fault == FAULT_COUNTER) {
-		redis_cmd_addi(cmd, f->said);
-		redis_cmd_addi(cmd, f->counted);
+		if (*f->at)
+			redis_cmd_adds(cmd, f->at);
+		else
+			redis_cmd_addi(cmd, f->said);
+		if (f->counted < 0)
+			redis_cmd_adds(cmd, "");
+		else
+			redis_cmd_addi(cmd, f->counted);
 		redis_cmd_adds(cmd, force ? "1" : "0");
 	} else {
 		redis_cmd_adds(cmd, f->at);

@@ -188,6 +188,8 @@ bool redis_call_two(struct redis_queue *q, const struct redis_cmd *first, const 
 /* Questions, all at once, in a cluster all that go to one node; what is not answered is asked again one by one. out[n]: an answer to each
  * (redis_reply_close them), none an error; or, when it failed, no answers. */
 bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
+/* The same of keys that may be of any type: where one is of another than the command wants, the answer is an error, or NULL. */
+bool redis_call_any(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Is this the answer of a server that has not our library (a new master, a flush)? */
 bool redis_library_missing(const struct redis_reply *r);
 void redis_library_text(struct buf *out, const struct queue_options *o);
@@ -260,10 +262,27 @@ bool redis_look(struct queue *base, struct queue_look *const *looks, size_t n, s
 
 /* ---- redis_doctor.c: what only the doctor asks, and its mends -------------------------------------------------- */
 
-/* names: of keys as T: is followed by them: "u:<key>", "i:<key>"; at most QUEUE_BATCH_MAX. */
-void redis_look_keys_ask(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, char *const *names, size_t n);
-bool redis_look_keys_read(const struct redis_reply *r, const char *queue, int shard, char *const *names, size_t n, struct queue_look *l,
-        struct err *e) MUST_CHECK;
+/* names: of keys as T: is followed by them, at most QUEUE_BATCH_MAX. Those of another type than belongs there become NULL. */
+void redis_look_keys_ask(
+        struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, const char *const *names, size_t n);
+bool redis_look_keys_read(
+        const struct redis_reply *r, int shard, const char **names, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
+/* What look_records says of a record; its texts live as long as the answer, those that are not there are NULL. */
+struct look_record {
+	const char *s, *lane, *ghosts, *kind, *concurrency, *rate;
+	int64_t left_ms, bytes; /* left_ms -1: it stays; of its parameters */
+	const char *odd;        /* what makes no sense in it */
+};
+/* names: "j:<id>" each, at most QUEUE_BATCH_MAX. */
+void redis_look_records_ask(
+        struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, const char *const *names, size_t n);
+/* One of the answers: 1; 0: there is no record, and if another thing stands there a finding says so; -1. */
+int redis_look_record_read(
+        const struct redis_reply *r, int shard, const char *name, struct look_record *out, struct queue_look *l, struct err *e) MUST_CHECK;
+/* A key that is not what it should be (a type; "none": there can be no such key), by its name after T: */
+void redis_look_stray(struct queue_look *l, int shard, const char *name, const char *wanted);
+/* Did a call fail since a key is of another type than belongs there? Then it is told as such elsewhere. */
+bool redis_wrong_type(const struct err *e);
 void redis_look_worker_ask(struct redis_cmd *cmd, const struct redis_queue *q, const char *queue, int shard, const char *worker);
 bool redis_look_worker_read(const struct redis_reply *r, int shard, const char *worker, struct queue_look *l, struct err *e) MUST_CHECK;
 int redis_mend(
@@ -290,6 +309,9 @@ struct audit_shard *redis_shards_of(
 bool redis_scan_shards(struct redis_queue *q, struct audit_shard *all, size_t n, struct err *e) MUST_CHECK;
 /* Add the names of jobs that came since before the scan, which it need not give. */
 bool redis_add_newer(struct redis_queue *q, struct audit_shard *s, struct err *e) MUST_CHECK;
+/* n ids of T:a, up to the nth from its end (1: the newest), oldest first; none where T:a is no list. */
+bool redis_newest_ids(
+        struct redis_queue *q, const struct audit_shard *s, int64_t nth, int64_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* Its names, each once, in order; mem_free the array, the texts live until redis_shard_forget. */
 const char **redis_shard_names(const struct audit_shard *s, size_t *n_out);
 void redis_shard_forget(struct audit_shard *s);

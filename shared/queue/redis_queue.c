@@ -193,7 +193,15 @@ static void ask_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t
 	mem_free(&asked);
 }
 
-bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e)
+static bool is_answer(const struct redis_reply *r, bool any_type)
+{
+	const char *error = redis_reply_error(r);
+
+	return r && (!error || (any_type && str_starts(error, "WRONGTYPE")));
+}
+
+/* any_type: that a key is of another type than was thought is an answer, too. */
+static bool call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, bool any_type, struct redis_reply **out, struct err *e)
 {
 	bool ok = true;
 
@@ -202,14 +210,24 @@ bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t
 	if (n > 1)
 		ask_many(q, cmds, n, out, clock_mono_ms() + q->head.options.timeout_ms);
 	for (size_t i = 0; ok && i < n; i++) {
-		if (out[i] && !redis_reply_error(out[i]))
+		if (is_answer(out[i], any_type))
 			continue;
 		redis_reply_close(&out[i]);
-		ok = redis_call(q, &cmds[i], true, &out[i], e);
+		ok = redis_call(q, &cmds[i], true, &out[i], e) || (any_type && redis_wrong_type(e));
 	}
 	for (size_t i = 0; !ok && i < n; i++)
 		redis_reply_close(&out[i]);
 	return ok;
+}
+
+bool redis_call_many(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e)
+{
+	return call_many(q, cmds, n, false, out, e);
+}
+
+bool redis_call_any(struct redis_queue *q, const struct redis_cmd *cmds, size_t n, struct redis_reply **out, struct err *e)
+{
+	return call_many(q, cmds, n, true, out, e);
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */

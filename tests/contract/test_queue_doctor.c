@@ -134,7 +134,7 @@ static const struct {
         {{"LPUSH K:r:a.kind:7 $N"}, FAULT_PLACE, "another place", true},
         {{"RPUSH K:r:b.kind:5 $N", "ZADD K:g:b.kind 1 5"}, FAULT_PLACE, "another place", true},
         {{"RPUSH K:r:a.kind:5 $D"}, FAULT_PLACE, "has ended but stands somewhere", true},
-        {{"HSET K:j:$R o 3"}, FAULT_RECORD, "has no state", false},
+        {{"HSET K:j:$R o 3"}, FAULT_RECORD, "its field o do not agree", true},
         {{"ZREM K:d $L"}, FAULT_PLACE, "stands nowhere", true},
         {{"ZREM K:h $H"}, FAULT_PLACE, "stands nowhere", true},
         {{"ZREM K:l:w1 $C"}, FAULT_PLACE, "stands nowhere", true},
@@ -168,14 +168,117 @@ static const struct {
         {{"ZADD K:qd 5 cnone"}, FAULT_LIMIT, "nothing is parked", true},
         {{"ZREM K:qd ctwo"}, FAULT_LIMIT, "not listed", true},
         {{"SET K:load 9"}, FAULT_COUNTER, "counter load says 9", true},
-        {{"SET K:L:$R x"}, FAULT_ORPHAN, "knows nothing of its log", true},
-        {{"SET K:L:" NOBODY " x"}, FAULT_ORPHAN, "a log that will stay", true},
+        {{"RPUSH K:L:$R x"}, FAULT_ORPHAN, "knows nothing of its log", true},
+        {{"RPUSH K:L:" NOBODY " x"}, FAULT_ORPHAN, "a log that will stay", true},
         {{"DEL K:j:$R"}, FAULT_COUNTER, "counter r says 2 ready jobs, 1 were counted", true},
         {{"ZADD K:cr 5 s"}, FAULT_SCHEDULE, "another tick", true},
         {{"ZREM K:cr s"}, FAULT_SCHEDULE, "never ticks", true},
         {{"DEL K:cj:s"}, FAULT_SCHEDULE, "another tick", true},
         {{"HDEL K:n ct"}, FAULT_SCHEDULE, "ticks next", true},
-        {{"HSET K:n hq 77"}, FAULT_HISTORY, "wait for the history", false},
+        {{"HSET K:n hq 77"}, FAULT_HISTORY, "wait for the history", true},
+        {{"SET K:u:mine $N"}, FAULT_KEY, "which knows nothing of it", true},
+        /* keys of other types than they must be */
+        {{"DEL K:j:$R", "SET K:j:$R x"}, FAULT_STRAY, " is no hash", true},
+        {{"DEL K:j:$P", "SET K:j:$P x"}, FAULT_STRAY, " is no hash", true},
+        {{"DEL K:r:a.kind:5", "SET K:r:a.kind:5 x"}, FAULT_STRAY, "the key r:a.kind:5 is no list", true},
+        {{"DEL K:g:a.kind", "SET K:g:a.kind x"}, FAULT_STRAY, "the key g:a.kind is no zset", true},
+        {{"DEL K:m:a.kind", "SET K:m:a.kind x"}, FAULT_STRAY, "the key m:a.kind is no zset", true},
+        {{"DEL K:d", "SET K:d x"}, FAULT_STRAY, "the key d is no zset", true},
+        {{"DEL K:h", "SET K:h x"}, FAULT_STRAY, "the key h is no zset", true},
+        {{"DEL K:l:w1", "SET K:l:w1 x"}, FAULT_STRAY, "the key l:w1 is no zset", true},
+        {{"DEL K:W", "SET K:W x"}, FAULT_STRAY, "the key W is no zset", true},
+        {{"DEL K:ws", "SET K:ws x"}, FAULT_STRAY, "the key ws is no hash", true},
+        {{"DEL K:rs", "SET K:rs x"}, FAULT_STRAY, "the key rs is no hash", true},
+        {{"DEL K:e", "SET K:e x"}, FAULT_STRAY, "the key e is no list", true},
+        {{"DEL K:hw", "RPUSH K:hw x"}, FAULT_STRAY, "the key hw is no string", true},
+        {{"DEL K:w:w1", "RPUSH K:w:w1 x"}, FAULT_STRAY, "the key w:w1 is no string", true},
+        {{"DEL K:s", "SET K:s x"}, FAULT_STRAY, "the key s is no hash", true},
+        {{"DEL K:f", "SET K:f x"}, FAULT_STRAY, "the key f is no zset", true},
+        {{"DEL K:x", "SET K:x x"}, FAULT_STRAY, "the key x is no zset", true},
+        {{"DEL K:a", "SET K:a x"}, FAULT_STRAY, "the key a is no list", true},
+        {{"DEL K:o", "SET K:o x"}, FAULT_STRAY, "the key o is no zset", true},
+        {{"DEL K:i:once", "RPUSH K:i:once x"}, FAULT_STRAY, "the key i:once is no string", true},
+        {{"DEL K:u:mine", "RPUSH K:u:mine x"}, FAULT_STRAY, "the key u:mine is no string", true},
+        {{"DEL K:cc", "SET K:cc x"}, FAULT_STRAY, "the key cc is no hash", true},
+        {{"DEL K:q:ctwo", "SET K:q:ctwo x"}, FAULT_STRAY, "the key q:ctwo is no zset", true},
+        {{"DEL K:qd", "SET K:qd x"}, FAULT_STRAY, "the key qd is no zset", true},
+        {{"DEL K:b:60000:k", "RPUSH K:b:60000:k x"}, FAULT_STRAY, "the key b:60000:k is no string", true},
+        {{"DEL K:wt", "SET K:wt x"}, FAULT_STRAY, "the key wt is no hash", true},
+        {{"DEL K:load", "RPUSH K:load x"}, FAULT_STRAY, "the key load is no string", true},
+        {{"DEL K:ev", "SET K:ev x"}, FAULT_STRAY, "the key ev is no stream", true},
+        {{"DEL K:D:$H", "SET K:D:$H x"}, FAULT_STRAY, " is no hash", true},
+        {{"DEL K:ob", "SET K:ob x"}, FAULT_STRAY, "the key ob is no zset", true},
+        {{"DEL K:om", "SET K:om x"}, FAULT_STRAY, "the key om is no zset", true},
+        {{"DEL K:cr", "SET K:cr x"}, FAULT_STRAY, "the key cr is no zset", true},
+        {{"DEL K:cj:s", "SET K:cj:s x"}, FAULT_STRAY, "the key cj:s is no hash", true},
+        {{"DEL K:cl:s", "RPUSH K:cl:s x"}, FAULT_STRAY, "the key cl:s is no string", true},
+        {{"DEL K:n", "SET K:n x"}, FAULT_STRAY, "the key n is no hash", true},
+        {{"DEL K:L:$R", "SET K:L:$R x"}, FAULT_STRAY, " is no list", true},
+        {{"SET K:cl:s x"}, FAULT_STRAY, "is no string that ends by itself", true},
+        {{"HSET K:j:garbage s 1.1"}, FAULT_STRAY, "none can have this name", true},
+        {{"RPUSH K:r:a.kind:x $R"}, FAULT_STRAY, "none can have this name", true},
+        {{"RPUSH K:r:a.kind garbage"}, FAULT_STRAY, "none can have this name", true},
+        /* what cannot stand where it does */
+        {{"RPUSH K:r:a.kind:5 garbage"}, FAULT_ORPHAN, "cannot stand there", true},
+        {{"ZADD K:d 5 garbage"}, FAULT_ORPHAN, "cannot stand there", true},
+        {{"ZADD K:l:w1 5 garbage"}, FAULT_ORPHAN, "cannot stand there", true},
+        {{"ZADD K:f 5 garbage"}, FAULT_ORPHAN, "cannot stand there", true},
+        {{"ZADD K:q:ctwo 5 garbage"}, FAULT_ORPHAN, "cannot stand there", true},
+        {{"ZADD K:ob 5 garbage"}, FAULT_ORPHAN, "cannot stand there", true},
+        {{"LREM K:a 0 $R"}, FAULT_LISTING, "among all jobs", true},
+        {{"DEL K:a"}, FAULT_LISTING, "among all jobs", true},
+        /* records that make no sense */
+        {{"HDEL K:s $R"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:s $R x"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:s $R 1"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:s $R 1u.x"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:s $R 9u.1"}, FAULT_RECORD, "has no state", true},
+        {{"HDEL K:s $R", "HDEL K:j:$R k"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:j:" NOBODY " a b"}, FAULT_RECORD, "has no state", true},
+        {{"HSET K:s $R 1uzz.1"}, FAULT_RECORD, "flag that nobody knows", true},
+        {{"HSET K:s $R 1.1"}, FAULT_RECORD, "field u do not agree", true},
+        {{"HSET K:s $R 1uq.1"}, FAULT_RECORD, "no field z", true},
+        {{"HSET K:s $R 2u.1"}, FAULT_RECORD, "no field b", true},
+        {{"HSET K:s $R 5u.3.1"}, FAULT_RECORD, "no field e", true},
+        {{"HSET K:s $R 0u.1"}, FAULT_RECORD, "no field d", true},
+        {{"HSET K:j:$R o 55", "HSET K:s $R 1ug.1"}, FAULT_RECORD, "field o that makes no sense", true},
+        {{"HDEL K:j:$R k"}, FAULT_RECORD, "has no kind", true},
+        {{"HSET K:j:$C k A-B"}, FAULT_RECORD, "has no kind", true},
+        {{"HSET K:j:$R k kind.of.more.than.23.letters"}, FAULT_RECORD, "has no kind", true},
+        {{"HSET K:j:$R y x"}, FAULT_RECORD, "field y", true},
+        {{"HSET K:j:$R m x"}, FAULT_RECORD, "field m", true},
+        {{"HDEL K:j:$D c"}, FAULT_RECORD, "no field c", true},
+        {{"HSET K:j:$L d x"}, FAULT_RECORD, "field d", true},
+        {{"HDEL K:j:$C b"}, FAULT_RECORD, "no field b", true},
+        {{"HSET K:j:$C l x"}, FAULT_RECORD, "field l", true},
+        {{"HDEL K:j:$P l"}, FAULT_RECORD, "field l do not agree", true},
+        {{"HDEL K:j:$P z"}, FAULT_RECORD, "no field z", true},
+        {{"HSET K:j:$F e x"}, FAULT_RECORD, "field e", true},
+        {{"HSET K:j:$F E x"}, FAULT_RECORD, "field E", true},
+        {{"HDEL K:j:$R u"}, FAULT_RECORD, "field u do not agree", true},
+        {{"HSET K:j:$R S garbage"}, FAULT_RECORD, "field S do not agree", true},
+        /* counters that are none */
+        {{"HSET K:n r x"}, FAULT_COUNTER, "counter r says 'x', which is no number", true},
+        {{"HSET K:n run x"}, FAULT_COUNTER, "counter run says 'x', which is no number", true},
+        {{"HSET K:n r:a.kind x"}, FAULT_COUNTER, "counter r:a.kind says 'x', which is no number", true},
+        {{"HSET K:n q x"}, FAULT_COUNTER, "counter q says 'x', which is no number", true},
+        {{"HSET K:n by x"}, FAULT_COUNTER, "counter by says 'x', which is no number", true},
+        {{"HSET K:n f x"}, FAULT_COUNTER, "counter f says 'x', which is no number", true},
+        {{"HSET K:n t x"}, FAULT_COUNTER, "counter t says 'x', which is no number", true},
+        {{"HSET K:n mt x"}, FAULT_COUNTER, "counter mt says 'x', which is no number", true},
+        {{"HSET K:n p x"}, FAULT_COUNTER, "counter p says 'x', which is no number", true},
+        {{"HSET K:n ev x"}, FAULT_COUNTER, "counter ev says 'x', which is no number", true},
+        {{"HSET K:n hm x"}, FAULT_COUNTER, "counter hm says 'x', which is no number", true},
+        {{"HSET K:n v5 x"}, FAULT_COUNTER, "counter v5 says 'x', which is no number", true},
+        {{"SET K:load x"}, FAULT_COUNTER, "counter load says 'x', which is no number", true},
+        {{"DEL K:load"}, FAULT_COUNTER, "counter load says 0", true},
+        {{"DEL K:n"}, FAULT_COUNTER, "counter r says 0", true},
+        {{"HSET K:n hp x"}, FAULT_HISTORY, "wait for the history", true},
+        {{"RPUSH K:e x"}, FAULT_HISTORY, "wait for the history", true},
+        {{"HSET K:wt a x", "HSET K:n nw 1"}, FAULT_LIMIT, "a weight that is none", true},
+        {{"HSET K:cj:s d x"}, FAULT_SCHEDULE, "another tick", true},
+        {{"HDEL K:cj:s d"}, FAULT_SCHEDULE, "another tick", true},
+        {{"HSET K:n sh x"}, FAULT_SHARDS, "how many shards", false},
         {{"HSET K:D:$H # 1"}, FAULT_FLOW, "as many jobs as it counts", false},
 };
 
@@ -208,19 +311,19 @@ static bool has_finding(const struct queue_look *l, enum queue_fault fault, cons
 	return false;
 }
 
-/* Everything, counters last. */
+/* Everything, in the rounds that this takes. */
 static int mend_all(struct world *w)
 {
 	int mended = 0;
 
-	for (int counters = 0; counters < 2; counters++) {
+	for (int round = 0; round < QUEUE_MEND_ROUNDS; round++) {
 		struct queue_look l = examine(w);
 
 		for (size_t i = 0; i < l.n; i++) {
 			char why[200];
 			struct err e = {0};
-			int got =
-			        (l.findings[i].fault == FAULT_COUNTER) == counters ? queue_mend(w->q, Q, &l.findings[i], true, why, &e) : 0;
+			bool now = queue_fault_round(l.findings[i].fault) == round;
+			int got = now ? queue_mend(w->q, Q, &l.findings[i], true, why, &e) : 0;
 
 			ck_assert_msg(got >= 0, "%s: %s", l.findings[i].text, e.text);
 			mended += got;
@@ -410,6 +513,31 @@ START_TEST(every_shard_is_looked_at)
 }
 END_TEST
 
+/* A queue that does not even say how many shards it has hides no other. */
+START_TEST(a_damaged_queue_hides_no_other)
+{
+	struct world w;
+	struct queue_look l[2] = {{.queue = Q}, {.queue = "q2"}};
+	struct queue_submission s = {.kind = KIND, .queue = "q2", .priority = 5};
+	struct queue_submitted out;
+	struct err e = {0};
+
+	world_open(&w);
+	ck_ok(queue_submit(w.q, &s, 1, &out, &e), &e);
+	harm(&w, "HSET K:n sh x");
+	harm(&w, "ZREM K:d $L");
+	say("HSET {bq:q2:0}:n run 5");
+	ck_ok(queue_examine(w.q, (struct queue_look *[]){&l[0], &l[1]}, 2, &(struct queue_look_bounds){.pause_ms = LOOK_MS}, &e), &e);
+	ck_assert_int_eq(l[0].total, 2);
+	ck_assert(has_finding(&l[0], FAULT_SHARDS, "q: ") && has_finding(&l[0], FAULT_PLACE, "stands nowhere"));
+	ck_assert_int_eq(l[1].total, 1);
+	ck_assert(has_finding(&l[1], FAULT_COUNTER, "q2-0: counter run says 5"));
+	queue_look_close(&l[0]);
+	queue_look_close(&l[1]);
+	world_close(&w);
+}
+END_TEST
+
 /* ---- a queue that moves --------------------------------------------------------------------------------------------------- */
 
 static volatile bool drained;
@@ -546,6 +674,6 @@ START_TEST(a_cut_connection_does_not_end_a_look)
 END_TEST
 
 static const TTest *const tests[] = {every_harm_is_found_and_mended, what_was_mended_runs, counters_are_set_in_a_paused_queue_only,
-        a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, what_moves_is_no_fault,
-        a_cut_connection_does_not_end_a_look};
+        a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, a_damaged_queue_hides_no_other,
+        what_moves_is_no_fault, a_cut_connection_does_not_end_a_look};
 TEST_MAIN("queue_doctor", tests)

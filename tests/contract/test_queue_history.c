@@ -258,6 +258,34 @@ START_TEST(history_of_replayed_and_deleted)
 }
 END_TEST
 
-static const TTest *const tests[] = {history_is_taken_in_order, history_of_any_batches, history_has_one_writer, history_of_failures_only,
-        history_that_nobody_takes, history_of_replayed_and_deleted};
+/* Steps keep house once a second, with places and counters of their own. */
+START_TEST(history_while_house_is_kept)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	struct history_writer w = writer_of("h:1", HISTORY_ALL);
+	struct history_batch b;
+	struct err e = {0};
+	struct queue_step_reply r;
+
+	ck_assert_int_eq(history_waiting(q, &w), 0);
+	end_jobs(q, l, 20, 20, ACK_DONE);
+	b = history_taken(q, &w, 10);
+	history_written(q, &w, &b);
+	b = history_taken(q, &w, 5);
+	clock_sleep_ms(1100);
+	r = step(l, 0);
+	queue_step_reply_close(&r);
+	ck_assert_int_eq(queue_history_drop(q, &w, &b, &e), 1);
+	history_batch_close(&b);
+	b = history_taken(q, &w, 10);
+	ck_assert_uint_eq(b.n, 5);
+	ck_assert_int_eq(b.dropped, 0);
+	history_written(q, &w, &b);
+	close_both(&q, &l);
+}
+END_TEST
+
+static const TTest *const tests[] = {history_while_house_is_kept, history_is_taken_in_order, history_of_any_batches, history_has_one_writer,
+        history_of_failures_only, history_that_nobody_takes, history_of_replayed_and_deleted};
 TEST_MAIN("queue_history", tests)
