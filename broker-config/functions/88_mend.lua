@@ -109,7 +109,10 @@ end
 
 -- An id that no record knows leaves the index where it was found.
 function mend.drop(id, at)
-	call('HDEL', S, id)
+	local had_state = call('HDEL', S, id)
+	if at == 's' then
+		return had_state
+	end
 	if string.sub(at, 1, 2) == 'D:' or string.sub(at, 1, 2) == 'L:' then
 		return call('UNLINK', T .. ':' .. at)
 	end

@@ -16,18 +16,19 @@
 #define BATCHES_MAX   4    /* of keys, of which only names are known */
 #define RECORDS_MAX   64   /* by one function: the server does nothing else meanwhile */
 #define LIST_BATCH    5000
+#define STATES_BATCH  "1000"
 #define ASK_ROOM      8 /* of one key */
 
 /* One thing known of one id: a record, or a place that holds it. There are two for most jobs, so that it is kept small. */
 struct trace {
 	char tail[QUEUE_TAIL]; /* no NUL follows */
-	char what; /* '!' record; 'D' what it waits for; 'L' its log; x f k listed as ended; else the place: d schedule, r lane, l lease, h held */
+	char what; /* '!' record; 'D' what it waits for; 'L' its log; 's' a state without a record; x f k listed as ended; else the place: d schedule, r lane, l lease, h held */
 	char state;      /* of a record: its digit */
 	char lane;       /* of a record: the mark (20_lanes.lua) of the lane where it is meant to be */
 	bool ends : 1;   /* of a record or a log: it has a time to live */
 	bool log : 1;    /* of a record: it says that it has one */
 	bool waits : 1;  /* of a record: it says that it waits for others; of a 'D': some of these have not ended well */
-	bool listed : 1; /* of a record: it stands among all ids */
+	bool listed : 1; /* it stands among all ids */
 	bool parked : 1; /* of a record */
 	uint32_t ghosts; /* of a record: marks of the lanes where its id is left, a bit for each */
 	uint32_t place;  /* which of audit.places it was found in; of a record: which of audit.routes it takes */
@@ -201,8 +202,8 @@ static void problem(struct audit *a, enum queue_fault fault, const struct trace 
 	memcpy(tail, t->tail, QUEUE_TAIL);
 	if (!queue_full_id(f.key, a->queue, a->shard, tail, QUEUE_TAIL))
 		snprintf(f.key, sizeof(f.key), "%s-%d%s", a->queue, a->shard, tail);
-	if (at && at->what == 'a')
-		snprintf(f.at, sizeof(f.at), "a");
+	if (at && (at->what == 'a' || at->what == 's'))
+		snprintf(f.at, sizeof(f.at), "%c", at->what);
 	else if (at && (at->what == 'D' || at->what == 'L'))
 		snprintf(f.at, sizeof(f.at), "%c:%s", at->what, tail);
 	else if (at && at->what != '!')
@@ -818,6 +819,51 @@ static bool gather_key(struct audit *a, const char *key, const char *name)
 	return gather_limits(a, key, name);
 }
 
+/* ---- states without records --------------------------------------------------------------------------------------------- */
+
+static int name_of_record(const void *tail, const void *name)
+{
+	const char *text = *(const char *const *)name;
+	int c = strncmp("j:", text, 2);
+
+	return c ? c : strcmp(tail, text + 2);
+}
+
+/* r: ids and their states. A state that has a record is told of with that. */
+static void take_states(struct audit *a, const struct redis_reply *r, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
+		size_t len = 0;
+		const char *id = redis_reply_text(redis_reply_at(r, i), &len);
+
+		if (id && !bsearch(id, names, n, sizeof(*names), name_of_record) && !add_trace(a, id, len, 's'))
+			no_id(a, id, "s");
+	}
+}
+
+/* A record may have vanished, and its state goes when the list of all ids is swept; so a state whose id is not listed never goes. */
+static bool gather_states(struct audit *a, const char *const *names, size_t n, struct err *e)
+{
+	struct buf key = {0};
+	char cursor[32] = "0";
+	bool ok = true;
+
+	buf_addf(&key, "%s:s", a->keys_of->tag);
+	do {
+		struct redis_reply *r = NULL;
+
+		ok = queue_look_goes_on(a->look, e) &&
+		     command(a, (const char *const[]){"HSCAN", buf_text(&key), cursor, "COUNT", STATES_BATCH, NULL}, &r, e);
+		if (ok) {
+			take_states(a, redis_reply_at(r, 1), names, n);
+			ok = str_copy(cursor, sizeof(cursor), redis_reply_text(redis_reply_at(r, 0), NULL)) || redis_bad_reply(e, "HSCAN");
+		}
+		redis_reply_close(&r);
+	} while (ok && !str_eq(cursor, "0"));
+	buf_close(&key);
+	return ok || redis_wrong_type(e);
+}
+
 /* name: NULL when it cannot be read. Asks when enough has been gathered. */
 static bool gather_next(struct audit *a, struct buf *key, const char **name, struct err *e)
 {
@@ -845,11 +891,12 @@ static bool gather(struct audit *a, struct err *e)
 	struct buf key = {0};
 	size_t n;
 	const char **names = redis_shard_names(a->keys_of, &n);
-	bool ok = !a->look->deep || look_over(a, names, n, e);
+	bool ok;
 
 	/* Most keys are records, and most records have one place. What is not used of it is never touched. */
 	a->cap = 2 * n + 64;
 	a->traces = mem_array(a->cap, sizeof(*a->traces));
+	ok = !a->look->deep || (gather_states(a, names, n, e) && look_over(a, names, n, e)); /* which takes out names */
 	for (size_t i = 0; ok && i < n; i++)
 		ok = within_bounds(a, e) && gather_next(a, &key, names + i, e);
 	ok = ok && asks_flush(a, e) && ask_unusual(a, e) && (a->stray_entries || gather_unwritten(a, e));
@@ -983,6 +1030,10 @@ static void judge_orphan(struct audit *a, const struct trace *t)
 {
 	if (t->what == 'L' && !t->ends)
 		problem(a, FAULT_ORPHAN, t, t, "has a log that will stay, but no record");
+	else if (t->what == 's' && !t->listed && !a->stray_list)
+		problem(a, FAULT_ORPHAN, t, t, "has a state that will stay, but no record");
+	else if (t->what == 's')
+		return;
 	else if (t->what != 'L' && t->what != 'r')
 		problem(a, FAULT_ORPHAN, t, t, "is held somewhere but has no record");
 }
@@ -1044,7 +1095,7 @@ static void note_listed(struct audit *a, const struct redis_reply *ids)
 
 		while (t && t > a->traces && tail_of(id, t - 1) == 0)
 			t--;
-		if (t)
+		for (; t && t < a->traces + a->n && tail_of(id, t) == 0; t++)
 			t->listed = true;
 	}
 }

@@ -170,6 +170,7 @@ static const struct {
         {{"SET K:load 9"}, FAULT_COUNTER, "counter load says 9", true},
         {{"RPUSH K:L:$R x"}, FAULT_ORPHAN, "knows nothing of its log", true},
         {{"RPUSH K:L:" NOBODY " x"}, FAULT_ORPHAN, "a log that will stay", true},
+        {{"HSET K:s " NOBODY " 1.1"}, FAULT_ORPHAN, "a state that will stay", true},
         {{"DEL K:j:$R"}, FAULT_COUNTER, "counter r says 2 ready jobs, 1 were counted", true},
         {{"ZADD K:cr 5 s"}, FAULT_SCHEDULE, "another tick", true},
         {{"ZREM K:cr s"}, FAULT_SCHEDULE, "never ticks", true},
@@ -225,6 +226,7 @@ static const struct {
         {{"ZADD K:f 5 garbage"}, FAULT_ORPHAN, "cannot stand there", true},
         {{"ZADD K:q:ctwo 5 garbage"}, FAULT_ORPHAN, "cannot stand there", true},
         {{"ZADD K:ob 5 garbage"}, FAULT_ORPHAN, "cannot stand there", true},
+        {{"HSET K:s garbage 1.1"}, FAULT_ORPHAN, "cannot stand there", true},
         {{"LREM K:a 0 $R"}, FAULT_LISTING, "among all jobs", true},
         {{"DEL K:a"}, FAULT_LISTING, "among all jobs", true},
         /* records that make no sense */
