@@ -855,10 +855,83 @@ START_TEST(many_queues_take_few_round_trips)
 }
 END_TEST
 
+static void shown_as(struct queue *q, const char *id, enum job_state state, const char *worker, int64_t began_at)
+{
+	struct job j = show(q, id);
+
+	ck_assert_int_eq(j.state, state);
+	ck_assert_str_eq(j.worker, worker);
+	ck_assert_int_eq(j.started_at, began_at);
+	ck_assert(state == JOB_SUCCEEDED ? j.finished_at >= began_at : !j.finished_at);
+	job_close(&j);
+}
+
+static void renew_with_progress(struct queue_link *l, const struct queue_claim *c)
+{
+	struct queue_renewal item = {.fence = c->job.fence, .progress_json = "{\"done\":1,\"total\":2}"};
+	struct queue_renew_reply r;
+	struct err e = {0};
+	int got;
+
+	memcpy(item.id, c->job.id, JOB_ID);
+	ck_ok(queue_link_renew_begin(l, &item, 1, LEASE, &e), &e);
+	while (!(got = queue_link_renew_end(l, &r, &e)))
+		wait_fd(queue_link_fd(l));
+	ck_assert_msg(got == 1 && r.n_lost == 0, "%s", e.text);
+	queue_renew_reply_close(&r);
+}
+
+/* Usual all along; said something in between; asked to stop, but done before it heard of that. Its end told twice in one step. */
+static void run_as(struct queue *q, struct queue_link *l, const char *worker, int how)
+{
+	char id[JOB_ID];
+	enum job_state state;
+	struct err e = {0};
+
+	submit_plain(q, id);
+	struct queue_claim c = claim_one(l);
+	ck_assert_str_eq(c.job.id, id);
+	shown_as(q, id, JOB_RUNNING, worker, c.job.fence / 1000);
+	if (how == 1)
+		renew_with_progress(l, &c);
+	if (how == 2)
+		ck_assert_msg(queue_cancel(q, id, &state, &e) == 1, "%s", e.text);
+	shown_as(q, id, JOB_RUNNING, worker, c.job.fence / 1000);
+	struct queue_ack twice[2] = {{.fence = c.job.fence, .outcome = ACK_DONE}, {.fence = c.job.fence, .outcome = ACK_DONE}};
+	memcpy(twice[0].id, id, JOB_ID);
+	memcpy(twice[1].id, id, JOB_ID);
+	struct queue_step_reply r = step_with(l, twice, 2, 0, LEASE);
+	ck_assert_uint_eq(r.n_rejected, 1);
+	queue_step_reply_close(&r);
+	shown_as(q, id, JOB_SUCCEEDED, worker, c.job.fence / 1000);
+	job_close(&c.job);
+}
+
+/* Names that look like parts of a state, and the longest. */
+START_TEST(a_worker_may_have_any_name)
+{
+	char longest[JOB_WORKER];
+	const char *const names[] = {"w:1", "1", "1234", "2.2.1", "4.1.", ".5", "-", "a@b.c-1_", longest};
+	struct queue *q = open_queue(NULL);
+
+	memset(longest, '7', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct queue_link *l = open_link(names[i]);
+
+		for (int how = 0; how < 3; how++)
+			run_as(q, l, names[i], how);
+		check_sound(q);
+		queue_link_close(&l);
+	}
+	queue_close(&q);
+}
+END_TEST
+
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
         DOCTOR_SUITE, FLOW_TESTS, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions,
         killed_and_started_again, limits_survive_kill_9, a_server_without_the_library, another_text_under_our_version, no_memory_left,
-        passwords, nobody_there, lies_are_refused, a_usual_job_costs_one_command, settled_jobs_are_swept,
+        passwords, nobody_there, lies_are_refused, a_usual_job_costs_one_command, settled_jobs_are_swept, a_worker_may_have_any_name,
         what_ran_for_a_day_keeps_its_retention, what_is_old_when_it_ends_is_given_a_time, orphans_fail,
         a_flow_that_miscounts_is_seen_in_any_shard, many_queues_take_few_round_trips};
 TEST_MAIN("queue_redis", tests)
