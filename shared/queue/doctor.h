@@ -16,7 +16,7 @@
 #define QUEUE_FAULTS(X)                                                                         \
 	X(FAULT_RECORD, "record")     /* a record that makes no sense */                        \
 	X(FAULT_PLACE, "place")       /* a job in no place, in two, in a wrong one */           \
-	X(FAULT_ORPHAN, "orphan")     /* an index, or a state, of an id without a record */      \
+	X(FAULT_ORPHAN, "orphan")     /* an index, or a state, of an id without a record */     \
 	X(FAULT_LIFETIME, "lifetime") /* what lives would vanish, or what ended never */        \
 	X(FAULT_LISTING, "listing")   /* an ended job is not listed as such */                  \
 	X(FAULT_LANE, "lane")         /* a lane whose turn never comes */                       \
