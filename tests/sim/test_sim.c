@@ -44,6 +44,7 @@ struct held {
 
 struct worker {
 	struct queue_link *link; /* NULL: dead */
+	char name[32];
 	struct held held[HELD_MAX];
 	int n;
 };
@@ -149,7 +150,7 @@ static const char *key_of(struct world *w, char out[32], const char *what, int n
 }
 
 struct texts {
-	char lane[32], unique[32], idem[32], print[32], share[32];
+	char lane[32], unique[32], idem[32], print[32], share[32], trace[32];
 };
 
 static struct queue_submission some_job(struct world *w, struct texts *t)
@@ -183,6 +184,10 @@ static struct queue_submission some_job(struct world *w, struct texts *t)
 		s.rate = (struct job_rate){.limit = 5, .window_ms = 60000, .cost = 1 + roll(w, 3)};
 		snprintf(s.rate.key, sizeof(s.rate.key), "rate%d", roll(w, 3));
 	}
+	if (roll(w, 6) == 0)
+		s.trace = key_of(w, t->trace, "trace", 1000);
+	if (roll(w, 6) == 0)
+		s.time_limit_ms = 1000 + roll(w, 100000);
 	if (roll(w, 10) == 0)
 		s.result_ttl_ms = 1000 + roll(w, 100000);
 	return s;
@@ -224,12 +229,11 @@ static void move_submit(struct world *w)
 
 static void revive(struct world *w, struct worker *d)
 {
-	char name[32];
 	struct err e = {0};
 
-	snprintf(name, sizeof(name), "w%d", w->names++);
+	snprintf(d->name, sizeof(d->name), "w%d", w->names++);
 	d->n = 0;
-	d->link = queue_link_open(w->sim.url, &w->options, Q, name, kinds, ARRAY_LEN(kinds), &e);
+	d->link = queue_link_open(w->sim.url, &w->options, Q, d->name, kinds, ARRAY_LEN(kinds), &e);
 	must_ok(w, d->link != NULL, &e);
 }
 
@@ -293,6 +297,21 @@ static void judge_acks(struct world *w, const struct queue_ack *acks, size_t n, 
 	}
 }
 
+/* What came with a claim is that job's own, also when the answer was lost and given again. */
+static void judge_claim(struct world *w, const struct job *claim, const struct worker *d)
+{
+	struct job j = {0};
+	struct err e = {0};
+
+	must_ok(w, queue_show(w->q, claim->id, &j, &e) == 1, &e);
+	must(w, j.state == JOB_RUNNING && j.fence == claim->fence && j.started_at > 0 && !j.finished_at);
+	must(w, str_eq(j.kind, claim->kind) && str_eq(j.params, claim->params) && j.kind_version == claim->kind_version);
+	must(w, j.attempt == claim->attempt && j.crashes == claim->crashes && j.quarantined == claim->quarantined);
+	must(w, str_eq(j.trace, claim->trace) && j.time_limit_ms == claim->time_limit_ms && j.hard_limit_ms == claim->hard_limit_ms);
+	must(w, str_eq(j.worker, d->name));
+	job_close(&j);
+}
+
 static void take_claims(struct world *w, struct worker *d, struct queue_step_reply *r)
 {
 	for (size_t i = 0; i < r->n_claims; i++) {
@@ -302,6 +321,7 @@ static void take_claims(struct world *w, struct worker *d, struct queue_step_rep
 		must(w, !k->ended);
 		must(w, j->fence > k->fence);
 		must(w, d->n < HELD_MAX);
+		judge_claim(w, j, d);
 		k->fence = j->fence;
 		trace = trace * 31 + (uint64_t)j->fence;
 		k->holder = (int)(d - w->workers);
