@@ -12,6 +12,7 @@ programs="test_process test_server test_edges"
 export CK_TIMEOUT_MULTIPLIER=1000
 export CHAOS=long
 
+mkdir -p build
 targets=
 for name in $programs; do
 	[ ! -f "tests/chaos/$name.c" ] || targets="$targets build/$mode/tests/chaos/$name"
