@@ -270,12 +270,13 @@ size_t limits_renewals(struct dispatcher *d, struct line *l)
 	return n;
 }
 
-static struct flight *flight_find(struct dispatcher *d, const struct line *l, const char *id, struct slot **slot_out)
+/* By its fence, too: the job may be held a second time, since its lease was lost. */
+static struct flight *flight_find(struct dispatcher *d, const struct line *l, const struct queue_held *held, struct slot **slot_out)
 {
 	for (int i = 0; i < d->slots.n; i++) {
 		struct slot *s = &d->slots.all[i];
 		for (int k = 0; k < s->n; k++)
-			if (s->flights[k].line == l && str_eq(s->flights[k].id, id)) {
+			if (s->flights[k].line == l && s->flights[k].fence == held->fence && str_eq(s->flights[k].id, held->id)) {
 				*slot_out = s;
 				return &s->flights[k];
 			}
@@ -287,12 +288,12 @@ void limits_renewed(struct dispatcher *d, struct line *l, const struct queue_ren
 {
 	struct slot *s;
 	for (size_t i = 0; i < reply->n_cancel; i++) {
-		struct flight *f = flight_find(d, l, reply->cancel[i], &s);
+		struct flight *f = flight_find(d, l, &reply->cancel[i], &s);
 		if (f != NULL)
 			flight_ask(d, s, f, STOP_CANCEL);
 	}
 	for (size_t i = 0; i < reply->n_lost; i++) {
-		struct flight *f = flight_find(d, l, reply->lost[i], &s);
+		struct flight *f = flight_find(d, l, &reply->lost[i], &s);
 		if (f != NULL && flight_is_started(s, f))
 			flight_kill(s, f, STOP_LOST, "the lease of its job was lost");
 		else if (f != NULL) {

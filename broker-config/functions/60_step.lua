@@ -264,7 +264,8 @@ local function step(keys, args)
 	return { from_now(cron.earlier(due, tick), limits.due), more, rejected, c.groups, offers or false, command or false, h[10] or 1, c.extras }
 end
 
--- worker, lease, n, then id, fence, progress ('' = unchanged) each
+-- worker, lease, n, then id, fence, progress ('' = unchanged) each. {id, fence of each that is lost, of each to be cancelled}: with its fence,
+-- since a worker that lost a lease and was given the job again holds both
 local function renew(keys, args)
 	enter(keys, args)
 	local worker, lease, lost, cancel, leases = args[5], tonumber(args[6]), {}, {}, {}
@@ -282,9 +283,11 @@ local function renew(keys, args)
 			end
 			if has_flag(job, 'c') then
 				cancel[#cancel + 1] = args[i]
+				cancel[#cancel + 1] = args[i + 1]
 			end
 		else
 			lost[#lost + 1] = args[i]
+			lost[#lost + 1] = args[i + 1]
 		end
 	end
 	if #leases > 0 then

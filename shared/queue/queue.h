@@ -303,10 +303,15 @@ struct queue_renewal {
 	int64_t fence;
 	const char *progress_json;
 };
+/* A claim: a worker that lost a job and was given it again may hold two of it. */
+struct queue_held {
+	char id[JOB_ID];
+	int64_t fence;
+};
 struct queue_renew_reply {
-	char (*lost)[JOB_ID]; /* no longer ours: stop them, ack nothing */
+	struct queue_held *lost; /* no longer ours: stop them, ack nothing */
 	size_t n_lost;
-	char (*cancel)[JOB_ID]; /* somebody asked for their cancellation */
+	struct queue_held *cancel; /* somebody asked for their cancellation */
 	size_t n_cancel;
 };
 void queue_renew_reply_close(struct queue_renew_reply *r);

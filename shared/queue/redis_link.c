@@ -463,6 +463,26 @@ bool redis_renew_begin(struct queue_link *base, const struct queue_renewal *item
 	return send_call(l, RENEW, e);
 }
 
+/* Ids and fences in turn. */
+static bool read_held(const struct redis_link *l, const struct redis_reply *r, struct queue_held **out, size_t *n_out)
+{
+	size_t n = redis_reply_count(r) / 2;
+
+	if (!redis_reply_is_array(r) || n * 2 != redis_reply_count(r) || n > QUEUE_BATCH_MAX)
+		return false;
+	*out = mem_array(n + 1, sizeof(**out));
+	*n_out = n;
+	for (size_t i = 0; i < n; i++) {
+		size_t len = 0;
+		const char *tail = redis_reply_text(redis_reply_at(r, 2 * i), &len);
+
+		if (!tail || !queue_full_id((*out)[i].id, l->head.queue, l->head.shard, tail, len) ||
+		        !redis_reply_int(redis_reply_at(r, 2 * i + 1), &(*out)[i].fence))
+			return false;
+	}
+	return true;
+}
+
 int redis_renew_end(struct queue_link *base, struct queue_renew_reply *out, struct err *e)
 {
 	struct redis_link *l = (struct redis_link *)base;
@@ -475,8 +495,8 @@ int redis_renew_end(struct queue_link *base, struct queue_renew_reply *out, stru
 	if (!got)
 		return 0;
 	l->under_way = NOTHING;
-	if (got == 1 && (!read_ids(l, redis_reply_at(r, 0), &out->lost, &out->n_lost) ||
-	                        !read_ids(l, redis_reply_at(r, 1), &out->cancel, &out->n_cancel))) {
+	if (got == 1 && (!read_held(l, redis_reply_at(r, 0), &out->lost, &out->n_lost) ||
+	                        !read_held(l, redis_reply_at(r, 1), &out->cancel, &out->n_cancel))) {
 		queue_renew_reply_close(out);
 		redis_bad_reply(e, "renew");
 		got = -1;

@@ -674,12 +674,14 @@ START_TEST(renewals)
 	job_close(&j);
 	r = renew(l, id, c.job.fence - 1, NULL, 200);
 	ck_assert_uint_eq(r.n_lost, 1);
-	ck_assert_str_eq(r.lost[0], id);
+	ck_assert_str_eq(r.lost[0].id, id);
+	ck_assert_int_eq(r.lost[0].fence, c.job.fence - 1);
 	queue_renew_reply_close(&r);
 	ck_assert_int_eq(cancel(q, id), JOB_RUNNING);
 	r = renew(l, id, c.job.fence, NULL, 200);
 	ck_assert_uint_eq(r.n_cancel, 1);
-	ck_assert_str_eq(r.cancel[0], id);
+	ck_assert_str_eq(r.cancel[0].id, id);
+	ck_assert_int_eq(r.cancel[0].fence, c.job.fence);
 	queue_renew_reply_close(&r);
 	ck_assert_uint_eq(ack(l, id, c.job.fence, ACK_CANCELLED, ERR_NONE), 0);
 	ck_assert_int_eq(state_of(q, id), JOB_CANCELLED);

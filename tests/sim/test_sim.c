@@ -405,7 +405,7 @@ static void move_renew(struct world *w)
 	for (int i = d->n - 1; i >= 0; i--) {
 		bool lost = false;
 		for (size_t k = 0; k < r.n_lost; k++)
-			lost = lost || str_eq(r.lost[k], d->held[i].id);
+			lost = lost || (str_eq(r.lost[k].id, d->held[i].id) && r.lost[k].fence == d->held[i].fence);
 		if (!lost)
 			must(w, known(w, d->held[i].id)->fence == d->held[i].fence);
 		else if (roll(w, 2))
