@@ -175,9 +175,7 @@ void dispatch_claims(struct line *l, struct queue_step_reply *reply)
 	for (size_t i = 0; i < reply->n_claims; i++) {
 		struct job *j = &reply->claims[i].job;
 		HISTORY("claim", j->id, j->fence, j->attempt);
-		if (j->cancel_asked)
-			line_ack(l, j->id, j->fence, ACK_CANCELLED, NULL, NULL);
-		else if (l->drained)
+		if (l->drained)
 			line_ack(l, j->id, j->fence, ACK_GIVE_BACK, NULL, NULL);
 		else
 			line_pending_add(l, j);
