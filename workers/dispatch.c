@@ -81,17 +81,20 @@ int dispatch_want(const struct dispatcher *d, const struct line *l)
 	if (l->drained)
 		return 0;
 	int ahead = line_ahead(l, d->now_ms), held[LINES_MAX];
-	int want = (l->grant + shares_kept(l)) * (1 + ahead) - (int)l->n_pending;
+	/* Who needs a slot of its own has none behind it, and has been counted where grants are made. */
+	int alone = (int)l->n_alone, want = (l->grant + shares_kept(l) - alone) * (1 + ahead) - ((int)l->n_pending - alone);
 	if (ahead > 0)
 		lines_held(d, held);
-	int may = ahead > 0 ? shares_refills(d, l, held) : 0;
+	int may = ahead > 0 ? shares_refills(d, l, held) : 0, refills = 0;
 	for (int i = 0; i < d->slots.n && may > 0; i++) {
 		const struct slot *s = &d->slots.all[i];
 		if (s->line != l || !slot_may_look_ahead(s))
 			continue;
-		want += s->n < 1 + ahead ? 1 + ahead - s->n : 0;
+		refills += s->n < 1 + ahead ? 1 + ahead - s->n : 0;
 		may--;
 	}
+	/* As long as some wait for a slot of their own, as many fewer are looked ahead: what comes may be more of them. */
+	want += refills > alone ? refills - alone : 0;
 	return want < 0 ? 0 : want > QUEUE_BATCH_MAX ? QUEUE_BATCH_MAX : want;
 }
 
