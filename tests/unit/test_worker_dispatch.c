@@ -191,6 +191,21 @@ START_TEST(what_is_quarantined_keeps_a_slot)
 }
 END_TEST
 
+/* More quarantined jobs than slots: while they wait, nothing more is asked for. */
+START_TEST(none_are_asked_for_while_many_wait_to_be_alone)
+{
+	struct rig r;
+	rig_open(&r, 1);
+	make_short(&r.d->lines[0]);
+	claims_come(&r, 0, SLOTS, 60, true);
+	dispatch_pending(r.d, &r.d->lines[0]);
+	ck_assert_int_eq(slots_of(&r, 0), SLOTS);
+	dispatch_plan(r.d);
+	ck_assert_int_eq(dispatch_want(r.d, &r.d->lines[0]), 0);
+	rig_close(&r);
+}
+END_TEST
+
 /* The slots that short jobs were brought for are filled to the same depth as those that a step asks for now. */
 START_TEST(short_jobs_are_looked_ahead_of_behind_those_that_came)
 {
@@ -208,5 +223,5 @@ END_TEST
 
 static const TTest *const tests[] = {slots_that_are_left_are_asked_for, what_has_come_counts_as_its_share,
         what_was_promised_to_one_is_not_taken_by_another, what_may_stand_behind_another_keeps_no_slot, what_is_quarantined_keeps_a_slot,
-        short_jobs_are_looked_ahead_of_behind_those_that_came};
+        none_are_asked_for_while_many_wait_to_be_alone, short_jobs_are_looked_ahead_of_behind_those_that_came};
 TEST_MAIN("worker dispatch", tests)
