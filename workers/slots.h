@@ -15,7 +15,7 @@
 #include "workers/shm.h"
 #include "workers/slot.h"
 
-#define SLOT_DEPTH 64
+#define SLOT_DEPTH 256
 
 struct line;
 
