@@ -210,20 +210,22 @@ local function parse(s)
 	return { state = state, flags = flags, rev = rev, fence = fence, ended = ended, worker = worker } -- all of them text
 end
 
--- barque2 had the state in field s of the record.
-function states.old(key)
-	local job = parse(call('HGET', key, 's'))
-	if job then
-		job.is_old = true
-	end
-	return job
+-- Of a job that barque2 left, which had the state in field s of the record.
+function states.old(id)
+	return call('HGET', J .. id, 's')
 end
 
 -- nil: there is no such job. Its record may have vanished before its state.
 local function read(key)
 	states.flush()
-	local job = parse(call('HGET', S, string.sub(key, #J + 1))) or states.old(key)
-	return job and call('EXISTS', key) == 1 and job or nil
+	local id = string.sub(key, #J + 1)
+	local s = call('HGET', S, id)
+	local job = parse(s or states.old(id))
+	if not job or call('EXISTS', key) == 0 then
+		return nil
+	end
+	job.is_old = not s
+	return job
 end
 
 -- What happens to a usual job is told by its state alone. Something else is about to happen: when it began and who ran it, and its end,

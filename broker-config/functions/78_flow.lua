@@ -422,20 +422,18 @@ function ACTS.s(id, from, a)
 	end
 end
 
--- h: it ticks where it was copied from, and is not to be woken here. w: it has left there, so that it ticks here.
-function ACTS.h(_, _, a)
-	local name = cron.sleeper(a)
-	if name then
-		cron.forget(name)
+-- An act upon one that still sleeps here.
+function cron.on_sleeper(act)
+	return function(_, _, a)
+		local name = cron.sleeper(a)
+		if name then
+			act(name)
+		end
 	end
 end
 
-function ACTS.w(_, _, a)
-	local name = cron.sleeper(a)
-	if name then
-		cron.rouse(name)
-	end
-end
+-- h: it ticks where it was copied from, and is not to be woken here. w: it has left there, so that it ticks here.
+ACTS.h, ACTS.w = cron.on_sleeper(cron.forget), cron.on_sleeper(cron.rouse)
 
 -- ---- orphans ---------------------------------------------------------------------------------------------------------
 
@@ -555,7 +553,7 @@ local function flow_look(keys, args)
 	local out, fields, last = {}, { 'k', 'c', 'd', 'y', 'a', 'm', 'b', 'w', 'e', 'n', 'E', 'D' }, math.min(#args, 4 + BATCH)
 	local all = states.of(args, 5, last)
 	for i = 5, last do
-		local h, s = call('HMGET', J .. args[i], unpack(fields)), all[i - 4] or call('HGET', J .. args[i], 's') -- as barque2 had it
+		local h, s = call('HMGET', J .. args[i], unpack(fields)), all[i - 4] or states.old(args[i])
 		local record = { args[i], '0', 's', s }
 		for k = 1, #fields do
 			if h[k] then

@@ -79,7 +79,7 @@ end
 local function pick(ids, kind, state, limit, out)
 	local bytes, all = 0, states.of(ids, 1, #ids)
 	for i, id in ipairs(ids) do
-		local s = all[i] or call('HGET', J .. id, 's') -- as barque2 had it
+		local s = all[i] or states.old(id)
 		local k = s and (state == '' or string.sub(s, 1, 1) == state) and call('HGET', J .. id, 'k')
 		if k and (kind == '' or kind_of(k) == kind) then
 			local record = record_of(id)

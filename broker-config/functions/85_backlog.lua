@@ -9,7 +9,7 @@ backlog.IDS = 4 -- of each lane, since the first ones may be ghosts
 -- When the first job of a lane that is really ready became so for the first time, as far as its record tells; nil: none was found.
 function backlog.head(route, lane)
 	for _, id in ipairs(call('LRANGE', T .. ':r:' .. route .. ':' .. lane, 0, backlog.IDS - 1)) do
-		local s = call('HGET', S, id) or call('HGET', J .. id, 's') -- as barque2 had it
+		local s = call('HGET', S, id) or states.old(id)
 		if s and string.sub(s, 1, 1) == READY then
 			local h = call('HMGET', J .. id, 'd', 'c')
 			return tonumber(h[1] or h[2])
