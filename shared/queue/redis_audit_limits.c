@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "queue/redis_private.h"
+#include "queue/redis_audit.h"
 
 void audit_limits_close(struct audit_limits *a)
 {

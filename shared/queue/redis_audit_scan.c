@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "queue/redis_private.h"
+#include "queue/redis_audit.h"
 
 #define BLOCK       (16 * 1024)
 #define BYTES_MAX   ((size_t)512 * 1024 * 1024) /* of all names together */
