@@ -59,8 +59,8 @@ void audit_limits_record(struct audit_limits *a, const char *s, const char *l, c
 void audit_limits_counted(struct audit_limits *a, const struct redis_reply *r);
 void audit_limits_listed(struct audit_limits *a, const struct redis_reply *r);
 void audit_limits_parked(struct audit_limits *a, const char *place, size_t n);
-/* NULL, or what is wrong. counters: q, by, nw of T:n. */
-const char *audit_limits_judge(struct audit_limits *a, const int64_t counters[3]) MUST_CHECK;
+/* NULL, or what is wrong. */
+const char *audit_limits_judge(struct audit_limits *a) MUST_CHECK;
 
 /* ---- what a look knows -------------------------------------------------------------------------------------------------- */
 
@@ -189,7 +189,7 @@ const char *audit_skip_digits(const char *text);
 /* ---- the others --------------------------------------------------------------------------------------------------------- */
 
 /* redis_audit_place.c; name: what follows T: in the key */
-bool audit_gather_key(struct audit *a, const char *key, const char *name);
+void audit_gather_key(struct audit *a, const char *key, const char *name);
 /* redis_audit_gather.c */
 bool audit_gather(struct audit *a, struct err *e) MUST_CHECK;
 /* redis_audit_history.c */
@@ -197,10 +197,11 @@ bool audit_unwritten(struct audit *a, struct err *e) MUST_CHECK;
 /* redis_audit_cron.c: names of all that have a hash. */
 bool redis_audit_schedules(
         struct redis_queue *q, const char *queue, int shard, char *const *hashes, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
-/* redis_audit_judge.c */
+/* redis_audit_judge.c: the traces by id, and whether they fit */
 bool audit_sort_traces(struct audit *a, struct err *e) MUST_CHECK;
 void audit_judge_all(struct audit *a);
 /* redis_audit_count.c */
+/* T:n, as HGETALL answers. */
 bool audit_read_counters(struct audit *a, struct redis_reply **out, struct err *e) MUST_CHECK;
 /* The sum of hashes of the counters that stand still: equal at the beginning and at the end of a look when no job moved meanwhile. */
 uint64_t audit_stillness(const struct redis_reply *r);

@@ -24,7 +24,6 @@ struct ask *audit_ask(struct audit *a, bool (*take)(struct audit *, const struct
 	return k;
 }
 
-/* One more command of the last ask. */
 struct redis_cmd *audit_ask_more(struct audit *a)
 {
 	struct redis_cmd *cmd = &a->cmds[a->n_cmds++];

@@ -22,7 +22,6 @@ static bool is_still(const char *name)
 	       str_eq(name, "by") || str_eq(name, "nw") || str_starts(name, "r:");
 }
 
-/* The sum of hashes of the counters that stand still: equal at the beginning and at the end of a look when no job moved meanwhile. */
 uint64_t audit_stillness(const struct redis_reply *r)
 {
 	uint64_t sum = 0;
@@ -69,15 +68,6 @@ static bool is_number(const char *name)
 	return !str_starts(name, "r:") && !str_starts(name, "c:");
 }
 
-/* What limits count beside T:n. */
-static void judge_limits(struct audit *a)
-{
-	const char *wrong = audit_limits_judge(&a->limits, (const int64_t[]){a->limits.parked, a->limits.bytes, a->limits.weights});
-
-	if (wrong)
-		audit_problem_of_queue(a, FAULT_LIMIT, wrong);
-}
-
 static const char *field_of(const struct redis_reply *r, const char *name)
 {
 	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2)
@@ -86,8 +76,8 @@ static const char *field_of(const struct redis_reply *r, const char *name)
 	return NULL;
 }
 
-/* r: T:n, as HGETALL answers */
-void audit_judge_counters(struct audit *a, const struct redis_reply *r)
+/* r: T:n, as HGETALL answers. What was counted beside the routes and the load. */
+static void judge_counted(struct audit *a, const struct redis_reply *r)
 {
 	const struct {
 		const char *name, *of;
@@ -95,29 +85,49 @@ void audit_judge_counters(struct audit *a, const struct redis_reply *r)
 	} counters[] = {{"r", "ready jobs", a->by_state[JOB_READY] - a->limits.parked}, {"run", "running jobs", a->by_state[JOB_RUNNING]},
 	        {"q", "parked jobs", a->limits.parked}, {"by", "bytes of parameters that wait", a->limits.bytes},
 	        {"nw", "weights of lanes", a->limits.weights}};
-	int64_t load = a->by_state[JOB_READY] - a->limits.parked + a->by_state[JOB_RUNNING];
 
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
 		judge_counter(a, counters[i].name, field_of(r, counters[i].name), counters[i].counted, counters[i].of);
-	judge_limits(a);
+}
+
+/* What nothing here counts has to be a number at least. */
+static void judge_numbers(struct audit *a, const struct redis_reply *r)
+{
 	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
-		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL), *value = redis_reply_text(redis_reply_at(r, i + 1), NULL);
 
-		const char *value = redis_reply_text(redis_reply_at(r, i + 1), NULL);
-
-		if (name && str_starts(name, "r:"))
-			audit_route_of(a, name + 2);
-		else if (str_eq(name, "hm") && value && !(*value && is_noting(value)))
-			judge_counter(a, name, value, -1, "");
-		else if (name && is_number(name))
+		if (name && (str_eq(name, "hm") ? value && !(*value && is_noting(value)) : is_number(name)))
 			judge_counter(a, name, value, -1, "");
 	}
-	for (size_t i = 0; i < a->n_routes; i++) {
-		char name[JOB_ROUTE + 2];
+}
 
+/* Those of which jobs were found, and those that only a counter knows. */
+static void judge_routes(struct audit *a, const struct redis_reply *r)
+{
+	char name[JOB_ROUTE + 2];
+
+	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
+		const char *counter = redis_reply_text(redis_reply_at(r, i), NULL);
+
+		if (counter && str_starts(counter, "r:"))
+			audit_route_of(a, counter + 2);
+	}
+	for (size_t i = 0; i < a->n_routes; i++) {
 		snprintf(name, sizeof(name), "r:%s", a->routes[i].route);
 		judge_counter(a, name, field_of(r, name), a->routes[i].ready, "ready jobs");
 	}
+}
+
+void audit_judge_counters(struct audit *a, const struct redis_reply *r)
+{
+	int64_t load = a->by_state[JOB_READY] - a->limits.parked + a->by_state[JOB_RUNNING];
+	const char *limits = audit_limits_judge(&a->limits);
+
+	judge_counted(a, r);
+	if (limits)
+		audit_problem_of_queue(a, FAULT_LIMIT, limits);
+	judge_numbers(a, r);
+	judge_routes(a, r);
 	if (!a->stray_load)
 		judge_counter(a, "load", *a->load ? a->load : NULL, load, "ready and running jobs");
 }

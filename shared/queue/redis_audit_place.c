@@ -28,11 +28,10 @@ static bool take_ids(struct audit *a, const struct ask *k, struct redis_reply *c
 	return add_ids(a, r[0], k->name, k->what, e);
 }
 
-static bool gather_ids(struct audit *a, const char *key, const char *name, char what)
+static void gather_ids(struct audit *a, const char *key, const char *name, char what)
 {
 	audit_ask(a, take_ids, name, what);
 	audit_ask_words(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL});
-	return true;
 }
 
 static bool take_log(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
@@ -49,11 +48,10 @@ static bool take_log(struct audit *a, const struct ask *k, struct redis_reply *c
 	return true;
 }
 
-static bool gather_log(struct audit *a, const char *key, const char *name)
+static void gather_log(struct audit *a, const char *key, const char *name)
 {
 	audit_ask(a, take_log, name, 'L');
 	audit_ask_words(a, (const char *const[]){"PTTL", key, NULL});
-	return true;
 }
 
 static bool lane_known(struct audit *a, const char *name, const struct redis_reply *r)
@@ -87,7 +85,7 @@ static bool take_lane(struct audit *a, const struct ask *k, struct redis_reply *
 	return ok;
 }
 
-static bool gather_lane(struct audit *a, const char *name)
+static void gather_lane(struct audit *a, const char *name)
 {
 	struct redis_cmd *cmd;
 
@@ -95,7 +93,6 @@ static bool gather_lane(struct audit *a, const char *name)
 	cmd = audit_ask_more(a);
 	redis_fcall(cmd, &a->q->head.options, "look_lane", a->queue, a->shard);
 	redis_cmd_adds(cmd, name + 2);
-	return true;
 }
 
 /* name: "q:<place>": those parked there. */
@@ -110,11 +107,10 @@ static bool take_parked(struct audit *a, const struct ask *k, struct redis_reply
 	return ok;
 }
 
-static bool gather_parked(struct audit *a, const char *key, const char *name)
+static void gather_parked(struct audit *a, const char *key, const char *name)
 {
 	audit_ask(a, take_parked, name, 'q');
 	audit_ask_words(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL});
-	return true;
 }
 
 static void judge_weights(struct audit *a, const struct redis_reply *r)
@@ -167,16 +163,15 @@ static bool take_limits(struct audit *a, const struct ask *k, struct redis_reply
 	return true;
 }
 
-static bool gather_limits(struct audit *a, const char *key, const char *name)
+static void gather_limits(struct audit *a, const char *key, const char *name)
 {
 	if (!str_eq(name, "cc") && !str_eq(name, "qd") && !str_eq(name, "wt") && !str_eq(name, "ob"))
-		return true;
+		return;
 	audit_ask(a, take_limits, name, name[0]);
 	if (name[0] == 'q' || name[0] == 'o')
 		audit_ask_words(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL});
 	else
 		audit_ask_words(a, (const char *const[]){"HGETALL", key, NULL});
-	return true;
 }
 
 /* name: "l:<worker>" */
@@ -185,13 +180,12 @@ static bool take_leases(struct audit *a, const struct ask *k, struct redis_reply
 	return add_ids(a, r[0], k->name, 'l', e) && (k->n < 2 || redis_look_worker_read(r[1], a->shard, k->name + 2, a->look, e));
 }
 
-static bool gather_leases(struct audit *a, const char *key, const char *name)
+static void gather_leases(struct audit *a, const char *key, const char *name)
 {
 	audit_ask(a, take_leases, name, 'l');
 	audit_ask_words(a, (const char *const[]){"ZRANGE", key, "0", "-1", NULL});
 	if (a->look->deep)
 		redis_look_worker_ask(audit_ask_more(a), a->q, a->queue, a->shard, name + 2);
-	return true;
 }
 
 /* What a job waits for: are there as many as it counts? */
@@ -215,11 +209,10 @@ static bool take_deps(struct audit *a, const struct ask *k, struct redis_reply *
 	return true;
 }
 
-static bool gather_deps(struct audit *a, const char *key, const char *name)
+static void gather_deps(struct audit *a, const char *key, const char *name)
 {
 	audit_ask(a, take_deps, name, 'D');
 	audit_ask_words(a, (const char *const[]){"HGETALL", key, NULL});
-	return true;
 }
 
 /* What is ready and running together stands beside the counters, for who looks at many queues. */
@@ -233,33 +226,32 @@ static bool take_load(struct audit *a, const struct ask *k, struct redis_reply *
 	return true;
 }
 
-static bool gather_load(struct audit *a, const char *key, const char *name)
+static void gather_load(struct audit *a, const char *key, const char *name)
 {
 	audit_ask(a, take_load, name, 'o');
 	audit_ask_words(a, (const char *const[]){"GET", key, NULL});
-	return true;
 }
 
-/* name: what follows T: in the key */
-bool audit_gather_key(struct audit *a, const char *key, const char *name)
+void audit_gather_key(struct audit *a, const char *key, const char *name)
 {
 	if (str_eq(name, "load"))
-		return gather_load(a, key, name);
-	if (str_starts(name, "L:"))
-		return gather_log(a, key, name);
-	if (str_starts(name, "D:"))
-		return gather_deps(a, key, name);
-	if (str_starts(name, "r:"))
-		return gather_lane(a, name);
-	if (str_starts(name, "cj:"))
+		gather_load(a, key, name);
+	else if (str_starts(name, "L:"))
+		gather_log(a, key, name);
+	else if (str_starts(name, "D:"))
+		gather_deps(a, key, name);
+	else if (str_starts(name, "r:"))
+		gather_lane(a, name);
+	else if (str_starts(name, "cj:"))
 		audit_texts_add(&a->schedules, name + 3);
-	if (str_starts(name, "l:"))
-		return gather_leases(a, key, name);
-	if (str_starts(name, "q:"))
-		return gather_parked(a, key, name);
-	if (str_eq(name, "d") || str_eq(name, "h"))
-		return gather_ids(a, key, name, name[0]);
-	if (a->look->deep && (str_eq(name, "x") || str_eq(name, "f") || str_eq(name, "k")))
-		return gather_ids(a, key, name, name[0]);
-	return gather_limits(a, key, name);
+	else if (str_starts(name, "l:"))
+		gather_leases(a, key, name);
+	else if (str_starts(name, "q:"))
+		gather_parked(a, key, name);
+	else if (str_eq(name, "d") || str_eq(name, "h"))
+		gather_ids(a, key, name, name[0]);
+	else if (a->look->deep && (str_eq(name, "x") || str_eq(name, "f") || str_eq(name, "k")))
+		gather_ids(a, key, name, name[0]);
+	else
+		gather_limits(a, key, name);
 }

@@ -24,7 +24,6 @@ char audit_lane_mark(const char *lane, bool quarantined)
 	return quarantined && lane[0] >= '0' && lane[0] <= '9' ? (char)('a' + lane[0] - '0') : lane[0];
 }
 
-/* A bit for each lane that one fairness key may have: ten priorities, usual and quarantined. 0: there is no such lane. */
 uint32_t audit_mark_bit(char mark)
 {
 	return mark >= '0' && mark <= '9' ? 1U << (mark - '0') : mark >= 'a' && mark <= 'j' ? 1U << (10 + mark - 'a') : 0;
@@ -97,7 +96,6 @@ static bool take_unusual(struct audit *a, const struct ask *k, struct redis_repl
 	return ok;
 }
 
-/* When all else was asked. */
 bool audit_ask_unusual(struct audit *a, struct err *e)
 {
 	for (size_t at = 0, some; at < a->n_unusual; at += some) {

@@ -23,7 +23,6 @@ struct trace *audit_add_trace(struct audit *a, const char *tail, size_t len, cha
 	return t;
 }
 
-/* name: what follows T: in its key */
 struct place *audit_add_place(struct audit *a, const char *name)
 {
 	if (a->n_places == a->places_cap) {
@@ -43,7 +42,6 @@ void audit_places_close(struct audit *a)
 	mem_free(&a->places);
 }
 
-/* Which of the routes. */
 uint32_t audit_route_of(struct audit *a, const char *route)
 {
 	size_t i = 0;
@@ -84,7 +82,6 @@ void audit_texts_close(struct texts *t)
 
 /* ---- what does not fit ------------------------------------------------------------------------------------------------- */
 
-/* at: where it was found, or NULL. */
 void audit_problem(struct audit *a, enum queue_fault fault, const struct trace *t, const struct trace *at, const char *what)
 {
 	struct queue_finding f = {.fault = fault, .shard = a->shard, .rev = t->what == '!' ? t->rev : 0};
@@ -102,13 +99,11 @@ void audit_problem(struct audit *a, enum queue_fault fault, const struct trace *
 	queue_look_add(a->look, &f, "%s-%d%s: %s", a->queue, a->shard, tail, what);
 }
 
-/* A sentence about the whole queue. */
 void audit_problem_of_queue(struct audit *a, enum queue_fault fault, const char *what)
 {
 	queue_look_add(a->look, &(struct queue_finding){.fault = fault, .shard = a->shard}, "%s-%d: %s", a->queue, a->shard, what);
 }
 
-/* What cannot be the id of a job, or what else belongs there. */
 void audit_no_id(struct audit *a, const char *text, const char *place)
 {
 	struct queue_finding f = {.fault = FAULT_ORPHAN, .shard = a->shard, .no_id = true};
