@@ -22,7 +22,7 @@ const char *queue_fault_name(enum queue_fault f)
 
 bool queue_fault_mendable(enum queue_fault f)
 {
-	return f != FAULT_FLOW && f != FAULT_SHARDS;
+	return f != FAULT_SHARDS;
 }
 
 int queue_fault_round(enum queue_fault f)

@@ -120,7 +120,7 @@ bool redis_look_worker_read(const struct redis_reply *r, int shard, const char *
 static void mend_args(struct redis_cmd *cmd, const struct queue_finding *f, bool force)
 {
 	bool job = f->fault == FAULT_RECORD || f->fault == FAULT_PLACE || f->fault == FAULT_ORPHAN || f->fault == FAULT_LIFETIME ||
-	           f->fault == FAULT_LISTING;
+	           f->fault == FAULT_LISTING || f->fault == FAULT_FLOW;
 
 	redis_cmd_adds(cmd, queue_fault_name(f->fault));
 	redis_cmd_adds(cmd, job && !f->no_id ? queue_tail(f->key) : f->key);
