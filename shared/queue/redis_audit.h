@@ -23,9 +23,6 @@ struct audit_shard {
 	struct names_block *names;   /* of its keys, as T: is followed by them */
 	size_t n_names, bytes;
 };
-/* All shards of the queues of these looks, in their order; mem_free it. NULL with e. */
-struct audit_shard *redis_shards_of(
-        struct redis_queue *q, struct queue_look *const *looks, size_t n, size_t *n_out, struct err *e) MUST_CHECK;
 /* One scan of the server that holds the first shard which is not scanned yet, for all of these shards that stand there. */
 bool redis_scan_shards(struct redis_queue *q, struct audit_shard *all, size_t n, struct err *e) MUST_CHECK;
 /* Add the names of jobs that came since before the scan, which it need not give. */
@@ -36,6 +33,17 @@ bool redis_newest_ids(
 /* Its names, each once, in order; mem_free the array, the texts live until redis_shard_forget. */
 const char **redis_shard_names(const struct audit_shard *s, size_t *n_out);
 void redis_shard_forget(struct audit_shard *s);
+
+/* ---- redis_audit_shards.c --------------------------------------------------------------------------------------- */
+
+/* All shards of the queues of these looks, in their order; mem_free it. NULL with e. */
+struct audit_shard *redis_shards_of(
+        struct redis_queue *q, struct queue_look *const *looks, size_t n, size_t *n_out, struct err *e) MUST_CHECK;
+/* The queue's number of shards: as redis_mend. */
+int redis_mend_shards(struct redis_queue *q, const char *queue, char why_out[200], struct err *e) MUST_CHECK;
+/* redis_doctor.c: one call of its function: 1, 0, -1, and 2: there is more of it. */
+int redis_mend_one(
+        struct redis_queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
 
 /* ---- redis_audit_limits.c: what redis_audit.c gathers about limits ------------------------------------------- */
 

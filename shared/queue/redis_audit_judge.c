@@ -42,6 +42,8 @@ static const char *judge_waiting(const struct trace *t, size_t n, enum job_state
 {
 	bool has = n > 1 && t[1].what == 'D';
 
+	if (has && s == JOB_SUCCEEDED)
+		return "has ended well, but what it waited for is still kept";
 	if (has && t[1].state)
 		return "does not wait for as many jobs as it counts";
 	if (has && !t[0].waits)

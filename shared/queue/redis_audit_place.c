@@ -188,10 +188,26 @@ static void gather_leases(struct audit *a, const char *key, const char *name)
 		redis_look_worker_ask(audit_ask_more(a), a->q, a->queue, a->shard, name + 2);
 }
 
-/* What a job waits for: are there as many as it counts? */
+/* Are there as many as it counts, and are all its numbers some? */
+static bool deps_fit(const struct redis_reply *r, int64_t left)
+{
+	static const char names[] = "#*b";
+	int64_t numbers[3] = {-1, -1, -1};
+
+	for (size_t i = 0; i + 1 < redis_reply_count(r); i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
+		const char *found = name && name[0] && !name[1] ? strchr(names, name[0]) : NULL;
+
+		if (found && !redis_reply_int(redis_reply_at(r, i + 1), &numbers[found - names]))
+			return false;
+	}
+	return numbers[0] == left && numbers[1] >= 0 && numbers[2] >= 0;
+}
+
+/* What a job waits for. */
 static bool take_deps(struct audit *a, const struct ask *k, struct redis_reply *const *r, struct err *e)
 {
-	int64_t left = 0, said = -1;
+	int64_t left = 0;
 	struct trace *t = redis_reply_count(r[0]) ? audit_add_trace(a, k->name + 2, strlen(k->name + 2), 'D') : NULL;
 
 	UNUSED(e);
@@ -199,12 +215,10 @@ static bool take_deps(struct audit *a, const struct ask *k, struct redis_reply *
 		const char *name = redis_reply_text(redis_reply_at(r[0], i), NULL);
 
 		left += name && (name[0] == '?' || name[0] == '!');
-		if (str_eq(name, "#") && !redis_reply_int(redis_reply_at(r[0], i + 1), &said))
-			said = -1;
 	}
 	if (t) {
 		t->waits = left > 0;
-		t->state = left == said ? 0 : '?';
+		t->state = deps_fit(r[0], left) ? 0 : '?';
 	}
 	return true;
 }

@@ -307,6 +307,8 @@ bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards 
 bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e) MUST_CHECK;
 bool redis_shards_of_all(
         struct redis_queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_shards *out, struct err *e) MUST_CHECK;
+/* Does it hold nothing that somebody may still look for? 1, 0, -1 */
+int redis_shard_empty(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
 void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
 /* To be said before anything else than a new submission makes a job of this shard live: it is served from then on, for 10 s at least and
  * then until it is empty again. The other one: if a job of this id is there, or is not. */
