@@ -628,10 +628,10 @@ START_TEST(a_key_answered_with_another_job_is_kept)
 	world_open(&w);
 	late = again;
 	ck_assert_str_eq(submit(w.q, &again).existing_id, w.ready);
-	check_clean(&w, "a second request for a unique job");
+	check_clean(w.q, "a second request for a unique job");
 	ck_assert_int_eq(queue_mend(w.q, Q, &f, false, why, &e), 0);
 	ck_assert_int_eq(cancel(w.q, w.ready), JOB_CANCELLED);
-	check_clean(&w, "the end of that job");
+	check_clean(w.q, "the end of that job");
 	ck_assert_int_eq(submit(w.q, &late).outcome, SUBMIT_EXISTING); /* not a second job for one request */
 	world_close(&w);
 }
