@@ -1135,6 +1135,7 @@ static const TTest *const tests[] = {a_schedule_is_kept_as_it_was_given, jobs_ar
         missed_ticks_follow_the_policy, no_job_while_the_one_before_lives, pause_resume_and_run, a_paused_queue_takes_the_jobs_in,
         a_full_queue_keeps_the_tick, a_lost_offer_is_given_to_another, eight_dispatchers_race_for_a_thousand_ticks,
         each_tick_once_though_redis_is_killed, what_cannot_be_read_makes_no_job_and_says_so, odd_fields_hold_up_nobody,
-        the_audit_sees_a_schedule_out_of_place, a_move_that_broke_off_is_brought_to_its_end, what_is_deleted_leaves_no_copy, a_schedule_that_moved_knows_its_last_job, one_at_a_time_makes_and_moves_a_schedule,
-        one_name_is_made_in_one_shard, the_audit_sees_a_schedule_of_any_shard, each_tick_once_though_schedules_move};
+        the_audit_sees_a_schedule_out_of_place, a_move_that_broke_off_is_brought_to_its_end, what_is_deleted_leaves_no_copy,
+        a_schedule_that_moved_knows_its_last_job, one_at_a_time_makes_and_moves_a_schedule, one_name_is_made_in_one_shard,
+        the_audit_sees_a_schedule_of_any_shard, each_tick_once_though_schedules_move};
 TEST_MAIN("queue_cron", tests)
