@@ -42,7 +42,14 @@ function mend.look_lane(keys, args)
 	return { known and 1 or 0, call('LRANGE', T .. ':r:' .. args[5], 0, -1) }
 end
 
--- The id that a key holds, and its state ('?': it lives, but does not say that it has the key), either nil when there is none, or when it stands in
+-- Does a job that lives say nothing of a key that holds it? Of an idempotency key it need not: the request may have been answered with the
+-- job that held its unique key. Such a key ends by itself.
+function mend.is_foreign(name, id)
+	local sort = string.sub(name, 1, 1)
+	return call('HGET', J .. id, sort) ~= string.sub(name, 3) and (sort == 'u' or call('PTTL', T .. ':' .. name) == -1)
+end
+
+-- The id that a key holds, and its state ('?': it lives, but the key is not its own), either nil when there is none, or when it stands in
 -- another shard: nothing here knows of it.
 function mend.holder(name)
 	local id = string.match(call('GET', T .. ':' .. name) or '', '^%S+')
@@ -53,8 +60,7 @@ function mend.holder(name)
 	if not state then
 		return id, nil
 	end
-	local has = call('HGET', J .. id, string.sub(name, 1, 1))
-	return id, state < SUCCEEDED and has ~= string.sub(name, 3) and '?' or state
+	return id, state < SUCCEEDED and mend.is_foreign(name, id) and '?' or state
 end
 
 -- Does nobody need this key ("u:<unique key>" or "i:<idempotency key>") any more?

@@ -167,6 +167,7 @@ static const struct {
         {{"HDEL K:n ct"}, FAULT_SCHEDULE, "ticks next"},
         {{"HSET K:n hq 77"}, FAULT_HISTORY, "wait for the history"},
         {{"SET K:u:mine $N"}, FAULT_KEY, "which knows nothing of it"},
+        {{"SET K:i:gone \"$N print\""}, FAULT_KEY, "which knows nothing of it"},
         /* keys of other types than they must be */
         {{"DEL K:j:$R", "SET K:j:$R x"}, FAULT_STRAY, " is no hash"},
         {{"DEL K:j:$P", "SET K:j:$P x"}, FAULT_STRAY, " is no hash"},
@@ -615,7 +616,29 @@ START_TEST(a_state_that_will_be_swept_is_no_fault)
 }
 END_TEST
 
-static const TTest *const tests[] = {every_harm_is_found_and_mended, a_state_that_will_be_swept_is_no_fault, what_was_mended_runs,
-        counters_are_set_in_a_paused_queue_only, a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time,
-        every_shard_is_looked_at, a_damaged_queue_hides_no_other, what_moves_is_no_fault, a_cut_connection_does_not_end_a_look};
+/* A key whose request was answered with the job that held its unique key: that job's record says nothing of it, and need not. */
+START_TEST(a_key_answered_with_another_job_is_kept)
+{
+	struct queue_submission again = {.priority = 5, .unique_key = "mine", .idempotency_key = "second", .fingerprint = "p"}, late;
+	struct queue_finding f = {.fault = FAULT_KEY, .key = "i:second"};
+	struct err e = {0};
+	struct world w;
+	char why[200];
+
+	world_open(&w);
+	late = again;
+	ck_assert_str_eq(submit(w.q, &again).existing_id, w.ready);
+	check_clean(w.q, "a second request for a unique job");
+	ck_assert_int_eq(queue_mend(w.q, Q, &f, false, why, &e), 0);
+	ck_assert_int_eq(cancel(w.q, w.ready), JOB_CANCELLED);
+	check_clean(w.q, "the end of that job");
+	ck_assert_int_eq(submit(w.q, &late).outcome, SUBMIT_EXISTING); /* not a second job for one request */
+	world_close(&w);
+}
+END_TEST
+
+static const TTest *const tests[] = {every_harm_is_found_and_mended, a_key_answered_with_another_job_is_kept,
+        a_state_that_will_be_swept_is_no_fault, what_was_mended_runs, counters_are_set_in_a_paused_queue_only, a_mend_looks_again,
+        more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, a_damaged_queue_hides_no_other,
+        what_moves_is_no_fault, a_cut_connection_does_not_end_a_look};
 TEST_MAIN("queue_doctor", tests)
