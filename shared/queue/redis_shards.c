@@ -62,15 +62,30 @@ static bool raise_to(struct redis_queue *q, const char *queue, int wanted, const
 	return ok;
 }
 
+/* A new one, or that of the queue that was asked for least lately. */
+static struct redis_shards *slot_to_take(struct redis_queue *q)
+{
+	struct redis_shards *oldest = &q->shards[0];
+
+	if (q->n_shards < REDIS_KNOWN_MAX)
+		return &q->shards[q->n_shards++];
+	for (size_t i = 1; i < q->n_shards; i++)
+		if (q->shards[i].asked_at < oldest->asked_at)
+			oldest = &q->shards[i];
+	return oldest;
+}
+
 static struct redis_shards *slot_of(struct redis_queue *q, const char *queue)
 {
+	struct redis_shards *s;
+
 	for (size_t i = 0; i < q->n_shards; i++)
 		if (str_eq(q->shards[i].queue, queue))
 			return &q->shards[i];
-	if (q->n_shards < REDIS_KNOWN_MAX)
-		q->n_shards++;
-	memset(&q->shards[q->n_shards - 1], 0, sizeof(q->shards[0]));
-	return &q->shards[q->n_shards - 1];
+	s = slot_to_take(q);
+	memset(s, 0, sizeof(*s));
+	snprintf(s->queue, sizeof(s->queue), "%s", queue);
+	return s;
 }
 
 void redis_forget_shards(struct redis_queue *q, const char *queue)
@@ -90,7 +105,7 @@ static bool learn(struct redis_queue *q, const char *queue, int64_t now, struct 
 	*out = known->n = t->n;
 	known->unsettled = t->settled != t->n.put;
 	known->asked_at = now;
-	return str_copy(known->queue, sizeof(known->queue), queue) || redis_bad_reply(e, "shards");
+	return true;
 }
 
 bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)
