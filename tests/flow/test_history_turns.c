@@ -43,7 +43,8 @@ static void writer_open(struct writer *w, enum history_what what)
 	s->history = what;
 	s->job_events = HISTORY_NONE;
 	s->n_queues = 2;
-	ck_assert(str_copy(s->name, sizeof(s->name), "w:1") && str_copy(s->queues[0], JOB_NAME, "busy") && str_copy(s->queues[1], JOB_NAME, "calm"));
+	ck_assert(str_copy(s->name, sizeof(s->name), "w:1") && str_copy(s->queues[0], JOB_NAME, "busy") &&
+	          str_copy(s->queues[1], JOB_NAME, "calm"));
 	w->history = history_open(s, &w->shm);
 	w->store = store_open(url, &e);
 	ck_assert_msg(w->store != NULL, "%s", e.text);
