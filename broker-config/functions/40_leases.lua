@@ -19,7 +19,7 @@ end
 -- silence_end: see keep_time().
 local function reap_own(worker, lease, silence_end)
 	if now >= silence_end + lease then
-		local ids = call('ZRANGE', T .. ':l:' .. worker, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256')
+		local ids = call('ZRANGE', K['l:'] .. worker, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256')
 		reap_leases(worker, ids, 'its lease ended')
 	end
 end
@@ -30,13 +30,13 @@ local function reap_dead(worker, silence_end, last)
 		return
 	end
 	set('rt', now_text)
-	local dead = call('ZRANGE', T .. ':W', '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '1')[1]
+	local dead = call('ZRANGE', K.W, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '1')[1]
 	if not dead or dead == worker then
 		return
 	end
-	local ids = call('ZRANGE', T .. ':l:' .. dead, 0, BATCH - 1)
+	local ids = call('ZRANGE', K['l:'] .. dead, 0, BATCH - 1)
 	if reap_leases(dead, ids, 'its worker died') < BATCH then
-		call('ZREM', T .. ':W', dead)
+		call('ZREM', K.W, dead)
 		workers.forget(dead)
 	end
 end
