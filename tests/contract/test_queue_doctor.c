@@ -248,7 +248,8 @@ static const struct {
         {{"HSET K:j:$F e x"}, FAULT_RECORD, "field e"},
         {{"HSET K:j:$F E x"}, FAULT_RECORD, "field E"},
         {{"HDEL K:j:$R u"}, FAULT_RECORD, "field u do not agree"},
-        {{"HSET K:j:$R S garbage"}, FAULT_RECORD, "field S do not agree"},
+        {{"HSET K:j:$R S \"f root>root\""}, FAULT_RECORD, "field S do not agree"},
+        {{"HSET K:j:$R S garbage", "HSET K:s $R 1uS.1"}, FAULT_RECORD, "field S that makes no sense"},
         /* counters that are none */
         {{"HSET K:n r x"}, FAULT_COUNTER, "counter r says 'x', which is no number"},
         {{"HSET K:n run x"}, FAULT_COUNTER, "counter run says 'x', which is no number"},
