@@ -50,7 +50,7 @@ static struct json *finding_json(const char *queue, const char *fault, const cha
 
 static struct json *of_queue(const char *queue, const struct queue_finding *f)
 {
-	return finding_json(queue, queue_fault_name(f->fault), f->key, f->text, queue_fault_mendable(f->fault));
+	return finding_json(queue, queue_fault_name(f->fault), f->key, f->text, true);
 }
 
 static void of_store(struct visit *v, const char *key, const char *sentence)

@@ -12,7 +12,7 @@ static const struct param body_table[] = {
         {"weight", PARAM_INT, .required = true, .min = 1, .max = QUEUE_WEIGHT_MAX, .help = "how large its share is beside the others'"},
 };
 
-static void write_lane(struct json_writer *w, const struct queue_lane *l)
+static void write_lane(struct json_writer *w, const struct queue_lane *l, bool ready_known)
 {
 	char kind[JOB_NAME];
 	int version;
@@ -21,7 +21,8 @@ static void write_lane(struct json_writer *w, const struct queue_lane *l)
 	jw_object(w, NULL);
 	jw_text(w, "lane", l->lane);
 	jw_int(w, "weight", l->weight);
-	jw_int(w, "ready", l->ready);
+	if (ready_known)
+		jw_int(w, "ready", l->ready);
 	if (l->route[0] && job_route_parse(l->route, strlen(l->route), kind, &version, &quarantined)) {
 		jw_text(w, "kind", kind);
 		jw_int(w, "kind_version", version);
@@ -36,7 +37,7 @@ static void write_some(struct json_writer *w, const char *name, const struct que
 	jw_array(w, name);
 	for (int i = 0; i < n; i++)
 		if ((lanes[i].route[0] != '\0') == with_jobs)
-			write_lane(w, &lanes[i]);
+			write_lane(w, &lanes[i], with_jobs);
 	jw_end(w);
 }
 
@@ -79,7 +80,7 @@ static void answer_lane(struct call *c, struct queue *q, const char *queue)
 	}
 	struct buf body = {0};
 	struct json_writer w = json_writer_on(&body);
-	write_lane(&w, &lane);
+	write_lane(&w, &lane, true);
 	reply_json(c, 200, &body);
 }
 

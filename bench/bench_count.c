@@ -3,7 +3,7 @@
  *     bench_count            redis-server runs under valgrind's callgrind; without valgrind nothing is measured, and it says so
  *
  * BENCH_JOBS (4000) jobs with 200 bytes of parameters are submitted 256 at a time, drained over one link 64 at a time, and taken into the
- * history; then a tenth of them is submitted one by one. The AOF is off: what it costs depends on the disk.
+ * history; then a tenth of them is submitted, claimed and settled one by one. The AOF is off: what it costs depends on the disk.
  */
 #include <poll.h>
 
@@ -92,10 +92,10 @@ static struct queue_step_reply step(struct queue_link *link, const struct queue_
 }
 
 /* What is claimed is done at once, and acknowledged by the next step. */
-static void drain(struct queue_link *link, int n)
+static void drain(struct queue_link *link, int n, int at_once)
 {
 	struct queue_ack acks[BATCH];
-	struct queue_step s = {.acks = acks, .want = BATCH, .lease_ms = 60000};
+	struct queue_step s = {.acks = acks, .want = at_once, .lease_ms = 60000};
 	for (int left = n; left > 0;) {
 		struct queue_step_reply r = step(link, &s);
 		left -= (int)s.n_acks;
@@ -138,18 +138,20 @@ static void measure(const struct rig_redis *r, int n)
 	struct queue_link *link = queue_link_open(r->url, NULL, QUEUE, "bench", (const char *const[]){KIND}, 1, &e);
 	rig_must(link != NULL, &e);
 	submit(q, WARM, QUEUE_BATCH_MAX);
-	drain(link, WARM);
+	drain(link, WARM, BATCH);
 	write_down(q);
 	control(r, "-z");
 	submit(q, n, QUEUE_BATCH_MAX);
 	say("submitted, 256 at a time", counted(r, 1), n);
-	drain(link, n);
+	drain(link, n, BATCH);
 	say("claimed and settled, 64 at a time", counted(r, 2), n);
 	if (write_down(q) != n)
 		rig_die("the history did not get every job");
 	say("taken into the history", counted(r, 3), n);
 	submit(q, n / 10, 1);
 	say("submitted, one by one", counted(r, 4), n / 10);
+	drain(link, n / 10, 1);
+	say("claimed and settled, one by one", counted(r, 5), n / 10);
 	queue_link_close(&link);
 	queue_close(&q);
 }

@@ -88,6 +88,9 @@ int watch_jobs(struct cli *c, struct watch_item *items, size_t n, struct err *e)
 /* One line about a job: "kline-0abc  kline.download  running  45 %  ...". */
 void job_line(const struct json *job, struct buf *out);
 void job_details(const struct json *job, FILE *out);
+/* A table of jobs that ended: when, how long it took, and why. */
+void job_end_head(FILE *out);
+void job_end_line(const struct json *job, FILE *out);
 
 extern const struct command *const commands[]; /* NULL-terminated, from commands.def */
 

@@ -43,12 +43,10 @@ static void print_page(struct cli *c, const struct json *answer)
 	const char *next = json_get_text(answer, "next_cursor", NULL);
 	if (!json_first(jobs))
 		puts(next ? "none so far" : "none");
-	for (const struct json *job = json_first(jobs); job; job = json_next(job)) {
-		struct buf line = {0};
-		job_line(job, &line);
-		puts(buf_text(&line));
-		buf_close(&line);
-	}
+	else
+		job_end_head(stdout);
+	for (const struct json *job = json_first(jobs); job; job = json_next(job))
+		job_end_line(job, stdout);
 	fflush(stdout);
 	if (next)
 		fprintf(stderr, "More with: --cursor '%s'\n", next);

@@ -1,6 +1,5 @@
 /* cmd_history.c -- `barque history`: jobs that ended, also those that the queue has forgotten. */
 #include "base/str.h"
-#include "base/time.h"
 #include "cli/cli.h"
 
 static const struct cli_flag flags[] = {
@@ -14,19 +13,6 @@ static const struct cli_flag flags[] = {
         {"cursor", "TEXT", "go on where the last list ended"},
 };
 
-static void print_job(const struct json *job)
-{
-	char ended[TIME_TEXT] = "";
-	int64_t finished = json_get_int(job, "finished_at", 0), started = json_get_int(job, "started_at", 0);
-	const char *state = json_get_text(job, "state", "?");
-	const char *trouble = json_get_text(json_get(job, "error"), "message", NULL);
-	double seconds = started > 0 ? (double)(finished - started) / 1000.0 : 0;
-
-	time_print_datetime(ended, finished);
-	printf("%-36s %-16s %-10s %9.3f  %s%s%s\n", json_get_text(job, "id", "?"), json_get_text(job, "kind", "?"), state, seconds, ended,
-	        trouble && !str_eq(state, "succeeded") ? "  " : "", trouble && !str_eq(state, "succeeded") ? trouble : "");
-}
-
 static void print_list(struct cli *c, const struct json *answer)
 {
 	const struct json *jobs = json_get(answer, "jobs");
@@ -36,9 +22,9 @@ static void print_list(struct cli *c, const struct json *answer)
 	if (!json_first(jobs))
 		puts("no job ended that fits");
 	else
-		printf("%-36s %-16s %-10s %9s  %s\n", "ID", "KIND", "STATE", "SECONDS", "ENDED (UTC)");
+		job_end_head(stdout);
 	for (const struct json *job = json_first(jobs); job; job = json_next(job))
-		print_job(job);
+		job_end_line(job, stdout);
 	fflush(stdout);
 	if (next)
 		fprintf(stderr, "More with: --cursor '%s'\n", next);

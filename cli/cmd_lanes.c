@@ -22,8 +22,11 @@ static void lane_path(struct cli *c, struct buf *path)
 
 static void print_lane(const struct json *lane)
 {
-	printf("%-32s %6lld %9lld", json_get_text(lane, "lane", "?"), (long long)json_get_int(lane, "weight", 1),
-	        (long long)json_get_int(lane, "ready", 0));
+	printf("%-32s %6lld", json_get_text(lane, "lane", "?"), (long long)json_get_int(lane, "weight", 1));
+	if (json_get(lane, "ready"))
+		printf(" %9lld", (long long)json_get_int(lane, "ready", 0));
+	else
+		printf(" %9s  the weight that was set", "-");
 	if (json_get(lane, "kind"))
 		printf("  %s, priority %lld%s", json_get_text(lane, "kind", "?"), (long long)json_get_int(lane, "priority", 5),
 		        json_get_bool(lane, "quarantined", false) ? ", quarantined" : "");
@@ -41,8 +44,7 @@ static int list(struct cli *c)
 {
 	char cursor[64] = "";
 	struct err e = {0};
-	if (!c->json)
-		printf("%-32s %6s %9s\n", "LANE", "WEIGHT", "READY");
+	bool first = true;
 	do {
 		struct buf path = {0};
 		lane_path(c, &path);
@@ -60,6 +62,9 @@ static int list(struct cli *c)
 			cli_print_json(page);
 			continue;
 		}
+		if (first)
+			printf("%-32s %6s %9s\n", "LANE", "WEIGHT", "READY");
+		first = false;
 		print_lanes(json_get(page, "lanes"));
 		print_lanes(json_get(page, "weights"));
 		json_close(&page);

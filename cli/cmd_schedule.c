@@ -13,7 +13,7 @@ static const struct cli_flag flags[] = {
         {"start", "TIME", "count --every from this time (UTC)"},
         {"missed", "POLICY", "ticks that no worker lived to see: skip (default), once or all"},
         {"overlap", "allow|skip", "a tick while the job before lives: allow (default) another job, or skip it"},
-        {"params", "JSON", "all parameters as one JSON object, instead of NAME=VALUE"},
+        {"params", "JSON", "parameters as one JSON object; a NAME=VALUE beside it goes before"},
 #include "cli/job_flags.def"
         {"paused", NULL, "make it, but let it make no jobs yet"},
         {"pause", NULL, "let it make no jobs until --resume"},
@@ -166,21 +166,27 @@ static int delete (struct cli *c)
 	return CLI_DONE;
 }
 
-static struct json *body_of(struct cli *c, const struct json *kind, struct err *e)
+/* What flags say of the schedule and its jobs. */
+static bool members_put(struct cli *c, struct json *body, struct err *e)
 {
 	static const char *const texts[] = {"cron", "every", "start", "missed", "overlap"};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (args_has(c, texts[i]))
+			json_put_text(body, texts[i], args_get(c, texts[i], ""));
+	if (args_has(c, "paused"))
+		json_put_bool(body, "paused", true);
+	return job_flags_put(c, body, e);
+}
+
+static struct json *body_of(struct cli *c, const struct json *kind, struct err *e)
+{
 	struct json *params = schema_params(c, &command_schedule, 2, kind, e), *body;
 	if (!params)
 		return NULL;
 	body = json_new_object();
 	json_put_text(body, "kind", c->words[1]);
 	json_put(body, "params", params);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (args_has(c, texts[i]))
-			json_put_text(body, texts[i], args_get(c, texts[i], ""));
-	if (args_has(c, "paused"))
-		json_put_bool(body, "paused", true);
-	if (!job_flags_put(c, body, e))
+	if (!members_put(c, body, e))
 		json_close(&body);
 	return body;
 }
@@ -202,25 +208,79 @@ static int make(struct cli *c)
 	return cli_answer(c, s, &e, print_details);
 }
 
-static int run_schedule(struct cli *c)
+/* Time and options of one that is there: what no flag names stays. */
+static struct json *change(struct cli *c, struct json *body, struct err *e)
+{
+	if (args_has(c, "cron"))
+		json_put(body, "every", json_new_null()), json_put(body, "start", json_new_null());
+	else if (args_has(c, "every"))
+		json_put(body, "cron", json_new_null());
+	return call_on(c, "PATCH", "", body, e);
+}
+
+/* Without a kind there are no parameters, which unknown flags would be. */
+static bool flags_are_known(const struct cli *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_sets; i++)
+		if (!args_is_known(&command_schedule, c->sets[i].name))
+			return err_set(e, ERR_INVALID, "there is no flag --%s; parameters of the jobs need their kind before them",
+			        c->sets[i].name);
+	return true;
+}
+
+static int show_or_change(struct cli *c)
 {
 	struct err e = {0};
-	struct json *s;
+	struct json *body = json_new_object(), *s;
+	if (!flags_are_known(c, &e) || !members_put(c, body, &e)) {
+		fprintf(stderr, "barque schedule: %s; see 'barque schedule --help'\n", e.text);
+		json_close(&body);
+		return CLI_USAGE;
+	}
+	s = json_first(body) ? change(c, body, &e) : call_on(c, "GET", "", NULL, &e);
+	json_close(&body);
+	return cli_answer(c, s, &e, print_details);
+}
+
+/* What is to be done beside making and changing; NULL: nothing. *n_out: how many such things the flags say. */
+static const char *act_of(const struct cli *c, int *n_out)
+{
+	static const char *const acts[] = {"pause", "resume", "run", "delete"};
+	const char *act = NULL;
+	*n_out = 0;
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+		if (args_has(c, acts[i])) {
+			act = acts[i];
+			++*n_out;
+		}
+	return act;
+}
+
+static int act_on(struct cli *c, const char *act)
+{
+	struct err e = {0};
+	if (str_eq(act, "delete"))
+		return delete (c);
+	if (str_eq(act, "run"))
+		return run_now(c);
+	return cli_answer(c, call_on(c, "POST", str_eq(act, "pause") ? "/pause" : "/resume", NULL, &e), &e, print_details);
+}
+
+static int run_schedule(struct cli *c)
+{
+	int acts;
+	const char *act = act_of(c, &acts);
 	if (c->n_words == 0) {
 		fprintf(stderr, "barque schedule: name a schedule, and a kind of job to make it; 'barque schedules' lists them\n");
 		return CLI_USAGE;
 	}
-	if (args_has(c, "delete"))
-		return delete (c);
-	if (args_has(c, "run"))
-		return run_now(c);
-	if (args_has(c, "pause") || args_has(c, "resume"))
-		s = call_on(c, "POST", args_has(c, "pause") ? "/pause" : "/resume", NULL, &e);
-	else if (c->n_words > 1)
-		return make(c);
-	else
-		s = call_on(c, "GET", "", NULL, &e);
-	return cli_answer(c, s, &e, print_details);
+	if (acts > 1 || (acts == 1 && (c->n_words > 1 || c->n_sets - args_has(c, "json") - args_has(c, "url") > 1))) {
+		fprintf(stderr, "barque schedule: --%s goes alone with the name of a schedule\n", act);
+		return CLI_USAGE;
+	}
+	if (act)
+		return act_on(c, act);
+	return c->n_words > 1 ? make(c) : show_or_change(c);
 }
 
 const struct command command_schedules = {
@@ -233,11 +293,12 @@ const struct command command_schedules = {
 const struct command command_schedule = {
         .name = "schedule",
         .summary = "run a job by the clock; show, pause or delete what does",
-        .usage = "schedule NAME [KIND [NAME=VALUE ...]] [flags]",
+        .usage = "schedule NAME KIND [NAME=VALUE ...] [flags] | schedule NAME [flags]",
         .examples = "  barque schedule hourly kline.download symbols=BTCUSDT interval=1h days_back=2 --cron \"5 * * * *\"\n"
                     "  barque schedule check kline.integrity interval=1h --every 15m --missed once --overlap skip\n"
                     "  barque schedule night kline.integrity interval=1d --cron @daily --lane night --time-limit 2h --concurrency night=1\n"
                     "  barque schedule hourly                   when it ticks next, and what it did\n"
+                    "  barque schedule hourly --every 30m       another time or option for one that is there; the rest stays\n"
                     "  barque schedule hourly --pause           also --resume, --run, --delete\n",
         .flags = flags,
         .n_flags = ARRAY_LEN(flags),

@@ -7,7 +7,7 @@
 #include "cli/schema.h"
 
 static const struct cli_flag flags[] = {
-        {"params", "JSON", "all parameters as one JSON object, instead of NAME=VALUE"},
+        {"params", "JSON", "parameters as one JSON object; a NAME=VALUE beside it goes before"},
         {"wait", NULL, "follow the job to its end; the exit status says whether it succeeded"},
         {"delay", "SPAN", "start no sooner than so long from now: 500ms, 90s, 15m"},
         {"run-at", "TIME", "start no sooner than this time (UTC), e.g. 2026-02-01T09:30:00Z"},

@@ -100,7 +100,7 @@ static int show(struct cli *c, const char *name)
 static void print_told(struct cli *c, const struct json *answer)
 {
 	for (const struct json *w = json_first(json_get(answer, "workers")); w; w = json_next(w))
-		printf("%s: told to %s\n", json_text(w) ? json_text(w) : "?", c->words[0]);
+		printf("%s: told to %s%s\n", json_text(w) ? json_text(w) : "?", str_eq(c->words[0], "quiet") ? "be " : "", c->words[0]);
 	if (!json_first(json_get(answer, "workers")))
 		puts("no worker lives");
 }

@@ -26,7 +26,7 @@ static void print_overview(FILE *out)
 		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(out,
 	        "\nEvery command takes --json (output for scripts), --url URL (the API; default %s or BARQUE_URL)\n"
-	        "and --help, which shows examples. BARQUE_TOKEN is the token of an API that wants one. To begin: barque up --demo\n",
+	        "and --help, which shows examples. barque --version says which one this is. BARQUE_TOKEN is the token of an API that wants one. To begin: barque up --demo\n",
 	        CLI_DEFAULT_URL);
 }
 
@@ -95,6 +95,10 @@ int main(int argc, char **argv)
 		else
 			print_overview(argc < 2 ? stderr : stdout);
 		return argc < 2 ? CLI_USAGE : CLI_DONE;
+	}
+	if (str_eq(argv[1], "--version") || str_eq(argv[1], "version")) {
+		puts("barque " BARQUE_VERSION);
+		return finish(CLI_DONE);
 	}
 	const struct command *command = command_of(argv[1]);
 	if (!command) {

@@ -39,12 +39,6 @@ static void flight_kill(struct slot *s, struct flight *f, enum stop why, const c
 	slot_kill(s, text);
 }
 
-/* The job that runs in s; NULL: none. */
-static struct flight *flight_running(struct slot *s)
-{
-	return s->n > 0 && flight_is_started(s, &s->flights[0]) ? &s->flights[0] : NULL;
-}
-
 static void flight_press(struct dispatcher *d, struct slot *s, struct flight *f)
 {
 	int64_t grace = setting_number(d->settings, WORKER_GRACE);
@@ -132,7 +126,8 @@ static void slot_memory(struct dispatcher *d, struct slot *s)
 		return;
 	}
 	snprintf(text, sizeof(text), "memory: %lld MiB, the limit is %lld MiB", (long long)(own >> 20), (long long)(limit >> 20));
-	flight_kill(s, &s->flights[0], STOP_MEMORY, text);
+	struct flight *f = slot_running(s);
+	flight_kill(s, f != NULL ? f : &s->flights[0], STOP_MEMORY, text);
 }
 
 static void slots_memory(struct dispatcher *d)
@@ -158,7 +153,7 @@ static void slot_check(struct dispatcher *d, struct slot *s)
 {
 	if (s->pid <= 0)
 		return;
-	struct flight *f = flight_running(s);
+	struct flight *f = slot_running(s);
 	if (f != NULL)
 		flight_time(d, s, f);
 	if (s->n > 1 || (s->n == 1 && f == NULL))

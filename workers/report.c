@@ -53,20 +53,20 @@ static void progress_put(struct json_writer *w, const struct slot *s, const stru
 	jw_end(w);
 }
 
-static void flight_put(struct json_writer *w, const struct dispatcher *d, const struct slot *s)
+static void flight_put(struct json_writer *w, const struct dispatcher *d, struct slot *s)
 {
-	const struct flight *f = &s->flights[0];
-	int64_t since = flight_is_started(s, f) ? atomic_load(&slot_shm(s)->started_ms) : f->sent_ms;
+	const struct flight *running = slot_running(s), *f = running != NULL ? running : s->flights;
+	int64_t since = running != NULL ? atomic_load(&slot_shm(s)->started_ms) : f->sent_ms;
 	jw_text(w, "job", f->id);
 	jw_text(w, "kind", f->kind->name);
 	jw_int(w, "since", clock_now_ms() - (d->now_ms - since));
-	jw_int(w, "held", s->n);
+	jw_int(w, "held", s->n - (f - s->flights));
 	jw_bool(w, "stopping", f->stop != STOP_NONE);
 	jw_bool(w, "quarantined", f->quarantined);
 	progress_put(w, s, f);
 }
 
-static void slot_put_into(struct json_writer *w, const struct dispatcher *d, const struct slot *s)
+static void slot_put_into(struct json_writer *w, const struct dispatcher *d, struct slot *s)
 {
 	jw_object(w, NULL);
 	jw_int(w, "slot", s->index);
@@ -93,7 +93,7 @@ static void lists_put(struct json_writer *w, const struct dispatcher *d, const s
 	jw_end(w);
 	jw_array(w, "slot_list");
 	for (int i = 0; i < d->slots.n && i < SLOTS_TOLD; i++) {
-		const struct slot *s = &d->slots.all[i];
+		struct slot *s = &d->slots.all[i];
 		if (s->n > 0 ? is_told_by(d, s->line, l) : l == &d->lines[0])
 			slot_put_into(w, d, s);
 	}

@@ -128,6 +128,19 @@ bool flight_is_started(const struct slot *s, const struct flight *f)
 	return f->number <= atomic_load(&slot_shm(s)->started);
 }
 
+/* Numbers grow by one, but for those that were given back: the place that a number says is the last that it can have. */
+struct flight *slot_running(struct slot *s)
+{
+	uint32_t started = atomic_load(&slot_shm(s)->started);
+	if (s->n == 0 || started < s->flights[0].number)
+		return NULL;
+	uint32_t place = started - s->flights[0].number;
+	int i = place < (uint32_t)s->n ? (int)place : s->n - 1;
+	while (s->flights[i].number > started)
+		i--;
+	return &s->flights[i];
+}
+
 /* ---- sending */
 
 void slot_put(struct slot *s, struct line *line, const struct kind *k, const struct job *j, int64_t now_ms)

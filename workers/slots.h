@@ -101,6 +101,8 @@ void slot_recycle(struct slot *s);               /* an empty slot: let it end, a
 bool slots_reaped(struct slots *all, pid_t pid, int status, int64_t now_ms);
 /* Has job f of this slot started to run? */
 bool flight_is_started(const struct slot *s, const struct flight *f);
+/* The job that runs, the last that has started: those before it have ended, and their answers come with its own. NULL: none has started. */
+struct flight *slot_running(struct slot *s);
 struct shm_slot *slot_shm(const struct slot *s);
 
 #endif

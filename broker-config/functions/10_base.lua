@@ -103,11 +103,31 @@ local LIST_BYTES = 8 * 1024 * 1024
 -- anything unusual about it has a flag or another revision, and goes through move().
 local FRESH, CLAIMED, SETTLED = READY .. '.1', RUNNING .. '.2.', SUCCEEDED .. '.3.'
 
--- Set by enter() at each call; a call is alone in the server while it runs.
--- Turning numbers into text is dear, so what is written often is turned once: now_text, and see NEXT_REV and next_fence().
-local call, T, J, S, opt, now, now_us, now_text, deltas, sets, known, back, front
-local history = {} -- 25_history.lua
-local states = {}
+-- Turning a number into text is dear, whoever does it: string.format costs as much as a command of Redis, a number among the arguments of a
+-- command half of it, and the way back a quarter. So what is written often is turned once (now_text, NEXT_REV, next_fence()), and small ones are
+-- looked up: SMALL[7] is '7', and SMALL['7'] is 7.
+local SMALL, THOUSANDTHS = {}, {}
+for i = 0, 999 do
+	local text = i .. ''
+	SMALL[i], SMALL[text] = text, i
+	THOUSANDTHS[i] = (i < 10 and '00' or i < 100 and '0' or '') .. i
+end
+
+-- Of a whole number of up to 14 digits.
+local function text_of(n)
+	return SMALL[n] or n .. ''
+end
+
+local function number_of(text)
+	return SMALL[text] or tonumber(text)
+end
+
+-- Set by enter() at each call; a call is alone in the server while it runs. Of sets the first sets_end count: what is behind them is old.
+-- K.n is the key T:n, for those that nearly every call needs.
+local call, T, K, J, S, opt, now, now_us, now_text, deltas, known, back, front
+local sets, sets_end = {}, 0
+local history = { ids = {} } -- 25_history.lua
+local states = { list = {} }
 
 -- UNIT: by which the virtual time of a lane with the usual weight grows for each job: years at full speed fit a class. The rest is filled
 -- in by 25_limits.lua.
@@ -116,18 +136,49 @@ local limits = { UNIT = 64 }
 -- What moves in this call, for those who listen (16_changes.lua). on: does anybody? nil: not known yet.
 local changes = { list = {} }
 
-local function enter(keys, args)
-	history.ids, history.mode = {}, nil
+-- The keys of a shard that nearly every call needs: to join two texts costs more than to find the whole one. A queue that is gone must not
+-- stay in memory for ever, so from time to time all are forgotten.
+local keys = { of = {}, n = 0, meta = {} }
+
+function keys.meta.__index(list, name)
+	local key = list[''] .. ':' .. name
+	list[name] = key
+	return key
+end
+
+function keys.of_shard(shard)
+	local list = keys.of[shard]
+	if not list then
+		if keys.n == 1000 then
+			keys.of, keys.n = {}, 0
+		end
+		list = setmetatable({ [''] = shard }, keys.meta)
+		keys.of[shard], keys.n = list, keys.n + 1
+	end
+	return list
+end
+
+local function enter(its_keys, args)
+	history.mode = nil
+	if history.ids[1] then
+		history.ids = {}
+	end
 	call = redis.call
 	local t = call('TIME')
-	now_us = tonumber(t[1]) * 1000000 + tonumber(t[2])
+	now_us = t[1] * 1000000 + t[2]
 	now = math.floor(now_us / 1000)
-	now_text = string.format('%.0f', now)
-	T = string.sub(keys[1], 1, -3)
-	J, S = T .. ':j:', T .. ':s'
-	states.list = {}
+	now_text = text_of(now)
+	T = string.sub(its_keys[1], 1, -3)
+	K = keys.of_shard(T)
+	J, S = K['j:'], K.s
+	if states.list[1] then
+		states.list = {}
+	end
 	opt = { ns = args[1], prefix = args[2], result_ttl = args[3], dead_ttl = args[4] }
-	deltas, sets, known, back, front = {}, {}, {}, {}, {}
+	-- With room for what is nearly always in them: a table that grows costs more than one that is made.
+	deltas = { r = 0, run = 0, done = 0, by = 0 }
+	known = { r = false, run = false, done = false, by = false, hq = false, q = false }
+	back, front, sets_end = {}, {}, 0
 	limits.due, limits.seq = nil, 0
 	changes.on = nil
 	if changes.list[1] then
@@ -145,17 +196,17 @@ local function count(name, by)
 end
 
 local function set(name, value)
-	sets[#sets + 1] = name
-	sets[#sets + 1] = value
+	sets[sets_end + 1], sets[sets_end + 2] = name, value
+	sets_end = sets_end + 2
 end
 
 -- What waits and runs, as one number for autoscalers. Whoever has just read the counters writes it anew, so that it heals.
 local function keep_load()
 	local by = (deltas.r or 0) + (deltas.run or 0)
 	if by ~= 0 and known.r and known.run then
-		call('SET', T .. ':load', string.format('%.0f', known.r + known.run + by))
+		call('SET', K.load, text_of(known.r + known.run + by))
 	elseif by ~= 0 then
-		call('INCRBY', T .. ':load', by)
+		call('INCRBY', K.load, by)
 	end
 end
 
@@ -184,14 +235,14 @@ local function leave()
 	keep_load()
 	history.flush()
 	for name, by in pairs(deltas) do
-		if known[name] then
-			set(name, known[name] + by)
+		if by ~= 0 and known[name] then
+			set(name, text_of(known[name] + by))
 		elseif by ~= 0 then
-			call('HINCRBY', T .. ':n', name, by)
+			call('HINCRBY', K.n, name, text_of(by))
 		end
 	end
-	if #sets > 0 then
-		call('HSET', T .. ':n', unpack(sets))
+	if sets_end > 0 then
+		call('HSET', K.n, unpack(sets, 1, sets_end))
 	end
 	if changes.list[1] then
 		changes.write()
@@ -238,7 +289,7 @@ function states.spell_out(key, job)
 	end
 	if job.ended ~= '' then
 		call('HSET', key, 'e', job.ended)
-		call('PEXPIRE', key, string.format('%.0f', math.max(1, job.ended + opt.result_ttl - now)), 'NX')
+		call('PEXPIRE', key, text_of(math.max(1, job.ended + opt.result_ttl - now)), 'NX')
 	end
 	job.worker, job.ended = '', ''
 end
@@ -258,7 +309,7 @@ end
 
 -- Write it back, with other fields that ride along: a new revision.
 local function save(key, job, ...)
-	job.rev = NEXT_REV[job.rev] or string.format('%.0f', tonumber(job.rev) + 1)
+	job.rev = NEXT_REV[job.rev] or text_of(job.rev + 1)
 	keep(key, job, ...)
 end
 

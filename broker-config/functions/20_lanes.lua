@@ -13,19 +13,19 @@ end
 -- A lane that held nothing joins its class at the virtual time where service stands: no credit for having been away.
 local function join_ring(route, lane)
 	local class = string.sub(lane, 1, 1)
-	local at = tonumber(call('HGET', T .. ':n', 'v' .. class) or 0)
-	call('ZADD', T .. ':g:' .. route, 'GT', tonumber(class) * CLASS + at, lane)
+	local at = tonumber(call('HGET', K.n, 'v' .. class) or 0)
+	call('ZADD', K['g:'] .. route, 'GT', tonumber(class) * CLASS + at, lane)
 end
 
 local function flush(how, lanes)
 	for name, ids in pairs(lanes) do
-		local len = call(how, T .. ':r:' .. name, unpack(ids))
+		local len = call(how, K['r:'] .. name, unpack(ids))
 		if len == #ids then
 			join_ring(ids.route, ids.lane)
 		end
 		count('r', #ids)
 		count('r:' .. ids.route, #ids)
-		call('ZADD', T .. ':m:' .. ids.route, '0', '1')
+		call('ZADD', K['m:'] .. ids.route, '0', '1')
 	end
 end
 
@@ -86,6 +86,6 @@ local function line_up(id, key, job, k, lane, lanes)
 	end
 	count('r', 1)
 	count('r:' .. route, 1)
-	call('ZADD', T .. ':m:' .. route, '0', '1')
+	call('ZADD', K['m:'] .. route, '0', '1')
 end
 

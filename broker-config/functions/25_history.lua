@@ -18,7 +18,7 @@ end
 -- Some ids came to this end.
 function history.note(to, ...)
 	if history.mode == nil then
-		history.set_mode(call('HGET', T .. ':n', 'hm'))
+		history.set_mode(call('HGET', K.n, 'hm'))
 	end
 	if history.what == 'n' or (history.what == 'f' and to == SUCCEEDED) then
 		return
@@ -37,9 +37,9 @@ end
 
 -- Nobody writes, or not fast enough.
 local function drop_oldest(over)
-	local done, gone = tonumber(call('HGET', T .. ':n', 'ho') or 0), 0
+	local done, gone = tonumber(call('HGET', K.n, 'ho') or 0), 0
 	for _ = 1, BATCH do
-		local entry = gone < over and call('LPOP', T .. ':e')
+		local entry = gone < over and call('LPOP', K.e)
 		if not entry then
 			break
 		end
@@ -58,7 +58,7 @@ function history.flush()
 		return
 	end
 	for i = 1, #ids, BATCH do
-		call('RPUSH', T .. ':e', now_text .. table.concat(ids, '', i, math.min(i + BATCH - 1, #ids)))
+		call('RPUSH', K.e, now_text .. table.concat(ids, '', i, math.min(i + BATCH - 1, #ids)))
 	end
 	count('hq', #ids)
 	local over = known.hq and known.hq + deltas.hq - tonumber(string.sub(history.mode, 2)) or 0
@@ -71,7 +71,7 @@ end
 local function oldest(done, limit)
 	local entries, ids = {}, -done
 	while ids < limit do
-		local some = call('LRANGE', T .. ':e', #entries, #entries + 7)
+		local some = call('LRANGE', K.e, #entries, #entries + 7)
 		for _, entry in ipairs(some) do
 			if ids < limit then
 				entries[#entries + 1] = entry
@@ -91,14 +91,14 @@ end
 local function history_take(keys, args)
 	enter(keys, args)
 	local writer, limit = args[5], math.min(tonumber(args[6]), BATCH)
-	local holder = call('GET', T .. ':hw')
+	local holder = call('GET', K.hw)
 	if holder and holder ~= writer then
 		return { 0 }
 	end
-	call('SET', T .. ':hw', writer, 'PX', WRITER_LEASE)
-	local h = call('HMGET', T .. ':n', 'hm', 'ho', 'hp', 'hq', 'hx')
+	call('SET', K.hw, writer, 'PX', WRITER_LEASE)
+	local h = call('HMGET', K.n, 'hm', 'ho', 'hp', 'hq', 'hx')
 	if h[1] ~= args[7] then
-		call('HSET', T .. ':n', 'hm', args[7])
+		call('HSET', K.n, 'hm', args[7])
 	end
 	local done = tonumber(h[2] or 0)
 	return { 1, tonumber(h[3] or 0), tonumber(h[4] or 0), tonumber(h[5] or 0), done, oldest(done, limit) }
@@ -108,20 +108,20 @@ end
 local function history_drop(keys, args)
 	enter(keys, args)
 	local left = tonumber(args[7])
-	local h = call('HMGET', T .. ':n', 'hp', 'ho')
-	if call('GET', T .. ':hw') ~= args[5] or tonumber(h[1] or 0) ~= tonumber(args[6]) or left > BATCH then
+	local h = call('HMGET', K.n, 'hp', 'ho')
+	if call('GET', K.hw) ~= args[5] or tonumber(h[1] or 0) ~= tonumber(args[6]) or left > BATCH then
 		return 0
 	end
 	local done = tonumber(h[2] or 0)
 	for _ = 1, BATCH do
-		local entry = left > 0 and call('LINDEX', T .. ':e', 0)
+		local entry = left > 0 and call('LINDEX', K.e, 0)
 		if not entry then
 			break
 		end
 		local step = math.min(left, entry_size(entry) - done)
 		left, done = left - step, done + step
 		if done == entry_size(entry) then
-			call('LPOP', T .. ':e')
+			call('LPOP', K.e)
 			done = 0
 		end
 	end
@@ -135,7 +135,7 @@ end
 -- Ends are noted no more, until somebody takes them. What waits is kept for it.
 local function history_off(keys, args)
 	enter(keys, args)
-	call('HSET', T .. ':n', 'hm', 'n')
+	call('HSET', K.n, 'hm', 'n')
 	return 1
 end
 

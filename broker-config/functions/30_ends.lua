@@ -1,7 +1,7 @@
 -- ends: how a job ends, crashes, is retried; and the acknowledgements that say so.
 
 local function free_unique(unique, id)
-	local key = T .. ':u:' .. unique
+	local key = K['u:'] .. unique
 	if call('GET', key) == id then
 		call('DEL', key)
 	end
@@ -28,7 +28,7 @@ local function finish(id, key, job, to, ...)
 		free_unique(call('HGET', key, 'u'), id)
 	end
 	if has_flag(job, 'i') then
-		call('PEXPIRE', T .. ':i:' .. call('HGET', key, 'i'), ttl)
+		call('PEXPIRE', K['i:'] .. call('HGET', key, 'i'), ttl)
 		if has_flag(job, 'O') then
 			flow.keep_key(id, key, job)
 		end
@@ -139,7 +139,7 @@ function ACKS.E(id, key, job, a, text)
 	timeline.note(key, job, 'error', string.format('%s: %s; again in %.1f s', code, string.sub(text, 1, 250), (due - now) / 1000))
 	count('ret', 1)
 	move(key, job, RETRYING, 'a', counts, 'E', why, 'd', due)
-	call('ZADD', T .. ':d', due, id)
+	call('ZADD', K.d, due, id)
 end
 
 function ACKS.C(id, key, job, _, text)
@@ -160,7 +160,7 @@ function ACKS.L(id, key, job, wait, text)
 	end
 	local due = now + tonumber(wait)
 	move(key, job, SCHEDULED, 'd', due, 'z', string.format('later %.0f %s', due, text))
-	call('ZADD', T .. ':d', due, id)
+	call('ZADD', K.d, due, id)
 end
 
 function ACKS.X(id, key, job)
@@ -174,7 +174,7 @@ local leases = {} -- 40_leases.lua
 
 local function drop_leases(worker, ids)
 	if #ids > 0 then
-		count('run', -call('ZREM', T .. ':l:' .. worker, unpack(ids)))
+		count('run', -call('ZREM', K['l:'] .. worker, unpack(ids)))
 	end
 end
 
@@ -235,13 +235,13 @@ end
 -- Acknowledgements: how many ended as usual, their ids, their fences; how many others, and five arguments for each of these: id, fence,
 -- outcome, a, b. Where do they end?
 function states.acks_end(args, at)
-	at = at + 1 + 2 * tonumber(args[at])
-	return at + 1 + 5 * tonumber(args[at])
+	at = at + 1 + 2 * number_of(args[at])
+	return at + 1 + 5 * number_of(args[at])
 end
 
 -- Returns the ids whose fence was stale.
 local function apply_acks(worker, lease, args, at)
-	local rejected, starting, n = {}, {}, tonumber(args[at])
+	local rejected, starting, n = {}, nil, number_of(args[at])
 	local over, others = settle(worker, args, at + 1, n)
 	local function tell(id, fence, outcome, a, b)
 		local list = acknowledge(id, fence, outcome, a, b) and (outcome == 'S' and starting or over) or rejected
@@ -251,12 +251,15 @@ local function apply_acks(worker, lease, args, at)
 		tell(args[at + 1 + i], args[at + 1 + n + i], 'D', '', '')
 	end
 	at = at + 1 + 2 * n
-	n = tonumber(args[at])
+	n = number_of(args[at])
+	starting = n > 0 and {}
 	for i = 0, n - 1 do
 		tell(unpack(args, at + 1 + 5 * i, at + 5 + 5 * i))
 	end
 	drop_leases(worker, over)
-	leases.start(worker, starting, lease)
+	if starting then
+		leases.start(worker, starting, lease)
+	end
 	return rejected
 end
 

@@ -2,25 +2,24 @@
 --
 -- A worker claims short jobs ahead: most of what it holds waits behind others, and is no more to blame for its death than what it never
 -- had. So the end of a lease also says whether the job is known to have started: it is an even number of ms then, and an odd one while it is
--- only held. What is lost while it is only held goes back uncounted, once: from then on it is suspect (flag H), and whoever
--- takes it says that it is about to start before it does (ACKS.S), so that its next loss says whose fault it was.
+-- only held. What is lost while it is only held goes back uncounted: from then on it is suspect (flag H), and whoever takes it says that
+-- it is about to start before it does (ACKS.S), so that its next loss says whose fault it was.
 
 -- The score of a lease that ends at this time.
 function leases.till(at, held)
-	return string.format('%.0f', at - at % 2 + (held and 1 or 0))
+	return text_of(at - at % 2 + (held and 1 or 0))
 end
 
 -- These are about to start.
 function leases.start(worker, ids, lease)
-	if not ids[1] then
-		return
-	end
 	local z, till = {}, leases.till(now + lease)
 	for _, id in ipairs(ids) do
 		z[#z + 1] = till
 		z[#z + 1] = id
 	end
-	call('ZADD', T .. ':l:' .. worker, 'XX', unpack(z))
+	if z[1] then
+		call('ZADD', K['l:'] .. worker, 'XX', unpack(z))
+	end
 end
 
 -- Whether it ran is not known, so that what it may have used of a rate stays used.
@@ -54,7 +53,7 @@ end
 -- silence_end: see keep_time().
 local function reap_own(worker, lease, silence_end)
 	if now >= silence_end + lease then
-		local z = call('ZRANGE', T .. ':l:' .. worker, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256', 'WITHSCORES')
+		local z = call('ZRANGE', K['l:'] .. worker, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256', 'WITHSCORES')
 		reap_leases(worker, z, 'its lease ended')
 	end
 end
@@ -65,13 +64,13 @@ local function reap_dead(worker, silence_end, last)
 		return
 	end
 	set('rt', now_text)
-	local dead = call('ZRANGE', T .. ':W', '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '1')[1]
+	local dead = call('ZRANGE', K.W, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '1')[1]
 	if not dead or dead == worker then
 		return
 	end
-	local z = call('ZRANGE', T .. ':l:' .. dead, 0, BATCH - 1, 'WITHSCORES')
+	local z = call('ZRANGE', K['l:'] .. dead, 0, BATCH - 1, 'WITHSCORES')
 	if reap_leases(dead, z, 'its worker died') < BATCH then
-		call('ZREM', T .. ':W', dead)
+		call('ZREM', K.W, dead)
 		workers.forget(dead)
 	end
 end

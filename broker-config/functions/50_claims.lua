@@ -2,7 +2,7 @@
 
 -- When is the first of the schedule due? nil: there is none.
 local function first_due()
-	return tonumber(call('ZRANGE', T .. ':d', '0', '0', 'WITHSCORES')[2])
+	return tonumber(call('ZRANGE', K.d, '0', '0', 'WITHSCORES')[2])
 end
 
 -- Returns when the next is due, as first_due().
@@ -11,7 +11,7 @@ local function promote()
 	if not due or due > now then
 		return due
 	end
-	local ids = call('ZRANGE', T .. ':d', '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256')
+	local ids = call('ZRANGE', K.d, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '256')
 	for _, id in ipairs(ids) do
 		local key = J .. id
 		local job = read(key)
@@ -21,7 +21,7 @@ local function promote()
 			move(key, job, READY)
 		end
 	end
-	call('ZREM', T .. ':d', unpack(ids))
+	call('ZREM', K.d, unpack(ids))
 	return first_due()
 end
 
@@ -41,7 +41,7 @@ end
 local function next_lanes(c)
 	local lanes = {}
 	for _, route in ipairs(c.routes) do
-		local z = c.ready[route] > 0 and call('ZRANGE', T .. ':g:' .. route, '0', '31', 'WITHSCORES') or {}
+		local z = c.ready[route] > 0 and call('ZRANGE', K['g:'] .. route, '0', '31', 'WITHSCORES') or {}
 		for i = 1, #z, 2 do
 			lanes[#lanes + 1] = { route = route, lane = z[i], at = tonumber(z[i + 1]) }
 		end
@@ -63,9 +63,9 @@ function limits.weigh(c, lanes)
 	for i, lane in ipairs(lanes) do
 		keys[i] = string.sub(lane.lane, 2)
 	end
-	local weights = c.weighted and #lanes > 1 and call('HMGET', T .. ':wt', unpack(keys)) or {}
+	local weights = c.weighted and #lanes > 1 and call('HMGET', K.wt, unpack(keys)) or {}
 	for i, lane in ipairs(lanes) do
-		lane.weight = tonumber(weights[i] or 1)
+		lane.weight = number_of(weights[i] or '1')
 		sum = sum + lane.weight
 	end
 	return sum
@@ -85,9 +85,15 @@ local function extras_of(id, key, job, place, since)
 	return { place, counts, trace, inputs, limits_ms, since, has_flag(job, 'H') and 1 }, bytes
 end
 
-local THOUSANDTHS = {}
-for i = 0, 999 do
-	THOUSANDTHS[i] = (i < 10 and '00' or i < 100 and '0' or '') .. i
+-- The milliseconds of a fence, nearly always those of this call; low: its last three digits.
+function limits.high_of(fence, low)
+	local ms = (fence - low) / 1000
+	return ms == now and now_text or text_of(ms)
+end
+
+function limits.fence_text(fence)
+	local low = fence % 1000
+	return limits.high_of(fence, low) .. THOUSANDTHS[low]
 end
 
 -- The next fence, as text: c.high, the same for a whole batch nearly always, and the last three digits, which are returned. c.again: what
@@ -96,7 +102,7 @@ local function next_fence(c)
 	c.fence = c.fence + 1
 	local low = c.fence % 1000
 	if low == 0 or not c.high then
-		c.high = string.format('%.0f', (c.fence - low) / 1000)
+		c.high = limits.high_of(c.fence, low)
 		c.again = ' ' .. string.sub(c.high, -1)
 	end
 	return THOUSANDTHS[low]
@@ -186,11 +192,11 @@ end
 -- Take up to n from a lane; what was popped but would make the answer too long goes back to the front, in its order.
 -- A lane whose last id was taken may stay in its ring until it is looked at again. One that is alone owes nobody anything.
 local function serve(c, lane, n, alone)
-	local list, ring = T .. ':r:' .. lane.route .. ':' .. lane.lane, T .. ':g:' .. lane.route
-	local ids, taken = call('LPOP', list, n) or {}, 0
+	local list, ring = K['r:'] .. lane.route .. ':' .. lane.lane, K['g:'] .. lane.route
+	local ids, taken = call('LPOP', list, text_of(n)) or {}, 0
 	local last, all = #ids, states.of(ids, 1, #ids)
 	c.parked, lane.kind = 0, kind_of(lane.route)
-	c.group, c.states, c.fresh = { lane.route, string.format('%.0f', c.fence + 1), n = 2 }, {}, 0
+	c.group, c.states, c.fresh = { lane.route, limits.fence_text(c.fence + 1), n = 2 }, {}, 0
 	for i = 1, #ids do
 		taken = taken + (take(c, ids[i], all[i], lane) and 1 or 0)
 		if c.bytes >= CLAIM_BYTES then
@@ -245,9 +251,9 @@ local function claim(c)
 	end
 	if c.claimed > 0 then
 		count('by', (c.inputs or 0) - c.bytes) -- of the parameters alone
-		call('ZADD', T .. ':l:' .. c.worker, unpack(c.leases))
+		call('ZADD', K['l:'] .. c.worker, unpack(c.leases))
 		count('run', c.claimed)
-		set('f', string.format('%.0f', c.fence))
+		set('f', limits.fence_text(c.fence))
 	end
 end
 
@@ -271,9 +277,9 @@ local function set_markers(c)
 	for _, route in ipairs(c.routes) do
 		if c.ready[route] > 0 then
 			more = more + c.ready[route]
-			call('ZADD', T .. ':m:' .. route, '0', '1')
+			call('ZADD', K['m:'] .. route, '0', '1')
 		elseif c.before[route] > 0 then
-			call('DEL', T .. ':m:' .. route)
+			call('DEL', K['m:'] .. route)
 		end
 	end
 	return more

@@ -1,8 +1,8 @@
 -- cron: schedules, which make jobs by the clock. Dispatchers compute the ticks; here stands which is next, and that each is made once.
 --
 -- T:cr holds the names by their next tick ('inf': paused, or it never ticks again), T:cj:<name> is a hash: v revision, S what was asked for
--- (JSON), x its timing alone, k route, d the next tick as in T:cr, c created, u changed, t last tick, j last job, f m o fired, missed,
--- passed over because the job before it had not ended, e what is wrong with it. Field ct of T:n says when a step has to look at T:cr; it
+-- (JSON), x its timing alone, k route, d the next tick as in T:cr, c created, u changed, t last tick, j last job (its whole id when that is of
+-- another shard), f m o fired, missed, passed over because the job before it had not ended, e what is wrong with it. Field ct of T:n says when a step has to look at T:cr; it
 -- is absent when no schedule ticks, so that a queue without schedules pays nothing.
 --
 -- A queue's schedules stand in all its shards, each with the jobs that it makes: where the keys of its jobs say, else by its name. For

@@ -18,9 +18,9 @@ function sweep.passes(id, s, doomed)
 	elseif tonumber(created) > now - opt.result_ttl - sweep.YOUNG then
 		return false
 	end
-	call('ZADD', T .. ':o', created, id)
+	call('ZADD', K.o, created, id)
 	if ended then
-		call('PEXPIRE', key, string.format('%.0f', left), 'NX')
+		call('PEXPIRE', key, text_of(left), 'NX')
 	elseif s then
 		local job = parse(s)
 		set_flag(job, 'O')
@@ -47,7 +47,7 @@ local function trim_all(limit)
 	local gone, doomed, some, n = 0, {}, 1, 1
 	while n == some and gone < limit do
 		some = math.min(gone == 0 and 1 or 64, limit - gone)
-		local ids = call('LRANGE', T .. ':a', gone, gone + some - 1)
+		local ids = call('LRANGE', K.a, gone, gone + some - 1)
 		local all = states.of(ids, 1, #ids)
 		n = 0
 		while ids[n + 1] and sweep.passes(ids[n + 1], all[n + 1], doomed) do
@@ -56,7 +56,7 @@ local function trim_all(limit)
 		gone = gone + n
 	end
 	if gone > 0 then
-		call('LPOP', T .. ':a', gone)
+		call('LPOP', K.a, gone)
 		count('at', gone)
 	end
 	sweep.drop(doomed)
@@ -83,16 +83,16 @@ end
 -- Walk through T:o a stretch at a time, for ever, and drop what has vanished. What barque2 had put there while it lived has no mark, and so
 -- was given no time by its end.
 local function trim_old()
-	local from = tonumber(call('HGET', T .. ':n', 'op') or 0)
-	local ids, gone = call('ZRANGE', T .. ':o', from, from + 63), 0
+	local from = tonumber(call('HGET', K.n, 'op') or 0)
+	local ids, gone = call('ZRANGE', K.o, from, from + 63), 0
 	for _, id in ipairs(ids) do
 		local job = read(J .. id)
 		if not job then
 			call('HDEL', S, id)
-			gone = gone + call('ZREM', T .. ':o', id)
+			gone = gone + call('ZREM', K.o, id)
 		elseif job.state == SUCCEEDED then
 			local ended = job.ended ~= '' and job.ended or call('HGET', J .. id, 'e')
-			call('PEXPIRE', J .. id, string.format('%.0f', ended + opt.result_ttl - now), 'NX')
+			call('PEXPIRE', J .. id, text_of(ended + opt.result_ttl - now), 'NX')
 		end
 	end
 	set('op', #ids < 64 and 0 or from + 64 - gone)
@@ -100,9 +100,9 @@ end
 
 -- Jobs ended per second, lately: a moving average over some 20 s.
 local function measure_drain()
-	local h = call('HMGET', T .. ':n', 'hd', 'ht', 'hr')
+	local h = call('HMGET', K.n, 'hd', 'ht', 'hr')
 	local done = known.done + (deltas.done or 0)
-	set('hd', string.format('%.0f', done))
+	set('hd', text_of(done))
 	set('ht', now_text)
 	if h[1] and now > tonumber(h[2]) then
 		local ms = now - tonumber(h[2])
@@ -116,22 +116,23 @@ local function keep_house(last)
 		return
 	end
 	-- As long as much is to be swept, every tenth of a second.
-	set('mt', trim_all(BATCH) < BATCH and now_text or string.format('%.0f', now - 900))
+	set('mt', trim_all(BATCH) < BATCH and now_text or text_of(now - 900))
 	measure_drain()
 	trim_ends(':x', opt.dead_ttl)
 	trim_ends(':f', opt.dead_ttl)
 	trim_ends(':k', opt.result_ttl)
 	trim_old()
-	limits.keep_house(tonumber(call('HGET', T .. ':n', 'qp')))
+	limits.keep_house(tonumber(call('HGET', K.n, 'qp')))
 	flow.keep_house()
 	flush_lanes()
 end
 
 -- ---- step ------------------------------------------------------------------------------------------------------------
 
--- The last answer to a worker, as note_answer() wrote it: ids of claims, n of them, and of refused acknowledgements; nil: none is known.
+-- The last answer to a worker, as note_answer() wrote it: number of its step, the fence before its claims, when it was noted that the worker
+-- lives, how many claims, and their ids and those of refused acknowledgements, from `at` on; nil: none is known.
 local function last_answer(worker)
-	local text = call('GET', T .. ':w:' .. worker)
+	local text = call('GET', K['w:'] .. worker)
 	if not text then
 		return nil
 	end
@@ -139,18 +140,24 @@ local function last_answer(worker)
 	if not seq then
 		return nil -- barque2 has written it: its step is not this one
 	end
-	return { seq = tonumber(seq), fence = tonumber(fence), alive = tonumber(alive), n = tonumber(n), ids = string.sub(text, at) }
+	return { seq = seq, fence = fence, alive = alive, n = n, text = text, at = at }
+end
+
+-- Two numbers of steps, which are texts without leading zeros.
+local function is_later(seq, other)
+	return #seq > #other or (#seq == #other and seq > other)
 end
 
 -- Give it once more; claims that are no longer ours are left out.
 local function answer_again(worker, last)
-	local refused, groups, extras, fence = {}, {}, {}, last.fence
-	for i = last.n, #last.ids / TAIL - 1 do
-		refused[#refused + 1] = string.sub(last.ids, i * TAIL + 1, i * TAIL + TAIL)
+	local refused, groups, extras, fence, n = {}, {}, {}, tonumber(last.fence), tonumber(last.n)
+	local ids = string.sub(last.text, last.at)
+	for i = n, #ids / TAIL - 1 do
+		refused[#refused + 1] = string.sub(ids, i * TAIL + 1, i * TAIL + TAIL)
 	end
-	for i = 0, last.n - 1 do
+	for i = 0, n - 1 do
 		fence = fence + 1
-		local id = string.sub(last.ids, i * TAIL + 1, i * TAIL + TAIL)
+		local id = string.sub(ids, i * TAIL + 1, i * TAIL + TAIL)
 		local key = J .. id
 		local job = read(key)
 		if job and job.state == RUNNING and tonumber(job.fence) == fence then
@@ -159,18 +166,18 @@ local function answer_again(worker, last)
 			groups[#groups + 1] = { route_of(h[1], job), job.fence, id, h[2] }
 		end
 	end
-	call('ZADD', T .. ':W', now + ALIVE, worker)
+	call('ZADD', K.W, now + ALIVE, worker)
 	return { from_now(cron.earlier(first_due(), cron.first())), 1, refused, groups, false, false, false, extras }
 end
 
 local function note_answer(c, seq, fence, rejected, last)
-	local alive = last and last.alive or 0
+	local alive = last and last.alive or '0'
 	if now - alive >= ALIVE_NOTED then
-		alive = now
-		call('ZADD', T .. ':W', now + ALIVE, c.worker)
+		alive = now_text
+		call('ZADD', K.W, now + ALIVE, c.worker)
 	end
-	local text = string.format('%.0f %.0f %.0f %.0f ', seq, fence, alive, c.claimed) .. table.concat(c.ids) .. table.concat(rejected)
-	call('SET', T .. ':w:' .. c.worker, text, 'PX', ANSWER_TTL)
+	local head = seq .. ' ' .. limits.fence_text(fence) .. ' ' .. alive .. ' ' .. SMALL[c.claimed] .. ' '
+	call('SET', K['w:'] .. c.worker, head .. table.concat(c.ids) .. table.concat(rejected), 'PX', ANSWER_TTL)
 end
 
 local function read_counters(c)
@@ -181,10 +188,11 @@ local function read_counters(c)
 	end
 	names[#names + 1] = 'hq'
 	names[#names + 1] = 'hm'
-	local h = call('HMGET', T .. ':n', unpack(names))
+	local h = call('HMGET', K.n, unpack(names))
 	changes.look(h[8])
-	for i = 13, #names do
-		known[names[i]] = tonumber(h[i] or 0)
+	for i = 13, #names - 1 do
+		local n = h[i]
+		known[names[i]] = n and number_of(n) or 0
 	end
 	for _, route in ipairs(c.routes) do
 		c.ready[route] = known['r:' .. route]
@@ -197,22 +205,23 @@ local function read_counters(c)
 	return h
 end
 
--- worker, seq, lease, held ('1': what is claimed may wait behind others, '0'), want, number of routes, routes, acks (see apply_acks), and when there are remarks or a report: number of remarks,
+-- worker, seq, lease, held ('1': what is claimed may wait behind others, '0'), want, number of routes, routes, acks (see apply_acks), and
+-- when there are remarks or a report: number of remarks,
 -- remarks, and of a report its word and its text. The remarks are taken first: who ends says nothing any more.
 -- {ms until something is due, ready, ids refused, claims, ticks due, command, shards, extras}; claims: of each lane served its route, the
 -- first fence, which grows by one from each to the next, and id and parameters of each; extras: see extras_of. A job without extras was
 -- due when it was made, and its id says when that was.
 local function step(keys, args)
 	enter(keys, args)
-	local worker, seq, lease, n_routes = args[5], tonumber(args[6]), tonumber(args[7]), tonumber(args[10])
+	local worker, seq, lease, n_routes = args[5], args[6], args[7], number_of(args[10])
 	local last = last_answer(worker)
-	if last and last.seq > seq then
+	if last and is_later(last.seq, seq) then
 		return redis.error_reply('STALESEQ a later step of this worker was already taken')
 	end
 	if last and last.seq == seq then
 		return answer_again(worker, last)
 	end
-	local c = { worker = worker, want = tonumber(args[9]), until_ms = leases.till(now + lease, args[8] == '1'), routes = {}, ready = {}, before = {}, service = {},
+	local c = { worker = worker, want = number_of(args[9]), until_ms = leases.till(now + lease, args[8] == '1'), routes = {}, ready = {}, before = {}, service = {},
 		groups = {}, extras = {}, ids = {}, given = {}, claimed = 0, leases = {}, popped = 0, bytes = 0, by = ' ' .. worker,
 		begun = now_text .. ' ' .. worker }
 	for i = 1, n_routes do
@@ -227,7 +236,7 @@ local function step(keys, args)
 	local after = states.acks_end(args, acks)
 	if args[after] then
 		remarks.take(args, after)
-		after = after + 1 + 4 * tonumber(args[after])
+		after = after + 1 + 4 * number_of(args[after])
 		word = args[after]
 	end
 	local rejected = apply_acks(worker, lease, args, acks)
@@ -264,16 +273,17 @@ local function step(keys, args)
 	return { from_now(cron.earlier(due, tick), limits.due), more, rejected, c.groups, offers or false, command or false, h[10] or 1, c.extras }
 end
 
--- worker, lease, n, then id, fence, progress ('' = unchanged), held ('1': it is not known to have started, '0') each. {id, fence of each that is lost, of each to be cancelled}: with its fence,
+-- worker, lease, n, then id, fence, progress ('' = unchanged), held ('1': it is not known to have started, '0') each.
+-- {id, fence of each that is lost, of each to be cancelled}: with its fence,
 -- since a worker that lost a lease and was given the job again holds both
 local function renew(keys, args)
 	enter(keys, args)
 	local worker, lease, lost, cancel, z = args[5], tonumber(args[6]), {}, {}, {}
-	local h = call('HMGET', T .. ':n', 't', 'ge', 'rt', 'ev')
+	local h = call('HMGET', K.n, 't', 'ge', 'rt', 'ev')
 	changes.look(h[4])
 	local silence_end, held, started = keep_time(h[1], h[2]), leases.till(now + lease, true), leases.till(now + lease)
-	for i = 8, 7 + tonumber(args[7]) * 4, 4 do
-		local key = T .. ':j:' .. args[i]
+	for i = 8, 7 + number_of(args[7]) * 4, 4 do
+		local key = K['j:'] .. args[i]
 		local job = read(key)
 		if job and job.state == RUNNING and job.fence == args[i + 1] then
 			z[#z + 1] = args[i + 3] == '1' and held or started
@@ -291,9 +301,9 @@ local function renew(keys, args)
 		end
 	end
 	if #z > 0 then
-		call('ZADD', T .. ':l:' .. worker, 'XX', unpack(z))
+		call('ZADD', K['l:'] .. worker, 'XX', unpack(z))
 	end
-	call('ZADD', T .. ':W', now + ALIVE, worker)
+	call('ZADD', K.W, now + ALIVE, worker)
 	reap_own(worker, lease, silence_end)
 	reap_dead(worker, silence_end, h[3])
 	flush_lanes()

@@ -13,7 +13,7 @@ local function present_state(id)
 end
 
 local function known_key(item)
-	local value = call('GET', T .. ':i:' .. item.idem)
+	local value = call('GET', K['i:'] .. item.idem)
 	local id, fingerprint = string.match(value or '', '^(%S+) (.*)$')
 	if id and #id > TAIL then
 		return limits.ELSEWHERE, ''
@@ -29,13 +29,13 @@ end
 
 local function note_key(item, id, ttl)
 	if item.idem ~= '' then
-		call('SET', T .. ':i:' .. item.idem, id .. ' ' .. item.fingerprint, 'PX', ttl)
+		call('SET', K['i:'] .. item.idem, id .. ' ' .. item.fingerprint, 'PX', ttl)
 	end
 end
 
 -- The live job that holds the unique key, if any. A holder that has ended or vanished does not count: the key cannot stick.
 local function unique_holder(item)
-	local id = call('GET', T .. ':u:' .. item.unique)
+	local id = call('GET', K['u:'] .. item.unique)
 	local state = present_state(id)
 	if not state or state >= SUCCEEDED then
 		return nil
@@ -44,7 +44,7 @@ local function unique_holder(item)
 end
 
 local function cancel_job(id)
-	local key = T .. ':j:' .. id
+	local key = K['j:'] .. id
 	local job = read(key)
 	if not job then
 		return { 0, 0 }
@@ -74,21 +74,21 @@ local function cancel_job(id)
 end
 
 local function store_job(item, args, first, last)
-	local key = T .. ':j:' .. item.id
+	local key = K['j:'] .. item.id
 	if string.find(item.flags, 'D', 1, true) then
 		first = flow.start(item.id, args, first)
 	end
 	if item.held then
 		states.put(item.id, WAITING .. item.flags .. '.1')
 		call('HSET', key, 'c', now_text, unpack(args, first, last))
-		call('ZADD', T .. ':h', now, item.id)
+		call('ZADD', K.h, now, item.id)
 	elseif item.due > now then
 		states.put(item.id, SCHEDULED .. item.flags .. '.1')
 		call('HSET', key, 'c', now_text, 'd', item.due, unpack(args, first, last))
-		call('ZADD', T .. ':d', item.due, item.id)
+		call('ZADD', K.d, item.due, item.id)
 		-- Who waits must learn when it is due earlier than all others.
-		if call('ZRANGE', T .. ':d', 0, 0)[1] == item.id then
-			call('ZADD', T .. ':m:' .. item.route, '0', '1')
+		if call('ZRANGE', K.d, 0, 0)[1] == item.id then
+			call('ZADD', K['m:'] .. item.route, '0', '1')
 		end
 	else
 		states.put(item.id, READY .. item.flags .. '.1')
@@ -112,7 +112,7 @@ function limits.refusal(item, bytes, room)
 	if not room.lanes[name] then
 		local waiting = 0
 		for class = 0, 9 do
-			waiting = waiting + call('LLEN', T .. ':r:' .. item.route .. ':' .. class .. string.sub(item.lane, 2))
+			waiting = waiting + call('LLEN', K['r:'] .. item.route .. ':' .. class .. string.sub(item.lane, 2))
 		end
 		room.lanes[name] = room.lane - waiting
 	end
@@ -160,7 +160,7 @@ local function submit_one(item, args, first, last, known, room)
 	local ttl = KEY_BACKSTOP + math.max(0, item.due - now)
 	note_key(item, item.id, ttl)
 	if item.unique ~= '' then
-		call('SET', T .. ':u:' .. item.unique, item.id, 'PX', ttl)
+		call('SET', K['u:'] .. item.unique, item.id, 'PX', ttl)
 	end
 	store_job(item, args, first, last)
 	return NEW, ''
@@ -168,9 +168,9 @@ end
 
 local function read_item(args, at)
 	local item = { id = args[at], route = args[at + 1], lane = args[at + 2], idem = args[at + 3], fingerprint = args[at + 4],
-		unique = args[at + 5], policy = args[at + 6], held = args[at + 7] == '1', due = tonumber(args[at + 8]),
+		unique = args[at + 5], policy = args[at + 6], held = args[at + 7] == '1', due = number_of(args[at + 8]),
 		flags = args[at + 10] }
-	local delay = tonumber(args[at + 9])
+	local delay = number_of(args[at + 9])
 	if delay > 0 then
 		item.due = now + delay
 	end
@@ -184,8 +184,8 @@ local function any_known(args, at, n)
 		local id = args[at]
 		twice = twice or seen[id]
 		seen[id] = true
-		keys[i] = T .. ':j:' .. id
-		at = at + 12 + tonumber(args[at + 11])
+		keys[i] = K['j:'] .. id
+		at = at + 12 + number_of(args[at + 11])
 	end
 	return twice or call('EXISTS', unpack(keys)) > 0
 end
@@ -193,22 +193,22 @@ end
 -- Asked before anything is changed: what it reads is then known.
 local function waiting_count()
 	local names = { 'r', 'q', 'by', 'ev', 'dr' }
-	local h = call('HMGET', T .. ':n', unpack(names))
+	local h = call('HMGET', K.n, unpack(names))
 	for i = 1, 3 do
-		known[names[i]] = tonumber(h[i] or 0)
+		known[names[i]] = number_of(h[i] or '0')
 	end
 	changes.look(h[4])
 	if h[5] then
 		return math.huge -- it drains: no room
 	end
-	return known.r + known.q + call('ZCARD', T .. ':d') + call('ZCARD', T .. ':h')
+	return known.r + known.q + call('ZCARD', K.d) + call('ZCARD', K.h)
 end
 
 -- limits: "jobs bytes lane", 0 where there is none.
 function limits.room_of(text, memory_full)
 	local jobs, bytes, lane = string.match(text, '^(%d+) (%d+) (%d+)$')
 	local waiting = waiting_count()
-	return { jobs = memory_full and 0 or tonumber(jobs) - waiting, lane = tonumber(lane), lanes = {},
+	return { jobs = memory_full and 0 or number_of(jobs) - waiting, lane = number_of(lane), lanes = {},
 		bytes = bytes == '0' and math.huge or tonumber(bytes) - known.by }
 end
 
@@ -222,7 +222,7 @@ end
 -- due, delay, flags, number of further arguments, fields and values of the record. {outcome and id of each, what is left of the limits}
 local function submit(keys, args)
 	enter(keys, args)
-	local room, n = limits.room_of(args[5], args[6] == '1'), tonumber(args[7])
+	local room, n = limits.room_of(args[5], args[6] == '1'), number_of(args[7])
 	local at, known, out, ids = 8, any_known(args, 8, n), {}, {}
 	if string.find(args[18] or '', '[DS]') then
 		-- Jobs that wait for each other come together or not at all.
@@ -232,7 +232,7 @@ local function submit(keys, args)
 	local item
 	for i = 1, n do
 		item = read_item(args, at)
-		local last = at + 11 + tonumber(args[at + 11])
+		local last = at + 11 + number_of(args[at + 11])
 		local outcome, id = submit_one(item, args, at + 12, last, known, room)
 		if outcome == NEW then
 			ids[#ids + 1] = item.id
@@ -243,7 +243,7 @@ local function submit(keys, args)
 	out[2 * n + 1], out[2 * n + 2], out[2 * n + 3] = limits.left(room, item)
 	flush_lanes()
 	if #ids > 0 then
-		call('RPUSH', T .. ':a', unpack(ids))
+		call('RPUSH', K.a, unpack(ids))
 		sweep.after(#ids)
 	end
 	leave()

@@ -94,7 +94,11 @@ function cron.take_in(keys, args)
 	local move = string.format('%.0f', now_us)
 	call('DEL', key)
 	call('HSET', key, unpack(args, 8))
-	call('HSET', key, 'M', call('HGET', key, 'd') or 'inf', 'd', 'inf', 'N', move)
+	local h = call('HMGET', key, 'd', 'j')
+	call('HSET', key, 'M', h[1] or 'inf', 'd', 'inf', 'N', move)
+	if h[2] and #h[2] == TAIL then
+		call('HSET', key, 'j', string.match(opt.prefix, '^.*%-') .. args[7] .. h[2])
+	end
 	call('ZADD', T .. ':cr', 'inf', args[5])
 	cron.note_first()
 	cron.ask_later(args[5], move, args[7])

@@ -107,6 +107,8 @@ local function release_waiting(id, key, job)
 	call('ZREM', T .. ':h', id)
 end
 
+flow.release = release_waiting
+
 local WORDS = { [FAILED] = 'failed', [CANCELLED] = 'was cancelled', [DEAD] = 'is dead', [GONE] = 'does not exist' }
 local CODES = { [CANCELLED] = 'cancelled', [GONE] = 'not_found' }
 
@@ -162,7 +164,7 @@ function ACTS.d(id, from, state, body)
 	end
 	if state == SUCCEEDED then
 		ended_well(id, key, job, from, mark, body)
-	elseif state == IGNORED and job.state == WAITING then
+	elseif state == IGNORED and job.state < SUCCEEDED then
 		ended_well(id, key, job, from, mark, 'null')
 	else
 		ended_badly(id, key, job, from, mark, state == IGNORED and CANCELLED or state, body)
@@ -453,6 +455,19 @@ local function probe(id)
 	if call('EXISTS', deps) == 1 then
 		call('HSET', deps, '@', now_text .. ' ' .. r[1])
 	end
+end
+
+-- q: all that a job waits for are asked now, at whatever age and state of it.
+function ACTS.q(id, _, cursor)
+	each_dep(id, cursor, 'q', function(sort, to)
+		if sort == '?' then
+			send('p', to, me(id), '-')
+		end
+	end)
+end
+
+function flow.ask(id)
+	send('q', me(id), me(id), '0')
 end
 
 -- Walk through T:h a stretch at a time, for ever.

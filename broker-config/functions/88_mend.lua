@@ -3,7 +3,7 @@
 -- A repair looks again before it changes anything: what was found may have moved on since. It leaves the counters as right or wrong as they
 -- were, counted against the records; they are mended by themselves.
 
-local mend = { GONE = 60000, MOST = 1000 } -- a worker that was not heard for so long is not merely late; so many leases are counted at most
+local mend = { GONE = 60000, MOST = 1000, SHARDS = 64 } -- a worker that was not heard for so long is not merely late; so many leases are counted at most
 
 -- How long a record stays: its time in Redis, or until trim_all() finds it.
 function mend.lifetime(key, job)
@@ -42,7 +42,14 @@ function mend.look_lane(keys, args)
 	return { known and 1 or 0, call('LRANGE', T .. ':r:' .. args[5], 0, -1) }
 end
 
--- The id that a key holds, and its state ('?': it lives, but does not say that it has the key), either nil when there is none, or when it stands in
+-- Does a job that lives say nothing of a key that holds it? Of an idempotency key it need not: the request may have been answered with the
+-- job that held its unique key. Such a key ends by itself.
+function mend.is_foreign(name, id)
+	local sort = string.sub(name, 1, 1)
+	return call('HGET', J .. id, sort) ~= string.sub(name, 3) and (sort == 'u' or call('PTTL', T .. ':' .. name) == -1)
+end
+
+-- The id that a key holds, and its state ('?': it lives, but the key is not its own), either nil when there is none, or when it stands in
 -- another shard: nothing here knows of it.
 function mend.holder(name)
 	local id = string.match(call('GET', T .. ':' .. name) or '', '^%S+')
@@ -53,8 +60,7 @@ function mend.holder(name)
 	if not state then
 		return id, nil
 	end
-	local has = call('HGET', J .. id, string.sub(name, 1, 1))
-	return id, state < SUCCEEDED and has ~= string.sub(name, 3) and '?' or state
+	return id, state < SUCCEEDED and mend.is_foreign(name, id) and '?' or state
 end
 
 -- Does nobody need this key ("u:<unique key>" or "i:<idempotency key>") any more?
@@ -395,8 +401,24 @@ function mend.place(id, at)
 	return changed
 end
 
-function mend.shards()
-	return 'nothing says how many shards there are: set sh and sp of these counters to it by redis-cli HSET'
+-- A number of shards that can be; nil: it is none.
+function mend.shard_count(text)
+	local n = string.find(text or '', '^[1-9]%d?$') and tonumber(text)
+	return n and n <= mend.SHARDS and n or nil
+end
+
+-- In shard 0: so many shards hold something that somebody waits for. No fewer are served; new jobs go to as many as before, or where nothing says
+-- how many that were, to all that are served: what has a key meets the jobs of its key there, in whichever of these they are.
+function mend.shards(_, needed)
+	local h = call('HMGET', T .. ':n', 'sh', 'sp', 'st', 'sm')
+	local serve, put = mend.shard_count(h[1]), mend.shard_count(h[2])
+	local least = math.max(serve or 1, put or 1, tonumber(needed))
+	local sound = (serve or not h[1]) and (put or not h[2]) and (serve or 1) == least and not string.find((h[3] or '0') .. (h[4] or '0'), '%D')
+	if sound then
+		return 0
+	end
+	call('HSET', T .. ':n', 'sh', least, 'sp', put or least, 'st', now_text, 'sm', 0)
+	return 1
 end
 
 -- A key that cannot be of use to anybody. What should stand there is put back by other mends.

@@ -12,35 +12,33 @@
 #define QUEUE_FINDINGS 200     /* so many are kept, all are counted */
 #define QUEUE_LOOK_MAX 2000000 /* a queue that holds more is not looked at: all of it is kept in memory */
 
-/* X(fault, wire name) */
-#define QUEUE_FAULTS(X)                                                                         \
-	X(FAULT_RECORD, "record")     /* a record that makes no sense */                        \
-	X(FAULT_PLACE, "place")       /* a job in no place, in two, in a wrong one */           \
-	X(FAULT_ORPHAN, "orphan")     /* an index, or a state, of an id without a record */     \
-	X(FAULT_LIFETIME, "lifetime") /* what lives would vanish, or what ended never */        \
-	X(FAULT_LISTING, "listing")   /* an ended job is not listed as such */                  \
-	X(FAULT_LANE, "lane")         /* a lane whose turn never comes */                       \
-	X(FAULT_LEASE, "lease")       /* leases of a worker that is gone */                     \
-	X(FAULT_KEY, "key")           /* a key that an ended or vanished job holds */           \
-	X(FAULT_COUNTER, "counter")   /* a counter that says another number */                  \
-	X(FAULT_SCHEDULE, "schedule") /* a schedule that stands at another tick */              \
-	X(FAULT_FLOW, "flow")         /* what a job waits for does not fit */                   \
-	X(FAULT_LIMIT, "limit")       /* what limits count, or where they park, does not fit */ \
-	X(FAULT_HISTORY, "history")   /* what waits for the history was miscounted */           \
-	X(FAULT_STRAY, "stray")       /* a key of another type than belongs there */            \
-	X(FAULT_SHARDS, "shards")     /* nothing says how many shards there are */
+/* X(fault, wire name, round in which it is mended). Mending goes in rounds, each after a look of its own: what hides other faults first; then
+ * counters, which are compared with the records; and limits, which rely on these, last. */
+#define QUEUE_FAULTS(X)                                                                            \
+	X(FAULT_RECORD, "record", 2)     /* a record that makes no sense */                        \
+	X(FAULT_PLACE, "place", 3)       /* a job in no place, in two, in a wrong one */           \
+	X(FAULT_ORPHAN, "orphan", 3)     /* an index, or a state, of an id without a record */     \
+	X(FAULT_LIFETIME, "lifetime", 3) /* what lives would vanish, or what ended never */        \
+	X(FAULT_LISTING, "listing", 3)   /* an ended job is not listed as such */                  \
+	X(FAULT_LANE, "lane", 3)         /* a lane whose turn never comes */                       \
+	X(FAULT_LEASE, "lease", 3)       /* leases of a worker that is gone */                     \
+	X(FAULT_KEY, "key", 3)           /* a key that an ended or vanished job holds */           \
+	X(FAULT_COUNTER, "counter", 4)   /* a counter that says another number */                  \
+	X(FAULT_SCHEDULE, "schedule", 3) /* a schedule that stands at another tick */              \
+	X(FAULT_FLOW, "flow", 3)         /* what a job waits for does not fit */                   \
+	X(FAULT_LIMIT, "limit", 5)       /* what limits count, or where they park, does not fit */ \
+	X(FAULT_HISTORY, "history", 3)   /* what waits for the history was miscounted */           \
+	X(FAULT_STRAY, "stray", 0)       /* a key of another type than belongs there */            \
+	X(FAULT_SHARDS, "shards", 1)     /* nothing says how many shards there are, or too few */
+#define QUEUE_MEND_ROUNDS 6
 
 enum queue_fault {
-#define X(fault, name) fault,
+#define X(fault, name, round) fault,
 	QUEUE_FAULTS(X)
 #undef X
 };
 
 const char *queue_fault_name(enum queue_fault f);
-bool queue_fault_mendable(enum queue_fault f); /* is there a repair for faults of this kind? */
-/* Mending goes in rounds, each after a look of its own: what hides other faults first; then counters, which are compared with the records; and
- * limits, which rely on these, last. */
-#define QUEUE_MEND_ROUNDS 4
 int queue_fault_round(enum queue_fault f); /* from 0 */
 
 struct queue_finding {

@@ -10,7 +10,7 @@
 #include "queue/driver.h"
 
 static const char *const names[] = {
-#define X(fault, name) [fault] = name,
+#define X(fault, name, round) [fault] = name,
         QUEUE_FAULTS(X)
 #undef X
 };
@@ -20,16 +20,15 @@ const char *queue_fault_name(enum queue_fault f)
 	return names[f];
 }
 
-bool queue_fault_mendable(enum queue_fault f)
-{
-	return f != FAULT_FLOW && f != FAULT_SHARDS;
-}
-
 int queue_fault_round(enum queue_fault f)
 {
-	if (f == FAULT_STRAY || f == FAULT_RECORD)
-		return 0;
-	return f == FAULT_COUNTER ? 2 : f == FAULT_LIMIT ? 3 : 1;
+	static const int rounds[] = {
+#define X(fault, name, round) [fault] = round,
+	        QUEUE_FAULTS(X)
+#undef X
+	};
+
+	return rounds[f];
 }
 
 void queue_look_close(struct queue_look *l)

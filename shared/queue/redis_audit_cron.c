@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "queue/redis_private.h"
+#include "queue/redis_audit.h"
 
 #define LOOK_LATER_MS 1200 /* after an offer or a full queue steps look again within this */
 

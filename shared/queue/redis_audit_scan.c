@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "queue/redis_private.h"
+#include "queue/redis_audit.h"
 
 #define BLOCK       (16 * 1024)
 #define BYTES_MAX   ((size_t)512 * 1024 * 1024) /* of all names together */
@@ -86,74 +86,6 @@ void redis_shard_forget(struct audit_shard *s)
 		s->names = older;
 	}
 	s->n_names = s->bytes = 0;
-}
-
-/* ---- which shards ------------------------------------------------------------------------------------------------------ */
-
-static void shard_begin(struct audit_shard *s, const struct redis_queue *q, struct queue_look *l, size_t nth, int number)
-{
-	struct buf tag = {0};
-
-	redis_key(&tag, q->head.options.namespace_, l->queue, number, "");
-	*s = (struct audit_shard){.look = l, .nth = nth, .number = number, .slot = redis_slot(tag.data, tag.len)};
-	snprintf(s->tag, sizeof(s->tag), "%s", buf_text(&tag));
-	buf_close(&tag);
-}
-
-/* Did the question how many shards there are fail over what stands in Redis? */
-static bool is_damage(const struct err *e)
-{
-	return e->code == ERR_CORRUPT || redis_wrong_type(e) || (e->code == ERR_INTERNAL && strstr(e->text, "user_function"));
-}
-
-/* Each by itself. One that does not say how many shards it has must not hide the others. */
-static bool shards_one_by_one(struct redis_queue *q, struct queue_look *const *looks, size_t n, struct queue_shards *out, struct err *e)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct queue_finding f = {.fault = FAULT_SHARDS};
-
-		if (redis_shards_now(q, looks[i]->queue, &out[i], e))
-			continue;
-		if (!is_damage(e))
-			return false;
-		if (!redis_wrong_type(e)) /* which is told of as such */
-			queue_look_add(looks[i], &f, "%s: the fields sh and sp of {%s:%s:0}:n do not say how many shards it has",
-			        looks[i]->queue, q->head.options.namespace_, looks[i]->queue);
-		out[i] = (struct queue_shards){.put = 1, .serve = 1};
-	}
-	return true;
-}
-
-static bool count_shards(struct redis_queue *q, struct queue_look *const *looks, size_t n, struct queue_shards *out, struct err *e)
-{
-	char(*queues)[JOB_NAME] = mem_array(n + 1, sizeof(*queues));
-	bool ok;
-
-	for (size_t i = 0; i < n; i++)
-		memcpy(queues[i], looks[i]->queue, sizeof(queues[i]));
-	ok = redis_shards_of_all(q, (const char(*)[JOB_NAME])queues, n, out, e);
-	if (!ok && is_damage(e))
-		ok = shards_one_by_one(q, looks, n, out, e);
-	mem_free(&queues);
-	return ok;
-}
-
-struct audit_shard *redis_shards_of(struct redis_queue *q, struct queue_look *const *looks, size_t n, size_t *n_out, struct err *e)
-{
-	struct queue_shards *shards = mem_array(n + 1, sizeof(*shards));
-	bool ok = count_shards(q, looks, n, shards, e);
-	struct audit_shard *out = NULL;
-
-	*n_out = 0;
-	for (size_t i = 0; ok && i < n; i++)
-		*n_out += (size_t)shards[i].serve;
-	if (ok)
-		out = mem_array(*n_out + 1, sizeof(*out));
-	for (size_t i = 0, at = 0; ok && i < n; i++)
-		for (int k = 0; k < shards[i].serve; k++)
-			shard_begin(&out[at++], q, looks[i], i, k);
-	mem_free(&shards);
-	return out;
 }
 
 /* ---- the newest job ---------------------------------------------------------------------------------------------------- */

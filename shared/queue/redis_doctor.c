@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "queue/redis_private.h"
+#include "queue/redis_audit.h"
 
 /* ---- keys ------------------------------------------------------------------------------------------------------------- */
 
@@ -120,7 +120,7 @@ bool redis_look_worker_read(const struct redis_reply *r, int shard, const char *
 static void mend_args(struct redis_cmd *cmd, const struct queue_finding *f, bool force)
 {
 	bool job = f->fault == FAULT_RECORD || f->fault == FAULT_PLACE || f->fault == FAULT_ORPHAN || f->fault == FAULT_LIFETIME ||
-	           f->fault == FAULT_LISTING;
+	           f->fault == FAULT_LISTING || f->fault == FAULT_FLOW;
 
 	redis_cmd_adds(cmd, queue_fault_name(f->fault));
 	redis_cmd_adds(cmd, job && !f->no_id ? queue_tail(f->key) : f->key);
@@ -139,8 +139,7 @@ static void mend_args(struct redis_cmd *cmd, const struct queue_finding *f, bool
 	}
 }
 
-/* 1, 0, -1, and 2: there is more of it. */
-static int mend_once(struct redis_queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e)
+int redis_mend_one(struct redis_queue *q, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e)
 {
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
@@ -165,7 +164,9 @@ int redis_mend(struct queue *base, const char *queue, const struct queue_finding
 {
 	int done = 2;
 
+	if (f->fault == FAULT_SHARDS)
+		return redis_mend_shards((struct redis_queue *)base, queue, why_out, e);
 	for (int i = 0; i < 1000 && done == 2; i++)
-		done = mend_once((struct redis_queue *)base, queue, f, force, why_out, e);
+		done = redis_mend_one((struct redis_queue *)base, queue, f, force, why_out, e);
 	return done == 2 ? 1 : done;
 }

@@ -288,59 +288,6 @@ bool redis_look_worker_read(const struct redis_reply *r, int shard, const char *
 int redis_mend(
         struct queue *base, const char *queue, const struct queue_finding *f, bool force, char why_out[200], struct err *e) MUST_CHECK;
 
-/* ---- redis_audit_scan.c: which keys there are ------------------------------------------------------------------ */
-
-/* A shard that is looked at. */
-struct names_block;
-struct audit_shard {
-	struct queue_look *look;
-	size_t nth; /* of the looks, from 0 */
-	int number, slot;
-	char tag[80]; /* what its keys begin with */
-	bool scanned;
-	char newest[QUEUE_TAIL + 1]; /* of its jobs, before the scan; "": there was none */
-	struct names_block *names;   /* of its keys, as T: is followed by them */
-	size_t n_names, bytes;
-};
-/* All shards of the queues of these looks, in their order; mem_free it. NULL with e. */
-struct audit_shard *redis_shards_of(
-        struct redis_queue *q, struct queue_look *const *looks, size_t n, size_t *n_out, struct err *e) MUST_CHECK;
-/* One scan of the server that holds the first shard which is not scanned yet, for all of these shards that stand there. */
-bool redis_scan_shards(struct redis_queue *q, struct audit_shard *all, size_t n, struct err *e) MUST_CHECK;
-/* Add the names of jobs that came since before the scan, which it need not give. */
-bool redis_add_newer(struct redis_queue *q, struct audit_shard *s, struct err *e) MUST_CHECK;
-/* n ids of T:a, up to the nth from its end (1: the newest), oldest first; none where T:a is no list. */
-bool redis_newest_ids(
-        struct redis_queue *q, const struct audit_shard *s, int64_t nth, int64_t n, struct redis_reply **out, struct err *e) MUST_CHECK;
-/* Its names, each once, in order; mem_free the array, the texts live until redis_shard_forget. */
-const char **redis_shard_names(const struct audit_shard *s, size_t *n_out);
-void redis_shard_forget(struct audit_shard *s);
-
-/* ---- redis_audit_limits.c: what redis_audit.c gathers about limits ------------------------------------------- */
-
-/* A place where jobs are parked, or a concurrency key. */
-struct audit_place {
-	uint64_t hash; /* of its name: c<key> or r<window>:<key> */
-	int64_t running, counted, parked, came_back;
-	int64_t shut_out; /* parked until one of the same concurrency key ends */
-	bool listed;
-};
-struct audit_limits {
-	struct audit_place *places;
-	size_t n, cap;
-	int64_t parked, bytes, weights;
-};
-void audit_limits_close(struct audit_limits *a);
-uint64_t audit_place_hash(const char *name);
-/* l and r: the fields of the record, or NULL. places_out: hashes of the places where it may be parked, 0: none. */
-void audit_limits_record(struct audit_limits *a, const char *s, const char *l, const char *r, int64_t bytes, uint64_t places_out[2]);
-/* Take note of T:cc or T:qd, as HGETALL and ZRANGE WITHSCORES answer. */
-void audit_limits_counted(struct audit_limits *a, const struct redis_reply *r);
-void audit_limits_listed(struct audit_limits *a, const struct redis_reply *r);
-void audit_limits_parked(struct audit_limits *a, const char *place, size_t n);
-/* NULL, or what is wrong. counters: q, by, nw of T:n. */
-const char *audit_limits_judge(struct audit_limits *a, const int64_t counters[3]) MUST_CHECK;
-
 /* ---- redis_flow.c -------------------------------------------------------------------------------------------- */
 
 bool redis_flow_look(struct queue *base, struct queue_flow_node *nodes, size_t n, struct err *e) MUST_CHECK;
@@ -360,6 +307,8 @@ bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards 
 bool redis_shards_now(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e) MUST_CHECK;
 bool redis_shards_of_all(
         struct redis_queue *q, const char (*queues)[JOB_NAME], size_t n, struct queue_shards *out, struct err *e) MUST_CHECK;
+/* Does it hold nothing that somebody may still look for? 1, 0, -1 */
+int redis_shard_empty(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
 void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
 /* To be said before anything else than a new submission makes a job of this shard live: it is served from then on, for 10 s at least and
  * then until it is empty again. The other one: if a job of this id is there, or is not. */
@@ -436,9 +385,6 @@ bool redis_schedule_settle(struct queue *base, const struct queue_schedule *s, s
 bool redis_schedules_settle(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK; /* all of a queue */
 /* If it sleeps, and nobody is moving it. */
 bool redis_schedule_wake(struct redis_queue *q, const char *queue, const char *name, struct err *e) MUST_CHECK;
-/* redis_audit_cron.c: names of all that have a hash. */
-bool redis_audit_schedules(
-        struct redis_queue *q, const char *queue, int shard, char *const *hashes, size_t n, struct queue_look *l, struct err *e) MUST_CHECK;
 /* What a step says is due: {now, name, tick, spec ...}; absent: nothing. */
 bool redis_due_read(const struct redis_reply *r, struct queue_step_reply *out) MUST_CHECK;
 

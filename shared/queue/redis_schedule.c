@@ -116,6 +116,17 @@ static bool read_number(const char *text, int64_t *out)
 	return str_int(text, 0, INT64_C(1) << 53, out);
 }
 
+/* The digits of one of this shard; whole, since the schedule has moved. */
+static bool read_last_job(struct queue_schedule *s, const char *text)
+{
+	char queue[JOB_NAME];
+	int shard;
+
+	if (strlen(text) == QUEUE_TAIL)
+		return queue_full_id(s->last_job, s->queue, s->shard, text, QUEUE_TAIL);
+	return job_id_parse(text, queue, &shard) && str_eq(queue, s->queue) && str_copy(s->last_job, sizeof(s->last_job), text);
+}
+
 static bool read_field(struct queue_schedule *s, char field, const char *text)
 {
 	switch (field) {
@@ -137,7 +148,7 @@ static bool read_field(struct queue_schedule *s, char field, const char *text)
 	case 'o':
 		return read_number(text, &s->skipped);
 	case 'j':
-		return queue_full_id(s->last_job, s->queue, s->shard, text, strlen(text));
+		return read_last_job(s, text);
 	case 'e':
 		snprintf(s->problem, sizeof(s->problem), "%s", text);
 		return true;

@@ -134,32 +134,6 @@ bool redis_schedule_make(
 	return ok;
 }
 
-/* In all shards: it may stand in two, when it was being moved. */
-bool redis_schedule_drop(struct queue *base, const char *queue, const char *name, int64_t rev, enum act_result *result_out, struct err *e)
-{
-	struct redis_queue *q = (struct redis_queue *)base;
-	struct queue_schedule s = {.rev = 0};
-	struct queue_shards n;
-	struct lock l;
-	bool ok;
-
-	*result_out = ACT_NO_JOB;
-	if (!str_copy(s.name, sizeof(s.name), name) || !str_copy(s.queue, sizeof(s.queue), queue))
-		return true; /* none can have that name */
-	if (!lock_take(&l, q, queue, name, e))
-		return false;
-	ok = redis_shards_now(q, queue, &n, e);
-	for (; ok && s.shard < n.serve; s.shard++) {
-		enum act_result result;
-
-		ok = redis_schedule_drop_in(q, &s, rev, "", l.until, &result, e);
-		if (ok && (result == ACT_DONE || *result_out == ACT_NO_JOB))
-			*result_out = result;
-	}
-	lock_end(&l);
-	return ok;
-}
-
 /* ---- moving --------------------------------------------------------------------------------------------------------------- */
 
 static bool wake_in(const struct lock *l, int shard, const char *act, struct err *e)
@@ -294,5 +268,43 @@ bool redis_schedules_settle(struct redis_queue *q, const char *queue, struct err
 		queue_schedule_close(&s);
 	}
 	mem_free(&names);
+	return ok;
+}
+
+/* ---- deleting ------------------------------------------------------------------------------------------------------------- */
+
+static bool drop_everywhere(const struct lock *l, struct queue_schedule *s, int64_t rev, enum act_result *result_out, struct err *e)
+{
+	struct queue_shards n;
+	bool ok = redis_shards_now(l->q, l->queue, &n, e);
+
+	for (s->shard = 0; ok && s->shard < n.serve; s->shard++) {
+		enum act_result result;
+
+		ok = redis_schedule_drop_in(l->q, s, rev, "", l->until, &result, e);
+		if (ok && (result == ACT_DONE || *result_out == ACT_NO_JOB))
+			*result_out = result;
+	}
+	return ok;
+}
+
+/* What a broken move left asleep is forgotten first: of an older revision, it would tick in the stead of what is deleted. */
+bool redis_schedule_drop(struct queue *base, const char *queue, const char *name, int64_t rev, enum act_result *result_out, struct err *e)
+{
+	struct redis_queue *q = (struct redis_queue *)base;
+	struct queue_schedule s = {.rev = 0}, there;
+	struct lock l;
+	bool asleep, ok;
+	int got;
+
+	*result_out = ACT_NO_JOB;
+	if (!str_copy(s.name, sizeof(s.name), name) || !str_copy(s.queue, sizeof(s.queue), queue))
+		return true; /* none can have that name */
+	if (!lock_take(&l, q, queue, name, e))
+		return false;
+	got = find(&l, &there, &asleep, e);
+	ok = got >= 0 && (!got || forget_others(&l, there.shard, e)) && drop_everywhere(&l, &s, rev, result_out, e);
+	queue_schedule_close(&there);
+	lock_end(&l);
 	return ok;
 }

@@ -150,8 +150,7 @@ bool redis_shards_of_all(struct redis_queue *q, const char (*queues)[JOB_NAME], 
 	return ok;
 }
 
-/* Does a shard hold anything that somebody may still look for? */
-static int is_empty(struct redis_queue *q, const char *queue, int shard, struct err *e)
+int redis_shard_empty(struct redis_queue *q, const char *queue, int shard, struct err *e)
 {
 	struct queue_counts c = {0};
 
@@ -186,7 +185,7 @@ static bool drop_empty(struct redis_queue *q, const char *queue, struct told *t,
 	int empty = 1;
 
 	for (int i = t->n.put; i < t->n.serve && empty == 1; i++)
-		empty = is_empty(q, queue, i, e);
+		empty = redis_shard_empty(q, queue, i, e);
 	if (empty < 0)
 		return false;
 	for (int i = t->n.put; empty && i < t->n.serve; i++)

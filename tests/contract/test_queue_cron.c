@@ -856,6 +856,81 @@ START_TEST(a_move_that_broke_off_is_brought_to_its_end)
 }
 END_TEST
 
+/* A copy that a broken move left in another shard is older than what is deleted: it must not tick in its stead. */
+START_TEST(what_is_deleted_leaves_no_copy)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_schedule s = schedule("s", 3600 * 1000), t;
+	struct err e = {0};
+	char from[100], to[100], due[24], out[24];
+
+	set_shards(q, 3);
+	put(q, &s);
+	snprintf(from, sizeof(from), "{bq:q:%d}:cj:s", s.shard);
+	snprintf(to, sizeof(to), "{bq:q:%d}:cj:s", (s.shard + 1) % 3);
+	snprintf(out, sizeof(out), "{bq:q:%d}:cr", (s.shard + 1) % 3);
+	snprintf(due, sizeof(due), "%lld", (long long)s.next_ms);
+	redis_cli((const char *const[]){"COPY", from, to, NULL});
+	redis_cli((const char *const[]){"HSET", to, "M", due, "d", "inf", NULL});
+	redis_cli((const char *const[]){"ZADD", out, "inf", "s", NULL});
+	s.priority = 7;
+	put(q, &s);
+	ck_assert_int_eq(queue_schedule_delete(q, "s", s.rev - 1, &e), -1);
+	ck_assert_int_eq(e.code, ERR_STALE);
+	t = look_up(q, "s");
+	ck_assert(t.rev == s.rev && t.shard == s.shard);
+	queue_schedule_close(&t);
+	ck_assert_int_eq(queue_schedule_delete(q, "s", s.rev, &e), 1);
+	ck_assert_int_eq(queue_schedule_show(q, "s", &t, &e), 0);
+	check_sound(q);
+	queue_schedule_close(&s);
+	queue_close(&q);
+}
+END_TEST
+
+static int shard_of(const char *id)
+{
+	char queue[JOB_NAME];
+	int shard = -1;
+
+	ck_assert(job_id_parse(id, queue, &shard));
+	return shard;
+}
+
+/* The last job stays where it was made when its schedule moves on to another shard. */
+START_TEST(a_schedule_that_moved_knows_its_last_job)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_schedule s = schedule("s", 3600 * 1000), t;
+	struct err e = {0};
+	char id[JOB_ID];
+
+	set_shards(q, 3);
+	put(q, &s);
+	ck_assert_msg(queue_schedule_run(q, "s", id, &e) == 1, "%s", e.text);
+	for (int i = 0, there = s.shard; there == shard_of(id); i++) {
+		snprintf(s.lane, sizeof(s.lane), "tenant%d", i);
+		put(q, &s);
+		t = look_up(q, "s");
+		there = t.shard;
+		ck_assert_str_eq(t.last_job, id);
+		queue_schedule_close(&t);
+	}
+	set_shards(q, 7);
+	t = look_up(q, "s");
+	ck_assert_str_eq(t.last_job, id);
+	ck_assert_int_eq(state_of(q, t.last_job), JOB_READY);
+	queue_schedule_close(&t);
+	ck_assert_msg(queue_schedule_run(q, "s", id, &e) == 1, "%s", e.text);
+	t = look_up(q, "s");
+	ck_assert_str_eq(t.last_job, id);
+	queue_schedule_close(&t);
+	check_sound(q);
+	queue_schedule_close(&s);
+	queue_close(&q);
+}
+END_TEST
+
 /* Who makes, moves or deletes one waits for another who does; not for one that died. */
 START_TEST(one_at_a_time_makes_and_moves_a_schedule)
 {
@@ -1060,6 +1135,7 @@ static const TTest *const tests[] = {a_schedule_is_kept_as_it_was_given, jobs_ar
         missed_ticks_follow_the_policy, no_job_while_the_one_before_lives, pause_resume_and_run, a_paused_queue_takes_the_jobs_in,
         a_full_queue_keeps_the_tick, a_lost_offer_is_given_to_another, eight_dispatchers_race_for_a_thousand_ticks,
         each_tick_once_though_redis_is_killed, what_cannot_be_read_makes_no_job_and_says_so, odd_fields_hold_up_nobody,
-        the_audit_sees_a_schedule_out_of_place, a_move_that_broke_off_is_brought_to_its_end, one_at_a_time_makes_and_moves_a_schedule,
-        one_name_is_made_in_one_shard, the_audit_sees_a_schedule_of_any_shard, each_tick_once_though_schedules_move};
+        the_audit_sees_a_schedule_out_of_place, a_move_that_broke_off_is_brought_to_its_end, what_is_deleted_leaves_no_copy,
+        a_schedule_that_moved_knows_its_last_job, one_at_a_time_makes_and_moves_a_schedule, one_name_is_made_in_one_shard,
+        the_audit_sees_a_schedule_of_any_shard, each_tick_once_though_schedules_move};
 TEST_MAIN("queue_cron", tests)

@@ -38,6 +38,7 @@ START_TEST(help_and_mistakes)
 	ck_assert_int_eq(BARQUE(NULL, &out, "sumbit"), 2);
 	expect(&out, "there is no command 'sumbit'");
 	mem_free(&out);
+	BARQUE_SAYS(NULL, 0, "barque 1.", "--version");
 	ck_assert_int_eq(BARQUE(NULL, &out, "jobs", "--stat", "x"), 2);
 	expect(&out, "there is no flag --stat");
 	mem_free(&out);
@@ -199,6 +200,7 @@ START_TEST(operators_steer_queues)
 	ck_assert_int_eq(BARQUE(&s, &out, "submit", "noop", "fail=on purpose", "--wait"), 1);
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "dead", "--state", "failed", "--error", "ON PURPOSE"), 0);
+	expect(&out, "ENDED (UTC)");
 	expect(&out, "on purpose");
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "dead", "--state", "failed", "--delete"), 0);
@@ -253,6 +255,7 @@ START_TEST(jobs_share_and_lanes_have_weights)
 	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "default"), 0);
 	expect(&out, "desk 7");
 	expect(&out, "noop, priority 5");
+	expect(&out, "3         -  the weight that was set");
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "default", "--json"), 0);
 	expect(&out, "\"weight\":3");
@@ -266,6 +269,7 @@ START_TEST(jobs_share_and_lanes_have_weights)
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "lanes", "nowhere"), 1);
 	expect(&out, "there is no queue 'nowhere'");
+	ck_assert_msg(strstr(out, "LANE") == NULL, "%s", out);
 	mem_free(&out);
 	test_system_stop(&s);
 }
@@ -393,17 +397,59 @@ START_TEST(bars_never_wrap)
 }
 END_TEST
 
+struct started {
+	struct test_system *s;
+	const char *id;
+};
+
+static bool is_running(void *user)
+{
+	const struct started *w = user;
+	char path[80];
+	snprintf(path, sizeof(path), "/api/jobs/%s", w->id);
+	struct json *job = test_system_call(w->s, "GET", path, NULL, 200);
+	bool running = strcmp(json_get_text(job, "state", ""), "running") == 0;
+	json_close(&job);
+	return running;
+}
+
 START_TEST(cancel_a_running_job)
 {
 	struct test_system s;
-	char *out, id[48];
+	char id[48];
+	struct started w = {.s = &s, .id = id};
 	test_system_start(&s, sim, 1);
 	test_system_submit(&s, "noop", "{\"sleep_ms\":30000}", id);
-	ck_assert_int_eq(BARQUE(&s, &out, "cancel", id), 0);
-	mem_free(&out);
-	ck_assert_int_eq(BARQUE(&s, &out, "show", id, "--watch"), 1);
-	expect(&out, "cancelled");
-	mem_free(&out);
+	ck_assert(test_until(10000, is_running, &w));
+	BARQUE_SAYS(&s, 0, "running, asked to stop", "cancel", id);
+	BARQUE_SAYS(&s, 1, "cancelled", "show", id, "--watch");
+	BARQUE_SAYS(&s, 0, "cancel_asked     true", "show", id);
+	BARQUE_SAYS(&s, 0, id, "replay", id);
+	BARQUE_SAYS(&s, 1, "only dead, failed and cancelled jobs can", "replay", id);
+	BARQUE_SAYS(&s, 1, "there is no job 'nobody'", "replay", "nobody");
+	BARQUE_SAYS(&s, 2, "name jobs by their ids", "replay");
+	BARQUE_SAYS(&s, 0, id, "cancel", id);
+	test_system_stop(&s);
+}
+END_TEST
+
+/* What no flag names stays, and nothing that was said is passed over without a word. */
+START_TEST(a_schedule_is_changed_by_its_name)
+{
+	struct test_system s;
+	test_system_start(&s, sim, 1);
+	BARQUE_SAYS(&s, 0, "every 1h", "schedule", "night", "noop", "sleep_ms=5", "--every", "1h", "--missed", "once", "--lane", "l");
+	BARQUE_SAYS(&s, 0, "0 3 * * * (UTC); missed: once", "schedule", "night", "--cron", "0 3 * * *");
+	BARQUE_SAYS(&s, 0, "every 2h (UTC); missed: once", "schedule", "night", "--every", "2h");
+	BARQUE_SAYS(&s, 0, "priority 1, lane \"l\"", "schedule", "night", "--priority", "1");
+	BARQUE_SAYS(&s, 0, "\"sleep_ms\":5", "schedule", "night");
+	BARQUE_SAYS(&s, 1, "an interval is 10ms to 366d", "schedule", "night", "--every", "often");
+	BARQUE_SAYS(&s, 2, "there is no flag --evry", "schedule", "night", "--evry", "2h");
+	BARQUE_SAYS(&s, 2, "--delete goes alone", "schedule", "night", "--pause", "--delete");
+	BARQUE_SAYS(&s, 2, "--pause goes alone", "schedule", "night", "--pause", "--every", "3h");
+	BARQUE_SAYS(&s, 1, "there is no schedule 'day'", "schedule", "day", "--every", "3h");
+	BARQUE_SAYS(&s, 0, "paused", "schedule", "night", "--pause", "--json");
+	BARQUE_SAYS(&s, 0, "is deleted", "schedule", "night", "--delete");
 	test_system_stop(&s);
 }
 END_TEST
@@ -466,5 +512,5 @@ END_TEST
 
 static const TTest *const tests[] = {help_and_mistakes, jobs_from_submit_to_result, jobs_and_logs_are_followed, operators_steer_queues,
         what_has_ended_is_found, jobs_share_and_lanes_have_weights, a_key_is_one_job, bars_never_wrap,
-        output_that_cannot_be_written_is_an_error, cancel_a_running_job, candles_events_and_a_backtest};
+        output_that_cannot_be_written_is_an_error, cancel_a_running_job, a_schedule_is_changed_by_its_name, candles_events_and_a_backtest};
 TEST_MAIN("cli", tests)

@@ -76,7 +76,7 @@ START_TEST(workers_are_seen_and_steered)
 	BARQUE_SAYS(&s, 0, part, "worker", "show", name);
 	BARQUE_SAYS(&s, 0, "of 600000 ms", "worker", "show", name);
 
-	BARQUE_SAYS(&s, 0, "told to quiet", "worker", "quiet", name);
+	BARQUE_SAYS(&s, 0, "told to be quiet", "worker", "quiet", name);
 	await(&s, "workers", name, "state", "quiet");
 	test_system_submit(&s, "noop", "{}", second);
 	clock_sleep_ms(2000);

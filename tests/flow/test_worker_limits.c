@@ -95,6 +95,79 @@ START_TEST(a_job_that_burns_the_processor_is_killed)
 }
 END_TEST
 
+/* The worker finds them all at once, and lines up some of them in its only slot: short ones, then one that hangs, with a limit of its own (0: none). */
+static void rig_hang(struct rig *r, char ids[][JOB_ID], int n, char hangs[JOB_ID], int64_t hard_limit_ms)
+{
+	struct queue_submission s = {.kind = "noop",
+	        .queue = "default",
+	        .params = "{\"spin\":true}",
+	        .priority = 5,
+	        .kind_version = 1,
+	        .max_attempts = 3,
+	        .max_crashes = 1,
+	        .hard_limit_ms = hard_limit_ms};
+	struct queue_submitted out;
+	struct job j;
+	rig_submit(r, ids[0], "{}");
+	rig_wait(r, ids[0], JOB_SUCCEEDED, 15000, &j);
+	job_close(&j);
+	kill(r->workers[0], SIGSTOP);
+	for (int i = 0; i < n; i++)
+		rig_submit(r, ids[i], "{}");
+	ck_assert_msg(queue_submit(r->queue, &s, 1, &out, &r->e), "%s", r->e.text);
+	memcpy(hangs, s.id, JOB_ID);
+	kill(r->workers[0], SIGCONT);
+}
+
+static void rig_all_well(struct rig *r, char ids[][JOB_ID], int n)
+{
+	struct job j;
+	for (int i = 0; i < n; i++) {
+		rig_wait(r, ids[i], JOB_SUCCEEDED, 10000, &j);
+		ck_assert_int_eq(j.crashes, 0);
+		job_close(&j);
+	}
+	rig_sound(r);
+}
+
+/* A slot gathers the answers of short jobs, so that they are not told while the next one runs: its own time is taken all the same. */
+START_TEST(a_job_that_hangs_behind_others_is_killed)
+{
+	char ids[20][JOB_ID], hangs[JOB_ID];
+	struct rig r;
+	struct job j;
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", NULL});
+	rig_hang(&r, ids, ARRAY_LEN(ids), hangs, 500);
+	rig_wait(&r, hangs, JOB_DEAD, 20000, &j);
+	ck_assert_msg(strstr(j.error.text, "its own hard time limit of 500 ms") != NULL, "%s", j.error.text);
+	ck_assert_int_eq(j.crashes, 2);
+	job_close(&j);
+	rig_all_well(&r, ids, ARRAY_LEN(ids));
+	rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_job_that_hangs_behind_others_can_be_cancelled)
+{
+	char ids[20][JOB_ID], hangs[JOB_ID];
+	enum job_state state;
+	struct rig r;
+	struct job j;
+	rig_open(&r, "no");
+	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=1", "WORKER_GRACE=200ms", NULL});
+	rig_hang(&r, ids, ARRAY_LEN(ids), hangs, 0);
+	rig_wait(&r, hangs, JOB_RUNNING, 10000, &j);
+	job_close(&j);
+	clock_sleep_ms(500);
+	ck_assert_msg(queue_cancel(r.queue, hangs, &state, &r.e) == 1, "%s", r.e.text);
+	rig_wait(&r, hangs, JOB_CANCELLED, 10000, &j);
+	job_close(&j);
+	rig_all_well(&r, ids, ARRAY_LEN(ids));
+	rig_close(&r);
+}
+END_TEST
+
 static void file_is(const char *folder, const char *file, const char *text)
 {
 	char path[700];
@@ -132,7 +205,8 @@ START_TEST(each_slot_gets_a_control_group)
 }
 END_TEST
 
-static const TTest *const tests[] = {each_slot_gets_a_control_group,
+static const TTest *const tests[] = {each_slot_gets_a_control_group, a_job_that_hangs_behind_others_is_killed,
+        a_job_that_hangs_behind_others_can_be_cancelled,
 
         a_swollen_slot_is_replaced_between_jobs, a_worn_slot_is_replaced_under_load, a_job_that_burns_the_processor_is_killed};
 TEST_MAIN("worker_limits", tests)
