@@ -503,5 +503,6 @@ static const TTest *const tests[] = {slots_that_are_left_are_asked_for, what_has
         none_are_asked_for_while_many_wait_to_be_alone, short_jobs_are_looked_ahead_of_behind_those_that_came,
         one_starts_when_the_queue_knows_and_the_next_when_it_has_ended, what_is_lost_before_it_starts_does_not,
         who_runs_long_holds_up_nobody, all_lines_take_turns, a_suspect_is_alone_only_where_jobs_are_looked_ahead,
-        others_go_on_and_make_room, who_was_alone_lets_others_go_first, who_waits_while_slots_move_is_not_given_back, who_waits_to_be_alone_is_given_back_when_nothing_moves};
+        others_go_on_and_make_room, who_was_alone_lets_others_go_first, who_waits_while_slots_move_is_not_given_back,
+        who_waits_to_be_alone_is_given_back_when_nothing_moves};
 TEST_MAIN("worker dispatch", tests)
