@@ -191,7 +191,12 @@ static bool drop_empty(struct redis_queue *q, const char *queue, struct told *t,
 	for (int i = t->n.put; empty && i < t->n.serve; i++)
 		if (!settle_ended(q, queue, i, "a", e) || !settle_ended(q, queue, i, "o", e))
 			return false;
-	return !empty || ask(q, queue, t->n.put, "drop", t->since, t, e);
+	if (!empty || !ask(q, queue, t->n.put, "drop", t->since, t, e))
+		return !empty;
+	for (int i = t->n.put; i < t->n.serve; i++) /* somebody needs it after all: what it lists is to stay */
+		if (!redis_gate_like(q, queue, i, t->gates & 1, t->gates & 2, e))
+			return false;
+	return true;
 }
 
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e)

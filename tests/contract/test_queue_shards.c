@@ -95,6 +95,18 @@ static int64_t ask_number(const char *command)
 	return atoll(answer + 1);
 }
 
+#define DAY ((int64_t)24 * 3600 * 1000)
+
+/* This list of ids of shard 1 vanishes, later than in so many ms. */
+static void check_fades(const char *list, int64_t later_than)
+{
+	char line[100];
+
+	snprintf(line, sizeof(line), "PTTL {bq:%s:1}:%s", Q, list);
+	ck_assert_int_gt(ask_number(line), later_than);
+	ck_assert_int_lt(ask_number(line), 20 * DAY);
+}
+
 /* Nobody sweeps there any more, so what has ended vanishes by itself, and can be seen until then. */
 START_TEST(what_has_ended_there_goes_when_its_time_is_over)
 {
@@ -120,10 +132,66 @@ START_TEST(what_has_ended_there_goes_when_its_time_is_over)
 	snprintf(line, sizeof(line), "PTTL {bq:%s:1}:j:%s", Q, id + strlen(Q "-1"));
 	ck_assert_int_gt(ask_number(line), 0);
 	ck_assert_int_eq(ask_number("HLEN {bq:" Q ":1}:s"), 0);
+	check_fades("a", ask_number(line));
+	check_fades("f", DAY);
 	ck_assert_msg(queue_replay(q, bad, &e) == 1, "%s", e.text);
+	ck_assert_int_eq(ask_number("PTTL {bq:" Q ":1}:a"), -1);
 	check_served_again(q, bad);
 	job_close(&before);
 	job_close(&after);
+	queue_link_close(&l1);
+	queue_close(&q);
+}
+END_TEST
+
+static void tell_let_go(int from)
+{
+	const char *answer = test_redis_tell(
+	        test_redis_own("no")->port, "FCALL " QUEUE_LIBRARY "_let_go 1 {bq:%s:1}:n bq %s-1 86400000 604800000 a %d", Q, Q, from);
+
+	ck_assert_msg(answer[0] == ':', "%s", answer);
+}
+
+/* Somebody needs it at the last moment, or steps there still: its list of ids stays. */
+START_TEST(a_shard_that_is_not_let_go_keeps_its_lists)
+{
+	struct queue *q = open_sharded(0);
+	struct queue_link *l1 = open_shard("w:1", 1);
+	char bad[JOB_ID];
+
+	shards_of(q, 2);
+	submit_in_one(q, bad);
+	end_badly(l1, bad);
+	tell_let_go(0);
+	check_fades("a", 0);
+	clock_sleep_ms(1100);
+	step_nothing(l1);
+	ck_assert_int_eq(ask_number("PTTL {bq:" Q ":1}:a"), -1);
+	ck_assert_int_eq(ask_number("PTTL {bq:" Q ":1}:f"), -1);
+	queue_link_close(&l1);
+	queue_close(&q);
+}
+END_TEST
+
+/* More than one call looks at, and who still steps there takes some away meanwhile: none is left out. */
+START_TEST(what_is_swept_meanwhile_hides_no_other)
+{
+	struct queue *q = open_sharded(0);
+	struct queue_link *l1 = open_shard("w:1", 1);
+	char id[400][JOB_ID], line[100];
+
+	shards_of(q, 2);
+	for (int i = 0; i < 400; i++) {
+		submit_in_one(q, id[i]);
+		end_badly(l1, id[i]);
+	}
+	tell_let_go(0);
+	test_redis_tell(test_redis_own("no")->port, "LPOP {bq:%s:1}:a 50", Q);
+	tell_let_go(256);
+	for (int i = 50; i < 400; i++) {
+		snprintf(line, sizeof(line), "HEXISTS {bq:%s:1}:s %s", Q, id[i] + strlen(Q "-1"));
+		ck_assert_msg(ask_number(line) == 0, "job %d was left out", i);
+	}
 	queue_link_close(&l1);
 	queue_close(&q);
 }
@@ -420,7 +488,8 @@ START_TEST(a_shard_that_comes_back_is_as_open_as_the_queue)
 END_TEST
 
 static const TTest *const tests[] = {a_job_replayed_there_is_served, what_has_ended_there_goes_when_its_time_is_over,
-        who_is_not_there_is_no_reason, dead_letters_replayed_there_are_served, what_a_flow_runs_again_there_is_served,
-        a_submission_there_is_served, a_key_lives_as_long_as_its_job, a_key_comes_back_to_its_job, keeping_and_letting_go_race,
+        a_shard_that_is_not_let_go_keeps_its_lists, what_is_swept_meanwhile_hides_no_other, who_is_not_there_is_no_reason,
+        dead_letters_replayed_there_are_served, what_a_flow_runs_again_there_is_served, a_submission_there_is_served,
+        a_key_lives_as_long_as_its_job, a_key_comes_back_to_its_job, keeping_and_letting_go_race,
         a_shard_that_comes_back_is_as_open_as_the_queue};
 TEST_MAIN("queue_shards", tests)
