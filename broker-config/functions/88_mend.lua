@@ -447,7 +447,7 @@ function mend.lease(worker)
 	if not mend.is_gone(mend.worker_state(worker)) then
 		return 0
 	end
-	local n = reap_leases(worker, call('ZRANGE', T .. ':l:' .. worker, 0, BATCH - 1), 'its worker is gone')
+	local n = reap_leases(worker, call('ZRANGE', T .. ':l:' .. worker, 0, BATCH - 1, 'WITHSCORES'), 'its worker is gone')
 	flush_lanes()
 	if n == BATCH then
 		return 2

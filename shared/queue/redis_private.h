@@ -209,7 +209,7 @@ bool redis_fields_read(
  * out: zeros. */
 bool redis_claim_read(
         const struct redis_reply *group, size_t at, const char *queue, int shard, int64_t fence, struct job *out, struct err *e) MUST_CHECK;
-/* {place, "errors crashes", trace, inputs, time limits, due} of a claim; false: it is not one of ours. */
+/* {place, "errors crashes", trace, inputs, time limits, due, suspect} of a claim; false: it is not one of ours. */
 bool redis_extras_read(const struct redis_reply *r, struct job *j) MUST_CHECK;
 /* The fields of a new job that have not their usual value, as field, value; returns how many arguments were added. */
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s);

@@ -9,6 +9,7 @@
 
 #include "tests/contract/doctor_suite.h"
 #include "tests/contract/flow_suite.h"
+#include "tests/contract/held_suite.h"
 #include "tests/contract/limits_suite.h"
 #include "tests/contract/many_suite.h"
 #include "tests/contract/queue_suite.h"
@@ -1013,7 +1014,7 @@ START_TEST(a_worker_may_have_any_name)
 END_TEST
 
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
-        DOCTOR_SUITE, FLOW_TESTS, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions,
+        DOCTOR_SUITE, HELD_SUITE, FLOW_TESTS, lost_answers_are_given_again, an_unanswered_step_is_not_changed, lost_submissions,
         killed_and_started_again, limits_survive_kill_9, a_server_without_the_library, another_text_under_our_version, no_memory_left,
         passwords, nobody_there, lies_are_refused, a_usual_job_costs_one_command, settled_jobs_are_swept, a_worker_may_have_any_name,
         what_ran_for_a_day_keeps_its_retention, what_is_old_when_it_ends_is_given_a_time, orphans_fail,
