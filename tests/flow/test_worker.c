@@ -498,13 +498,13 @@ START_TEST(a_killed_dispatchers_jobs_run_elsewhere)
 	pid_t slots[8];
 	rig_open(&r, "no");
 	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=2", NULL});
-	rig_submit(&r, id, "{\"sleep_ms\":2000}");
+	rig_submit(&r, id, "{\"sleep_ms\":3000}");
 	rig_wait(&r, id, JOB_RUNNING, 10000, &j);
 	job_close(&j);
 	int n = rig_children(r.workers[0], slots, ARRAY_LEN(slots));
 	ck_assert_int_ge(n, 2);
 	rig_worker(&r, 1, (const char *[]){"WORKER_SLOTS=2", NULL});
-	clock_sleep_ms(500);
+	clock_sleep_ms(2000); /* a renewal has said that it runs: it is to blame */
 	int64_t fence = rig_fence(&r, id), began = clock_mono_ms();
 	test_kill(r.workers[0], SIGKILL);
 	r.workers[0] = 0;
