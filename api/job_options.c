@@ -137,6 +137,10 @@ static bool read_time_limits(const struct json *in, const struct kind *k, struct
 bool job_options_read(const struct json *in, const struct kind *k, const struct json *params, struct arena *arena,
         struct queue_submission *out, struct err *e)
 {
+	if (out->unique != UNIQUE_RETURN && !out->unique_key)
+		return err_set(e, ERR_INVALID,
+		        "unique is %s, but without unique_key a job of kind %s is like no other: unique_key says which are the same",
+		        policies[out->unique], k->name);
 	out->kind = k->name;
 	out->queue = k->queue;
 	out->kind_version = k->version;

@@ -41,7 +41,7 @@ static bool lines_asked(struct call *c, int64_t *from_out, int64_t *limit_out)
 {
 	int64_t tail;
 
-	if (!input_query_int(c, "from", 0, INT64_MAX - 1, 0, from_out) || !input_query_int(c, "tail", 0, QUEUE_LOG_KEPT, 0, &tail) ||
+	if (!input_query_int(c, "from", 0, INT64_MAX - 1, 0, from_out) || !input_query_int(c, "tail", 1, QUEUE_LOG_KEPT, 0, &tail) ||
 	        !input_query_int(c, "limit", 1, QUEUE_BATCH_MAX, LINES_USUAL, limit_out))
 		return false;
 	if (tail && *from_out) {

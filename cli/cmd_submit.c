@@ -10,7 +10,7 @@ static const struct cli_flag flags[] = {
         {"params", "JSON", "parameters as one JSON object; a NAME=VALUE beside it goes before"},
         {"wait", NULL, "follow the job to its end; the exit status says whether it succeeded"},
         {"delay", "SPAN", "start no sooner than so long from now: 500ms, 90s, 15m"},
-        {"run-at", "TIME", "start no sooner than this time (UTC), e.g. 2026-02-01T09:30:00Z"},
+        {"run-at", "TIME", "start no sooner than this time (UTC), e.g. 2026-02-01T09:30:00.250Z, or milliseconds since 1970"},
 #include "cli/job_flags.def"
         {"split", "PARAM", "one job for each item of this list, side by side as a flow, e.g. --split symbols"},
         {"key", "TEXT", "idempotency key: the same key is the same job"},

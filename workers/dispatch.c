@@ -3,7 +3,7 @@
  * Free slots go, one by one, to the queue that shares.c names, and in it to the shard that has the fewest for what waits there.
  * Short kinds may also be looked ahead: claimed and queued behind a running short job of the same queue, so that a slot needs not wait for
  * a round trip between two jobs of microseconds. A queue that looks ahead gives way when another is hungry and has less.
- * A quarantined job is alone in its slot: it waits for an idle one, and nothing waits behind it.
+ * What may be poison is alone in its slot, and waits for its turn in alone.c.
  */
 #include <string.h>
 
@@ -12,8 +12,7 @@
 #include "base/log.h"
 #include "workers/dispatcher.h"
 
-#define SOON_MS    100  /* a call that takes longer keeps no slot free */
-#define PENDING_MS 1000 /* a claimed job that has found no slot for so long goes back */
+#define SOON_MS 100 /* a call that takes longer keeps no slot free */
 
 /* ---- how much */
 
@@ -81,8 +80,7 @@ int dispatch_want(const struct dispatcher *d, const struct line *l)
 	if (l->drained)
 		return 0;
 	int ahead = line_ahead(l, d->now_ms), held[LINES_MAX];
-	/* Who needs a slot of its own has none behind it, and has been counted where grants are made. */
-	int alone = (int)l->n_alone, want = (l->grant + shares_kept(l) - alone) * (1 + ahead) - ((int)l->n_pending - alone);
+	int want = (l->grant + shares_kept(l)) * (1 + ahead) - (int)l->n_pending;
 	if (ahead > 0)
 		lines_held(d, held);
 	int may = ahead > 0 ? shares_refills(d, l, held) : 0, refills = 0;
@@ -93,18 +91,18 @@ int dispatch_want(const struct dispatcher *d, const struct line *l)
 		refills += s->n < 1 + ahead ? 1 + ahead - s->n : 0;
 		may--;
 	}
-	/* As long as some wait for a slot of their own, as many fewer are looked ahead: what comes may be more of them. */
-	want += refills > alone ? refills - alone : 0;
+	/* Each that waits to be alone counts for a whole slot: what comes may be more of them, and they take turns. */
+	want += refills - (int)l->alone.n * (1 + ahead);
 	return want < 0 ? 0 : want > QUEUE_BATCH_MAX ? QUEUE_BATCH_MAX : want;
 }
 
 /* ---- which slot */
 
 /* The slot for the next job of l: an idle one while *idle_left lasts, or one where it may be looked ahead; the shortest. */
-static struct slot *slot_for(struct dispatcher *d, const struct line *l, const struct kind *k, const struct job *j, int idle_left)
+static struct slot *slot_for(struct dispatcher *d, const struct line *l, const struct kind *k, int idle_left)
 {
 	struct slot *best = NULL;
-	bool may_wait = k->is_short && l->is_short && !j->quarantined;
+	bool may_wait = k->is_short && l->is_short;
 	for (int i = 0; i < d->slots.n; i++) {
 		struct slot *s = &d->slots.all[i];
 		bool idle = slot_is_idle(s) && idle_left > 0;
@@ -115,7 +113,7 @@ static struct slot *slot_for(struct dispatcher *d, const struct line *l, const s
 	return best;
 }
 
-static int idle_for(const struct dispatcher *d, const struct line *l)
+int dispatch_idle(const struct dispatcher *d, const struct line *l)
 {
 	int idle = slots_idle(d);
 	for (size_t i = 0; i < d->n_lines; i++)
@@ -131,23 +129,27 @@ static void pending_refuse(struct line *l, const struct job *j)
 	line_ack(l, j->id, j->fence, ACK_ERROR, NULL, &e);
 }
 
-/* A claimed job that finds no slot (a quarantined one waits for an idle slot, a slot may have died meanwhile) has a lease that nobody renews:
- * it goes back before that costs it a crash, and nothing is claimed ahead for a while. */
+int64_t dispatch_patience_ms(const struct dispatcher *d)
+{
+	return setting_number(d->settings, WORKER_LEASE) / 3;
+}
+
+/* A claimed job that finds no slot (a slot may have died meanwhile) has a lease that nobody renews: it goes back before that costs it a crash,
+ * and nothing is claimed ahead for a while. As long as others find one it waits for its turn. */
 static void pending_too_long(struct dispatcher *d, struct line *l)
 {
-	if (l->n_pending == 0 || d->now_ms - l->pending_ms < PENDING_MS)
+	bool moves = d->now_ms - l->pending_ms < DISPATCH_PENDING_MS;
+	if (l->n_pending == 0 || (moves && d->now_ms - l->pending_first_ms < dispatch_patience_ms(d)))
 		return;
 	for (size_t i = 0; i < l->n_pending; i++)
 		line_ack(l, l->pending[i].id, l->pending[i].fence, ACK_GIVE_BACK, NULL, NULL);
 	line_pending_drop(l, l->n_pending);
-	l->no_ahead_until_ms = d->now_ms + PENDING_MS;
+	l->no_ahead_until_ms = d->now_ms + DISPATCH_PENDING_MS;
 }
 
-void dispatch_pending(struct dispatcher *d, struct line *l)
+/* How many were sent. */
+static size_t pending_send(struct dispatcher *d, struct line *l, int idle_left)
 {
-	if (l->n_pending == 0)
-		return;
-	int idle_left = idle_for(d, l);
 	size_t sent = 0;
 	for (; sent < l->n_pending; sent++) {
 		struct job *j = &l->pending[sent];
@@ -156,7 +158,7 @@ void dispatch_pending(struct dispatcher *d, struct line *l)
 			pending_refuse(l, j);
 			continue;
 		}
-		struct slot *s = slot_for(d, l, k, j, idle_left);
+		struct slot *s = slot_for(d, l, k, idle_left);
 		if (s == NULL)
 			break;
 		idle_left -= s->n == 0;
@@ -164,7 +166,25 @@ void dispatch_pending(struct dispatcher *d, struct line *l)
 		ends_claimed(d, k, j);
 	}
 	line_pending_drop(l, sent);
+	if (sent > 0)
+		l->alone.yields = false;
+	return sent;
+}
+
+void dispatch_pending(struct dispatcher *d, struct line *l)
+{
+	if (l->n_pending + l->alone.n == 0)
+		return;
+	int idle = dispatch_idle(d, l);
+	/* Whose turn it is has the first idle slot, and until there is one nothing is put into the others, so that there will be. */
+	bool next = alone_is_next(d, l);
+	size_t sent = next && alone_start(d, l, idle);
+	if (!next || idle > 0)
+		sent += pending_send(d, l, idle - next);
+	if (sent > 0)
+		l->pending_ms = d->now_ms;
 	pending_too_long(d, l);
+	alone_too_long(d, l);
 	for (int i = 0; sent > 0 && i < d->slots.n; i++)
 		if (d->slots.all[i].out.len > 0)
 			slot_send(&d->slots.all[i]);
@@ -180,6 +200,8 @@ void dispatch_claims(struct line *l, struct queue_step_reply *reply)
 		HISTORY("claim", j->id, j->fence, j->attempt);
 		if (l->drained)
 			line_ack(l, j->id, j->fence, ACK_GIVE_BACK, NULL, NULL);
+		else if (alone_needed(l, j) && kind_of(j->kind) != NULL)
+			alone_add(l, j);
 		else
 			line_pending_add(l, j);
 	}
@@ -194,6 +216,7 @@ void dispatch_give_back(struct dispatcher *d, struct line *l)
 	for (size_t i = 0; i < l->n_pending; i++)
 		line_ack(l, l->pending[i].id, l->pending[i].fence, ACK_GIVE_BACK, NULL, NULL);
 	line_pending_drop(l, l->n_pending);
+	alone_give_back(l);
 	for (int i = 0; i < d->slots.n; i++)
 		if (d->slots.all[i].line == l)
 			slot_give_back(&d->slots, &d->slots.all[i]);

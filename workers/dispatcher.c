@@ -47,7 +47,8 @@ static unsigned watchdog_s(void)
 static bool has_work(const struct dispatcher *d)
 {
 	for (size_t i = 0; i < d->n_lines; i++)
-		if (d->lines[i].n_acks > 0 || d->lines[i].n_pending > 0 || d->lines[i].hungry || d->lines[i].call != CALL_NONE)
+		if (d->lines[i].n_acks > 0 || d->lines[i].n_pending + d->lines[i].alone.n > 0 || d->lines[i].hungry ||
+		        d->lines[i].call != CALL_NONE)
 			return true;
 	for (int i = 0; i < d->slots.n; i++)
 		if (d->slots.all[i].n > 0)
@@ -102,7 +103,7 @@ static void status_log(const struct dispatcher *d)
 	for (size_t i = 0; i < d->n_lines; i++) {
 		const struct line *l = &d->lines[i];
 		log_info("queue %s: %s, %zu ends to tell, %zu jobs without a slot, round trip %.0f us, run time %.0f us", l->queue,
-		        l->failures > 0 ? "does not answer" : "answers", l->n_acks, l->n_pending, l->rtt_us, l->run_us);
+		        l->failures > 0 ? "does not answer" : "answers", l->n_acks, l->n_pending + l->alone.n, l->rtt_us, l->run_us);
 	}
 	for (int i = 0; i < d->slots.n; i++) {
 		const struct slot *s = &d->slots.all[i];
@@ -238,6 +239,7 @@ static void turn(struct dispatcher *d)
 		slots_fork_missing(&d->slots, d->now_ms);
 	helpers_fork_missing(&d->helpers, d->now_ms);
 	dispatch_plan(d);
+	alone_plan(d);
 	for (size_t i = 0; i < d->n_lines; i++)
 		line_begin(d, &d->lines[i]);
 	/* Last: while the server takes the next step, the slots are given what came with the one before. */
@@ -292,7 +294,7 @@ static bool is_settled(const struct dispatcher *d)
 {
 	for (size_t i = 0; i < d->n_lines; i++) {
 		const struct line *l = &d->lines[i];
-		if (l->n_acks > 0 || l->n_remarks > 0 || l->n_pending > 0 || l->again || l->call == CALL_STEP)
+		if (l->n_acks > 0 || l->n_remarks > 0 || l->n_pending + l->alone.n > 0 || l->again || l->call == CALL_STEP)
 			return false;
 	}
 	for (int i = 0; i < d->slots.n; i++)

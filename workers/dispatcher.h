@@ -39,9 +39,10 @@ struct dispatcher {
 	int64_t fed_ms;            /* when the watchdog was last told so */
 	bool signalled;            /* the last poll saw a signal */
 	int64_t served;
-	int64_t shared_ms;  /* when slot time was last counted */
-	int64_t started_at; /* by the clock on the wall */
-	int64_t leaving_ms; /* since when it only says that it is gone; 0: it is not gone yet */
+	struct line *alone_next, *alone_last; /* alone.c: whose turn it is, and whose it was; NULL: nobody's */
+	int64_t shared_ms;                    /* when slot time was last counted */
+	int64_t started_at;                   /* by the clock on the wall */
+	int64_t leaving_ms;                   /* since when it only says that it is gone; 0: it is not gone yet */
 	enum worker_command told;
 };
 
@@ -71,7 +72,10 @@ void dispatch_plan(struct dispatcher *d);
 int dispatch_want(const struct dispatcher *d, const struct line *l);
 void dispatch_claims(struct line *l, struct queue_step_reply *reply);
 void dispatch_pending(struct dispatcher *d, struct line *l);
-void dispatch_give_back(struct dispatcher *d, struct line *l); /* all that has not started */
+void dispatch_give_back(struct dispatcher *d, struct line *l);       /* all that has not started */
+int dispatch_idle(const struct dispatcher *d, const struct line *l); /* idle slots that l may use */
+int64_t dispatch_patience_ms(const struct dispatcher *d); /* a claimed job that waits longer is given back, lest its lease ends */
+#define DISPATCH_PENDING_MS 1000                          /* ... and so do those of which none has found a slot for so long */
 
 /* ends.c: from a slot's word, or its death, to what the queue is told */
 void ends_claimed(struct dispatcher *d, const struct kind *k, const struct job *j); /* for the figures: how long it waited */

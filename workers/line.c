@@ -113,6 +113,8 @@ static void ends_note(const struct line *l, const struct queue_step_reply *reply
 #ifdef BARQUE_FAILPOINTS
 	for (size_t i = 0; i < l->n_riding; i++) {
 		bool refused = false;
+		if (l->acks[i].outcome == ACK_STARTS)
+			continue;
 		for (size_t k = 0; k < reply->n_rejected; k++)
 			refused = refused || str_eq(reply->rejected[k], l->acks[i].id);
 		HISTORY(refused ? "reject" : "end", l->acks[i].id, l->acks[i].fence, l->acks[i].outcome);
@@ -129,6 +131,7 @@ void line_close(struct line *l)
 		queue_link_close(&l->link);
 	acks_drop(l, l->n_acks);
 	line_pending_drop(l, l->n_pending);
+	alone_close(l);
 	mem_free(&l->acks);
 	mem_free(&l->pending);
 	remarks_drop(l, l->n_remarks);
@@ -161,11 +164,6 @@ void line_ack_done(struct line *l, const char *id, int64_t fence, char *result, 
 	l->acks[l->n_acks - 1].progress_json = progress;
 }
 
-static bool needs_own_slot(const struct line *l, const struct job *j)
-{
-	return !l->is_short || j->quarantined;
-}
-
 void line_pending_add(struct line *l, struct job *j)
 {
 	if (l->n_pending == l->pending_cap) {
@@ -174,18 +172,15 @@ void line_pending_add(struct line *l, struct job *j)
 		l->pending_cap = cap;
 	}
 	if (l->n_pending == 0)
-		l->pending_ms = l->ready_ms;
-	l->n_alone += needs_own_slot(l, j);
+		l->pending_ms = l->pending_first_ms = l->ready_ms;
 	l->pending[l->n_pending++] = *j;
 	memset(j, 0, sizeof(*j));
 }
 
 void line_pending_drop(struct line *l, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		l->n_alone -= needs_own_slot(l, &l->pending[i]);
+	for (size_t i = 0; i < n; i++)
 		job_close(&l->pending[i]);
-	}
 	if (n > 0)
 		memmove(l->pending, l->pending + n, (l->n_pending - n) * sizeof(*l->pending));
 	l->n_pending -= n;
@@ -310,6 +305,7 @@ void line_step(struct line *l, int want, int64_t now_ms)
 	        .remarks = remarks,
 	        .n_remarks = l->n_remarks_riding,
 	        .want = l->want,
+	        .held = l->is_short,
 	        .lease_ms = setting_number(l->settings, WORKER_LEASE),
 	        .report = l->report.len > 0 ? buf_text(&l->report) : NULL,
 	        .last = l->riding_last};
@@ -381,6 +377,7 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	if (l->n_riding > 0)
 		FAILPOINT("acks_after_reply");
 	ends_note(l, reply);
+	alone_answered(l, reply);
 	acks_drop(l, l->n_riding);
 	l->n_riding = 0;
 	remarks_drop(l, l->n_remarks_riding);
@@ -388,7 +385,7 @@ int line_step_take(struct line *l, struct queue_step_reply *reply, int64_t now_m
 	buf_clear(&l->report);
 	l->left = l->riding_last;
 	for (size_t i = 0; i < reply->n_rejected; i++)
-		log_warn("the end of job %s is not ours to tell any more: its lease was lost", reply->rejected[i]);
+		log_warn("what became of job %s is not ours to tell any more: its lease was lost", reply->rejected[i]);
 	l->hungry = l->hungry || reply->more;
 	l->backlog = reply->ready;
 	line_tell_shards(l, reply->shards);

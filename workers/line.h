@@ -8,6 +8,7 @@
 
 #include "queue/schedule.h"
 #include "queue/workers.h"
+#include "workers/alone.h"
 #include "workers/settings.h"
 #include "workers/slots.h"
 
@@ -65,13 +66,14 @@ struct line {
 
 	struct job *pending; /* claimed, not yet sent to a slot */
 	size_t n_pending, pending_cap;
-	size_t n_alone;     /* of them need a slot of their own: only a short one may stand behind another */
-	int64_t pending_ms; /* since when the first of them waits */
-	int landed;         /* of the free slots that were promised to the step which brought them, how many are kept for them */
-	int promised;       /* free slots that the step under way may fill */
-	int grant;          /* free slots that the next step may ask for */
-	int64_t served;     /* order of the last grant: ties go to who waited longest */
-	int has;            /* slots that it holds, that a step may fill, or that it was just granted */
+	int64_t pending_ms;       /* since when the first of them waits, or when some were sent last */
+	int64_t pending_first_ms; /* since when there are always some */
+	struct alone alone;       /* claimed, too, but not among these: one at a time, in a slot of its own */
+	int landed;               /* of the free slots that were promised to the step which brought them, how many are kept for them */
+	int promised;             /* free slots that the step under way may fill */
+	int grant;                /* free slots that the next step may ask for */
+	int64_t served;           /* order of the last grant: ties go to who waited longest */
+	int has;                  /* slots that it holds, that a step may fill, or that it was just granted */
 	/* Of all shards of its queue, in the line of shard 0: */
 	int family_has;
 	int weight;   /* of its share, 1 .. 1000 */

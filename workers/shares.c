@@ -22,13 +22,15 @@ static const struct line *head(const struct dispatcher *d, const struct line *l)
 
 int shares_kept(const struct line *l)
 {
-	int kept = l->landed > (int)l->n_alone ? l->landed : (int)l->n_alone;
-	return kept < (int)l->n_pending ? kept : (int)l->n_pending;
+	int alone = l->alone.n > 0; /* these take turns */
+	int need = l->is_short ? alone : (int)l->n_pending, all = (int)l->n_pending + alone;
+	int kept = l->landed > need ? l->landed : need;
+	return kept < all ? kept : all;
 }
 
 static bool is_active(const struct line *l, int held)
 {
-	return !l->drained && l->failures == 0 && (l->hungry || held > 0 || l->promised > 0 || l->n_pending > 0);
+	return !l->drained && l->failures == 0 && (l->hungry || held > 0 || l->promised > 0 || l->n_pending + l->alone.n > 0);
 }
 
 /* Add up for each queue what its shards hold. active_out, held_out: by family. */

@@ -120,7 +120,7 @@ bool slot_is_idle(const struct slot *s)
 
 bool slot_may_look_ahead(const struct slot *s)
 {
-	return s->n > 0 && s->n < SLOT_DEPTH && !s->eof && !s->recycling && s->killed[0] == '\0' && !s->tainted;
+	return s->n > 0 && s->n < SLOT_DEPTH && !s->eof && !s->recycling && s->killed[0] == '\0' && !s->tainted && !s->flights[0].alone;
 }
 
 bool flight_is_started(const struct slot *s, const struct flight *f)

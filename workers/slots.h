@@ -31,6 +31,7 @@ struct flight {
 	const struct kind *kind;
 	struct line *line;
 	bool quarantined;
+	bool alone;                           /* the queue knows that it has started, and nothing may wait behind it */
 	int64_t time_limit_ms, hard_limit_ms; /* its own; 0: the kind's */
 	int64_t sent_ms, renewed_ms;
 	enum stop stop;

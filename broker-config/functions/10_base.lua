@@ -16,7 +16,8 @@
 --   T:m:<route>       zset    the marker that waiting dispatchers pop (BZPOPMIN)
 --   T:d               zset    the schedule: jobs that wait for their time, new or tried before, by that time
 --   T:h               zset    jobs held for others
---   T:l:<worker>      zset    leases by their end: together the only index of what is in flight
+--   T:l:<worker>      zset    leases by their end: together the only index of what is in flight. An odd number of ms says that the job is only
+--                             held, as far as is known: its worker has not begun it (40_leases.lua)
 --   T:W               zset    workers by the time until which they are taken for alive
 --   T:ws, T:rs        hash    what each worker says about itself, and when each route was named last (35_workers.lua)
 --   T:e, T:hw         list    ids that ended and wait for the history (25_history.lua, which also tells of its fields of T:n), and
@@ -58,7 +59,8 @@
 -- A state is <state digit><flags>.<revision>[.<last fence>], and of a job whose life is as usual also "[.<ended>] <last 4 digits of the fence>
 -- <worker>": it began when its fence was given, in microseconds. (Lua hashes every second letter of such a text: the digits that differ
 -- stand in it twice, at an odd distance, since a batch of texts with one hash costs ten times as much.) Its flags: a h i l r t u x S D T it has such a field,
--- q it is parked, v it was parked and came back to its lane, L a log, w watched, O in T:o while it lived, c cancel asked, Q quarantined, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
+-- q it is parked, v it was parked and came back to its lane, L a log, w watched, O in T:o while it lived, c cancel asked, Q quarantined, H suspect: a worker that only
+-- held it died, g it has ghosts: its id lies in lanes where it is not to be taken, because it was cancelled
 -- there or moved to another (searching a lane would cost its length). Field o names these lanes by their priorities, one digit each, or one
 -- letter (a for 0) for a lane of the quarantine. An id lies in a lane at most once, so that where a ready job is meant to be its id is no
 -- ghost.
@@ -311,25 +313,6 @@ local function save(key, job, ...)
 	keep(key, job, ...)
 end
 
--- The only place where the state of an existing job changes.
-local function move(key, job, to, ...)
-	local bytes = ARROWS[job.state][to]
-	if not bytes then
-		error('a job in state ' .. job.state .. ' cannot move to ' .. to)
-	end
-	if bytes ~= 0 then
-		count('by', bytes * call('HSTRLEN', key, 'p'))
-	end
-	if job.flags ~= '' then
-		limits.before_move(key, job, to)
-	end
-	job.state = to
-	save(key, job, ...)
-	if changes.on ~= false then
-		changes.note(key, to)
-	end
-end
-
 local function has_flag(job, flag)
 	return job.flags ~= '' and string.find(job.flags, flag, 1, true) ~= nil
 end
@@ -342,6 +325,28 @@ end
 
 local function clear_flags(job, flags)
 	job.flags = string.gsub(job.flags, '[' .. flags .. ']', '')
+end
+
+-- The only place where the state of an existing job changes.
+local function move(key, job, to, ...)
+	local bytes = ARROWS[job.state][to]
+	if not bytes then
+		error('a job in state ' .. job.state .. ' cannot move to ' .. to)
+	end
+	if bytes ~= 0 then
+		count('by', bytes * call('HSTRLEN', key, 'p'))
+	end
+	if job.flags ~= '' then
+		limits.before_move(key, job, to)
+		if to ~= RUNNING and to ~= READY then
+			clear_flags(job, 'H') -- it came to an end, and its worker lived to tell it
+		end
+	end
+	job.state = to
+	save(key, job, ...)
+	if changes.on ~= false then
+		changes.note(key, to)
+	end
 end
 
 local function kind_of(k)

@@ -85,6 +85,17 @@ local function crash(id, key, job, why)
 	end
 end
 
+-- It runs again, in front, and nothing is counted.
+local function give_back(id, key, job, why)
+	if has_flag(job, 'c') then
+		return finish(id, key, job, CANCELLED)
+	end
+	local plan = plan_of(key)
+	timeline.note(key, job, 'given_back', why)
+	move(key, job, READY)
+	put(front, route_of(plan.k, job), plan.lane, id)
+end
+
 local function backoff(plan, errors, chance)
 	local whole = math.min(plan.cap, plan.base * 2 ^ (errors - 1))
 	local half = math.floor(whole / 2)
@@ -139,13 +150,7 @@ function ACKS.G(id, key, job)
 	if has_flag(job, 'r') then
 		limits.refund(key)
 	end
-	if has_flag(job, 'c') then
-		return finish(id, key, job, CANCELLED)
-	end
-	local plan = plan_of(key)
-	timeline.note(key, job, 'given_back')
-	move(key, job, READY)
-	put(front, route_of(plan.k, job), plan.lane, id)
+	give_back(id, key, job)
 end
 
 -- Not now: what it needs is used up or stopped. Neither an error nor a crash. a: for how many ms; b: why.
@@ -161,6 +166,11 @@ end
 function ACKS.X(id, key, job)
 	finish(id, key, job, CANCELLED)
 end
+
+-- It is about to start: no end, but from now on its loss is a crash. apply_acks() writes that down.
+function ACKS.S() end
+
+local leases = {} -- 40_leases.lua
 
 local function drop_leases(worker, ids)
 	if #ids > 0 then
@@ -230,11 +240,11 @@ function states.acks_end(args, at)
 end
 
 -- Returns the ids whose fence was stale.
-local function apply_acks(worker, args, at)
-	local rejected, n = {}, number_of(args[at])
+local function apply_acks(worker, lease, args, at)
+	local rejected, starting, n = {}, nil, number_of(args[at])
 	local over, others = settle(worker, args, at + 1, n)
-	local function tell(id, ...)
-		local list = acknowledge(id, ...) and over or rejected
+	local function tell(id, fence, outcome, a, b)
+		local list = acknowledge(id, fence, outcome, a, b) and (outcome == 'S' and starting or over) or rejected
 		list[#list + 1] = id
 	end
 	for _, i in ipairs(others) do
@@ -242,10 +252,14 @@ local function apply_acks(worker, args, at)
 	end
 	at = at + 1 + 2 * n
 	n = number_of(args[at])
+	starting = n > 0 and {}
 	for i = 0, n - 1 do
 		tell(unpack(args, at + 1 + 5 * i, at + 5 + 5 * i))
 	end
 	drop_leases(worker, over)
+	if starting then
+		leases.start(worker, starting, lease)
+	end
 	return rejected
 end
 

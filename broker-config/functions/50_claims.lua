@@ -72,7 +72,7 @@ function limits.weigh(c, lanes)
 end
 
 -- What a dispatcher needs of an unusual job beside what is in every claim: its place among the claims, counts of earlier attempts, trace,
--- inputs, time limits, when it was due. Also how many bytes the inputs have.
+-- inputs, time limits, when it was due, is it suspect? Also how many bytes the inputs have.
 -- since: false in an answer that is given again, since a wait is counted once.
 local function extras_of(id, key, job, place, since)
 	local counts = has_flag(job, 'a') and call('HGET', key, 'a')
@@ -82,7 +82,7 @@ local function extras_of(id, key, job, place, since)
 	if has_flag(job, 'D') then
 		inputs, bytes = flow.inputs(id)
 	end
-	return { place, counts, trace, inputs, limits_ms, since }, bytes
+	return { place, counts, trace, inputs, limits_ms, since, has_flag(job, 'H') and 1 }, bytes
 end
 
 -- The milliseconds of a fence, nearly always those of this call; low: its last three digits.

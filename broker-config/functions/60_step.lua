@@ -122,6 +122,7 @@ local function keep_house(last)
 	trim_ends(':f', opt.dead_ttl)
 	trim_ends(':k', opt.result_ttl)
 	trim_old()
+	sweep.stay()
 	limits.keep_house(tonumber(call('HGET', K.n, 'qp')))
 	flow.keep_house()
 	flush_lanes()
@@ -205,14 +206,15 @@ local function read_counters(c)
 	return h
 end
 
--- worker, seq, lease, want, number of routes, routes, acks (see apply_acks), and when there are remarks or a report: number of remarks,
+-- worker, seq, lease, held ('1': what is claimed may wait behind others, '0'), want, number of routes, routes, acks (see apply_acks), and
+-- when there are remarks or a report: number of remarks,
 -- remarks, and of a report its word and its text. The remarks are taken first: who ends says nothing any more.
 -- {ms until something is due, ready, ids refused, claims, ticks due, command, shards, extras}; claims: of each lane served its route, the
 -- first fence, which grows by one from each to the next, and id and parameters of each; extras: see extras_of. A job without extras was
 -- due when it was made, and its id says when that was.
 local function step(keys, args)
 	enter(keys, args)
-	local worker, seq, lease, n_routes = args[5], args[6], args[7], number_of(args[9])
+	local worker, seq, lease, n_routes = args[5], args[6], args[7], number_of(args[10])
 	local last = last_answer(worker)
 	if last and is_later(last.seq, seq) then
 		return redis.error_reply('STALESEQ a later step of this worker was already taken')
@@ -220,25 +222,25 @@ local function step(keys, args)
 	if last and last.seq == seq then
 		return answer_again(worker, last)
 	end
-	local c = { worker = worker, want = number_of(args[8]), until_ms = text_of(now + lease), routes = {}, ready = {}, before = {}, service = {},
+	local c = { worker = worker, want = number_of(args[9]), until_ms = leases.till(now + lease, args[8] == '1'), routes = {}, ready = {}, before = {}, service = {},
 		groups = {}, extras = {}, ids = {}, given = {}, claimed = 0, leases = {}, popped = 0, bytes = 0, by = ' ' .. worker,
 		begun = now_text .. ' ' .. worker }
 	for i = 1, n_routes do
-		c.routes[i] = args[9 + i]
+		c.routes[i] = args[10 + i]
 	end
 	local h = read_counters(c)
 	local fence = c.fence
 	if h[6] then
 		c.paused, c.want = true, 0
 	end
-	local command, acks, word = h[9], 10 + n_routes, nil
+	local command, acks, word = h[9], 11 + n_routes, nil
 	local after = states.acks_end(args, acks)
 	if args[after] then
 		remarks.take(args, after)
 		after = after + 1 + 4 * number_of(args[after])
 		word = args[after]
 	end
-	local rejected = apply_acks(worker, args, acks)
+	local rejected = apply_acks(worker, lease, args, acks)
 	if word then
 		command = workers.hear(worker, c.routes, word, args[after + 1], command)
 	end
@@ -272,20 +274,21 @@ local function step(keys, args)
 	return { from_now(cron.earlier(due, tick), limits.due), more, rejected, c.groups, offers or false, command or false, h[10] or 1, c.extras }
 end
 
--- worker, lease, n, then id, fence, progress ('' = unchanged) each. {id, fence of each that is lost, of each to be cancelled}: with its fence,
+-- worker, lease, n, then id, fence, progress ('' = unchanged), held ('1': it is not known to have started, '0') each.
+-- {id, fence of each that is lost, of each to be cancelled}: with its fence,
 -- since a worker that lost a lease and was given the job again holds both
 local function renew(keys, args)
 	enter(keys, args)
-	local worker, lease, lost, cancel, leases = args[5], tonumber(args[6]), {}, {}, {}
+	local worker, lease, lost, cancel, z = args[5], tonumber(args[6]), {}, {}, {}
 	local h = call('HMGET', K.n, 't', 'ge', 'rt', 'ev')
 	changes.look(h[4])
-	local silence_end = keep_time(h[1], h[2])
-	for i = 8, 7 + number_of(args[7]) * 3, 3 do
+	local silence_end, held, started = keep_time(h[1], h[2]), leases.till(now + lease, true), leases.till(now + lease)
+	for i = 8, 7 + number_of(args[7]) * 4, 4 do
 		local key = K['j:'] .. args[i]
 		local job = read(key)
 		if job and job.state == RUNNING and job.fence == args[i + 1] then
-			leases[#leases + 1] = now + lease
-			leases[#leases + 1] = args[i]
+			z[#z + 1] = args[i + 3] == '1' and held or started
+			z[#z + 1] = args[i]
 			if args[i + 2] ~= '' then
 				save(key, job, 'n', args[i + 2])
 			end
@@ -298,8 +301,8 @@ local function renew(keys, args)
 			lost[#lost + 1] = args[i + 1]
 		end
 	end
-	if #leases > 0 then
-		call('ZADD', K['l:'] .. worker, 'XX', unpack(leases))
+	if #z > 0 then
+		call('ZADD', K['l:'] .. worker, 'XX', unpack(z))
 	end
 	call('ZADD', K.W, now + ALIVE, worker)
 	reap_own(worker, lease, silence_end)

@@ -13,6 +13,7 @@ local function pause(keys, args)
 		return 1
 	end
 	call('HDEL', T .. ':n', 'p', 'dr')
+	sweep.stay()
 	local h = call('HGETALL', T .. ':n')
 	for i = 1, #h, 2 do
 		local route = string.match(h[i], '^r:(.+)$')

@@ -1,6 +1,9 @@
 -- shards: the parts of a queue, and what is known across them.
 
-local shards = { FORGET = 10000 } -- clients look so often at the least how many shards there are, twice over
+local shards = {
+	FORGET = 10000, -- clients look so often at the least how many shards there are, twice over
+	LINGER = 3600000, -- so long after the last of its jobs a list of ids vanishes in a shard that was let go
+}
 
 -- What stands in shard 0: sh so many are served (1 when it is not there), sp so many take new jobs (as many when it is not there), st when
 -- somebody lowered their number or kept one last, sm for how many the schedules stand where they belong (0: they are to be looked at).
@@ -62,22 +65,52 @@ function shards.reserve(keys, args)
 	return { id, args[7] }
 end
 
--- Before this shard is let go of, where nobody sweeps any more: list ('a', 'o'), from: of the ids there, a batch, those that have ended take
--- their states into their records (field s, where barque2 had them), and these vanish by themselves. Returns how many were looked at.
+-- ---- letting go ------------------------------------------------------------------------------------------------------
+
+-- Lists of ids, which nobody sweeps any more where no worker steps: they go by themselves, when the last of their jobs is gone for long.
+shards.LISTS = { ':a', ':o', ':f', ':k' }
+
+-- Where somebody steps, or is about to, they stay.
+function sweep.stay()
+	for _, list in ipairs(shards.LISTS) do
+		call('PERSIST', T .. list)
+	end
+end
+
+function shards.fade(list, ttl, ...)
+	call('PEXPIRE', T .. list, string.format('%.0f', ttl + shards.LINGER), ...)
+end
+
+-- It has ended and vanishes by itself from now on: its state goes into its record (field s, where barque2 had it).
+function shards.settle(id, key, job)
+	if job then
+		states.spell_out(key, job)
+		call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence)
+	end
+	call('HDEL', S, id)
+end
+
+-- Before this shard is let go of, where nobody sweeps any more: list ('a', 'o'), from: how many from its end were looked at (from there, since
+-- those who still step here take ids from its front). Of the ids there, a batch, those that have ended vanish by themselves, and the list
+-- after them. Returns how many were looked at.
 function shards.let_go(keys, args)
 	enter(keys, args)
-	local from = tonumber(args[6])
-	local ids = call(args[5] == 'a' and 'LRANGE' or 'ZRANGE', T .. ':' .. args[5], from, from + BATCH - 1)
+	local list, from, longest = ':' .. args[5], tonumber(args[6]), 0
+	local ids = call(list == ':a' and 'LRANGE' or 'ZRANGE', T .. list, -from - BATCH, -from - 1)
 	for _, id in ipairs(ids) do
 		local key = J .. id
 		local job = read(key)
-		if job and job.state >= SUCCEEDED then
-			states.spell_out(key, job)
-			call('HSET', key, 's', job.state .. job.flags .. '.' .. job.rev .. '.' .. job.fence)
-		end
 		if not job or job.state >= SUCCEEDED then
-			call('HDEL', S, id)
+			shards.settle(id, key, job)
+			longest = math.max(longest, call('PTTL', key))
 		end
+	end
+	if from == 0 then
+		shards.fade(list, longest)
+		shards.fade(':f', opt.dead_ttl)
+		shards.fade(':k', opt.result_ttl)
+	else
+		shards.fade(list, longest, 'GT')
 	end
 	return #ids
 end

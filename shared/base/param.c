@@ -115,16 +115,22 @@ static bool check_choice(const struct param *p, const struct json *v, struct err
 	return false;
 }
 
+/* A text, or a number of milliseconds. */
+static bool moment_of(const struct json *v, int64_t *out)
+{
+	if (json_text(v))
+		return time_parse_any(json_text(v), out);
+	return json_int(v, out) && *out >= TIME_MS_MIN && *out <= TIME_MS_MAX;
+}
+
 static bool check_time(const struct param *p, const struct json *v, struct err *e)
 {
 	const char *s = json_text(v);
 	int64_t t;
 
-	if (s && p->type == PARAM_DATE && time_parse_date(s, &t))
-		return true;
-	if (s && p->type == PARAM_TIME && time_parse(s, &t, NULL))
-		return true;
-	return refuse(p, v, e, p->type == PARAM_DATE ? "a date such as \"2026-02-01\"" : "a time such as \"2026-02-01 09:30:00\" (UTC)");
+	if (p->type == PARAM_DATE)
+		return (s && time_parse_date(s, &t)) || refuse(p, v, e, "a date such as \"2026-02-01\"");
+	return moment_of(v, &t) || refuse(p, v, e, "a time such as \"2026-02-01 09:30:00\" (UTC), or milliseconds since 1970");
 }
 
 static bool is_short_text(const struct json *v)
@@ -188,11 +194,16 @@ static struct json *default_of(const struct param *p)
 	return j;
 }
 
-/* A whole number stays one, however it was written: 20.0 becomes 20. */
+/* A whole number stays one, however it was written: 20.0 becomes 20. A time is a text that time_parse takes. */
 static struct json *normal_copy(const struct param *p, const struct json *v)
 {
 	int64_t n;
+	char iso[TIME_TEXT];
 
+	if (p->type == PARAM_TIME && (!json_text(v) || !time_parse(json_text(v), &n, NULL)) && moment_of(v, &n)) {
+		time_print_iso(iso, n);
+		return json_new_text(iso);
+	}
 	return p->type == PARAM_INT && json_int(v, &n) ? json_new_int(n) : json_copy(v);
 }
 
@@ -310,7 +321,10 @@ static void schema_choices(const struct param *p, struct json_writer *w)
 static void schema_param(const struct param *p, struct json_writer *w)
 {
 	jw_object(w, p->name);
-	jw_text(w, "type", schema_types[p->type]);
+	if (p->type == PARAM_TIME)
+		jw_raw(w, "type", "[\"string\",\"integer\"]");
+	else
+		jw_text(w, "type", schema_types[p->type]);
 	if (p->type == PARAM_TEXTS) {
 		jw_object(w, "items");
 		jw_text(w, "type", "string");
@@ -323,7 +337,8 @@ static void schema_param(const struct param *p, struct json_writer *w)
 	if (p->type == PARAM_DATE)
 		jw_text(w, "format", "date");
 	if (p->type == PARAM_TIME)
-		jw_text(w, "pattern", "^\\d{4}-\\d{2}-\\d{2}([ T]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{3})?)?Z?)?$");
+		jw_text(w, "pattern",
+		        "^(\\d{4}-\\d{2}-\\d{2}([ Tt]\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?([Zz]|[+-]\\d{2}:\\d{2})?)?|\\d{12,15})$");
 	schema_limits(p, w);
 	if (p->fallback)
 		jw_raw(w, "default", p->fallback);

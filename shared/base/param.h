@@ -12,7 +12,7 @@ enum param_type {
 	PARAM_NUMBER, /* finite double */
 	PARAM_FLAG,
 	PARAM_CHOICE, /* one of `choices` */
-	PARAM_TIME,   /* text that time_parse takes; stays text */
+	PARAM_TIME,   /* what time_parse_any takes, or milliseconds; becomes a text that time_parse takes */
 	PARAM_DATE,   /* YYYY-MM-DD */
 	PARAM_TEXTS,  /* array of texts, each at most 64 bytes; max: items */
 	PARAM_OBJECT  /* checked by the kind itself */

@@ -28,6 +28,12 @@ void time_print_iso(char out[TIME_TEXT], int64_t t_ms);
  * Everything is UTC. *date_only_out (may be NULL) tells whether a time of day was given. */
 bool time_parse(const char *s, int64_t *out, bool *date_only_out) MUST_CHECK;
 bool time_parse_date(const char *s, int64_t *out) MUST_CHECK; /* YYYY-MM-DD only, a real day */
+/* RFC 3339: with T and an offset; a fraction is cut to milliseconds. */
+bool time_parse_rfc3339(const char *s, int64_t *out) MUST_CHECK;
+/* All of these, RFC 3339 without its T or offset (then UTC), and milliseconds since 1970 from TIME_MS_MIN on: fewer would be seconds. */
+#define TIME_MS_MIN INT64_C(100000000000)    /* 1973 */
+#define TIME_MS_MAX INT64_C(253402300799999) /* the end of 9999 */
+bool time_parse_any(const char *s, int64_t *out) MUST_CHECK;
 
 /* "350 ms", "12 s", "3 min 20 s", "2 h 5 min": for people. */
 void time_print_span(char out[TIME_TEXT], int64_t span_ms);

@@ -87,51 +87,6 @@ size_t event_headers(const struct event *ev, struct arena *a, struct event_bytes
 	return n;
 }
 
-/* ---- reading: time -------------------------------------------------------------------------------------------- */
-
-/* ".123456" to ms; cut, not rounded, so that a moment never moves into the next second. */
-static const char *fraction_parse(const char *s, int64_t *ms_out)
-{
-	*ms_out = 0;
-	if (*s != '.')
-		return s;
-	int64_t unit = 100;
-	const char *p = s + 1;
-	for (; *p >= '0' && *p <= '9'; p++, unit /= 10)
-		*ms_out += (*p - '0') * unit;
-	return p > s + 1 ? p : NULL;
-}
-
-static bool offset_parse(const char *s, int64_t *ms_out)
-{
-	*ms_out = 0;
-	if (str_eq(s, "Z") || str_eq(s, "z"))
-		return true;
-	if ((s[0] != '+' && s[0] != '-') || strlen(s) != 6 || s[3] != ':')
-		return false;
-	char two[2][3] = {{s[1], s[2]}, {s[4], s[5]}};
-	int64_t hours, minutes;
-	if (!str_int(two[0], 0, 23, &hours) || !str_int(two[1], 0, 59, &minutes))
-		return false;
-	*ms_out = (s[0] == '-' ? -1 : 1) * (hours * TIME_HOUR + minutes * TIME_MINUTE);
-	return true;
-}
-
-bool event_time_parse(const char *s, int64_t *out)
-{
-	enum { WHOLE = 19 }; /* 2026-02-01T09:30:00 */
-	char whole[WHOLE + 1];
-	int64_t t, ms, offset;
-	if (strlen(s) <= WHOLE || !str_copy_n(whole, sizeof(whole), s, WHOLE) || (whole[10] != 'T' && whole[10] != 't'))
-		return false;
-	whole[10] = 'T';
-	const char *rest = fraction_parse(s + WHOLE, &ms);
-	if (!rest || !time_parse(whole, &t, NULL) || !offset_parse(rest, &offset))
-		return false;
-	*out = t + ms - offset;
-	return true;
-}
-
 /* ---- reading: binary mode ------------------------------------------------------------------------------------- */
 
 static bool corrupt(const struct event_wire *w, struct err *e, const char *what)
@@ -170,7 +125,7 @@ static bool is_type(const char *content_type, const char *type)
 static bool time_fill(const struct event_wire *w, const char *text, struct event *out, struct err *e)
 {
 	out->time_ms = w->time_ms;
-	if (text[0] && !event_time_parse(text, &out->time_ms))
+	if (text[0] && !time_parse_rfc3339(text, &out->time_ms))
 		return corrupt(w, e, "has a ce_time that is not RFC 3339");
 	return true;
 }

@@ -34,7 +34,5 @@ size_t event_headers(const struct event *ev, struct arena *a, struct event_bytes
 /* Binary and structured mode. All texts of *out are copied into the arena and are whole UTF-8 without control characters; data is
  * valid JSON. False with ERR_CORRUPT and a sentence that says what was wrong. */
 bool event_parse(const struct event_wire *w, struct arena *a, struct event *out, struct err *e) MUST_CHECK;
-/* RFC 3339: 2026-02-01T09:30:00[.fraction](Z|+hh:mm|-hh:mm). */
-bool event_time_parse(const char *s, int64_t *out) MUST_CHECK;
 
 #endif

@@ -18,7 +18,8 @@
  * Rules that always hold (tests/flow proves them, `barque doctor` reads them):
  *  1. A job stands in exactly one place: one lane, the schedule, the leases, the waiting set, or an end state.
  *  2. Only who holds the lease, with the fence it was given, can end the job. Fences only grow.
- *  3. attempt counts claims that ran to an error; crashes counts claims whose slot or dispatcher died. They never mix.
+ *  3. attempt counts claims that ran to an error; crashes counts claims that are known to have started and whose slot or dispatcher
+ *     died. They never mix. A job that its dispatcher only held when it died goes back uncounted.
  *  4. An end state is final, but for a replay asked for by a person.
  *  5. state changes in one function only: job_move() here, and move() in broker-config/functions/10_base.lua, which mirror each other.
  */
@@ -94,6 +95,7 @@ struct job {
 	int attempt, max_attempts; /* attempt: number of the current or last one, from 1; 0 before the first claim */
 	int crashes;
 	bool quarantined;                                    /* it crashed: it runs alone, on workers that serve the quarantine */
+	bool suspect;                                        /* a worker that held it died: the next one says so before it starts it */
 	int64_t fence;                                       /* of the current or last claim */
 	int64_t rev;                                         /* grows with every change of the record: the ETag */
 	int64_t created_at, run_at, started_at, finished_at; /* ms UTC; 0: not yet */

@@ -22,6 +22,7 @@ static const struct param params[] = {
         {.name = "say", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 100000, .help = "write so many lines into its log"},
 #ifdef BARQUE_FAILPOINTS
         {.name = "crash", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 31, .help = "die by this signal"},
+        {.name = "kill_worker", .type = PARAM_FLAG, .fallback = "false", .help = "kill its dispatcher, and all that it holds"},
         {.name = "spin", .type = PARAM_FLAG, .fallback = "false", .help = "run for ever and listen to nobody"},
         {.name = "eat_mb", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 4096, .help = "hold so much memory", .unit = "MiB"},
         {.name = "nap_ms",
@@ -89,6 +90,11 @@ static bool misbehave(struct job_context *c, struct err *e)
 		HISTORY("kill", c->job->id, c->job->fence, getpid());
 		signal(crash, SIG_DFL);
 		raise(crash);
+	}
+	if (json_get_bool(c->params, "kill_worker", false)) {
+		HISTORY("kill", c->job->id, c->job->fence, getppid());
+		kill(getppid(), SIGKILL);
+		pause(); /* it dies with its dispatcher */
 	}
 	sigset_t term;
 	sigemptyset(&term);

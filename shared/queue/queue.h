@@ -239,7 +239,8 @@ enum ack_outcome {
 	ACK_CRASHED,   /* the slot died: crashes + 1, READY again at the front, or DEAD "poison" */
 	ACK_GIVE_BACK, /* not started: READY again, nothing counted */
 	ACK_CANCELLED, /* stopped because it was asked to */
-	ACK_LATER      /* what it needs is used up or stopped: SCHEDULED for error.retry_after_ms from now, nothing counted */
+	ACK_LATER,     /* what it needs is used up or stopped: SCHEDULED for error.retry_after_ms from now, nothing counted */
+	ACK_STARTS /* no end: it was claimed as one that is held, or as a suspect, and starts when this is answered. Rejected: it must not */
 };
 
 struct queue_ack {
@@ -254,7 +255,7 @@ struct queue_ack {
 };
 
 struct queue_claim {
-	/* id, kind, kind_version, params, attempt, crashes, quarantined, fence, trace, cancel_asked, limits of time and run_at (when it was due) are filled; job_close it. Its
+	/* id, kind, kind_version, params, attempt, crashes, quarantined, suspect, fence, trace, cancel_asked, limits of time and run_at (when it was due) are filled; job_close it. Its
 	 * fence is the server's time in us, or a little more. */
 	struct job job;
 };
@@ -274,7 +275,8 @@ struct queue_step {
 	/* Written before the ends are, so that whoever sees an end sees all that was said before it. <= QUEUE_BATCH_MAX */
 	const struct queue_remark *remarks;
 	size_t n_remarks;
-	int want; /* claims wanted, 0..QUEUE_BATCH_MAX */
+	int want;  /* claims wanted, 0..QUEUE_BATCH_MAX */
+	bool held; /* what it claims may wait behind others: its loss is no crash before a renewal or ACK_STARTS says that it starts */
 	int64_t lease_ms;
 	const char *report; /* JSON text about the dispatcher, for whoever looks at its queue; NULL: none this time */
 	bool last;          /* it will step no more: with this it is gone, and its report and what it was told with it */
@@ -301,6 +303,7 @@ void queue_step_reply_close(struct queue_step_reply *r);
 struct queue_renewal {
 	char id[JOB_ID];
 	int64_t fence;
+	bool held; /* it is not known to have started */
 	const char *progress_json;
 };
 /* A claim: a worker that lost a job and was given it again may hold two of it. */
@@ -326,7 +329,8 @@ struct queue_link *queue_link_open_shard(const char *url, const struct queue_opt
 void queue_link_close(struct queue_link **l); /* leases stay and expire; drain first */
 
 /* A link must call step or renew at least once a second: a worker that was not heard for 3.5 s is taken for dead, and its leases go to
- * others. Leases that it forgets to renew end by themselves. A renewal holds at most QUEUE_BATCH_MAX items, a link at most 64 routes.
+ * others. Leases that it forgets to renew end by themselves. Of what is lost so a crash is counted if it is known to have started; what was only
+ * held runs again uncounted, and comes as a suspect to whoever claims it. A renewal holds at most QUEUE_BATCH_MAX items, a link at most 64 routes.
  * At most one call (step, renew or queue_link_fire_*) is under way per link. After -1 the link reconnects at the next begin, and a step that was
  * under way is sent again with its old sequence number before anything else: begin it again with the same content. */
 bool queue_link_step_begin(struct queue_link *l, const struct queue_step *s, struct err *e) MUST_CHECK;

@@ -217,6 +217,9 @@ static void add_ack(struct redis_cmd *c, const struct queue_ack *a, unsigned cha
 		redis_cmd_addi(c, a->error.retry_after_ms > 1 ? a->error.retry_after_ms : 1);
 		redis_cmd_adds(c, a->error.text);
 		break;
+	case ACK_STARTS:
+		add_simple(c, "S", NULL, NULL);
+		break;
 	}
 }
 
@@ -270,6 +273,7 @@ static void write_step(struct redis_link *l, const struct queue_step *s, struct 
 	redis_cmd_adds(c, l->head.worker);
 	redis_cmd_addi(c, l->seq + 1);
 	redis_cmd_addi(c, s->lease_ms);
+	redis_cmd_addi(c, s->held);
 	redis_cmd_addi(c, s->want);
 	redis_cmd_addi(c, (int64_t)l->head.n_routes);
 	for (size_t i = 0; i < l->head.n_routes; i++)
@@ -459,6 +463,7 @@ bool redis_renew_begin(struct queue_link *base, const struct queue_renewal *item
 		redis_cmd_adds(&l->call, queue_tail(items[i].id));
 		redis_cmd_addi(&l->call, items[i].fence);
 		redis_cmd_adds(&l->call, items[i].progress_json);
+		redis_cmd_addi(&l->call, items[i].held);
 	}
 	return send_call(l, RENEW, e);
 }

@@ -37,7 +37,7 @@ static bool read_run(struct job *j, const char *at)
 /* <state digit><flags>.<revision>[.<fence>], and of a usual job its run */
 static bool read_state(struct job *j, const char *s, size_t len)
 {
-	size_t flags = len > 1 ? strspn(s + 1, "DLOQSTacghilqrtuvwx") : 0;
+	size_t flags = len > 1 ? strspn(s + 1, "DHLOQSTacghilqrtuvwx") : 0;
 	const char *at = s + 1 + flags;
 
 	if (len < 3 || s[0] < '0' || s[0] > '0' + JOB_DEAD || *at != '.' || !read_dotted(&at, &j->rev) || !read_dotted(&at, &j->fence) ||
@@ -47,6 +47,7 @@ static bool read_state(struct job *j, const char *s, size_t len)
 	j->cancel_asked = memchr(s + 1, 'c', flags) != NULL;
 	j->parked = memchr(s + 1, 'q', flags) != NULL;
 	j->quarantined = memchr(s + 1, 'Q', flags) != NULL;
+	j->suspect = memchr(s + 1, 'H', flags) != NULL;
 	return true;
 }
 
@@ -429,12 +430,15 @@ bool redis_claim_read(
 
 bool redis_extras_read(const struct redis_reply *r, struct job *j)
 {
+	int64_t suspect = 0;
+
 	j->attempt = 0;
 	j->run_at = 0;
 	if (!read_optional(j, redis_reply_at(r, 1), read_counts) || !read_optional(j, redis_reply_at(r, 2), read_trace) ||
 	        !read_inputs(j, redis_reply_at(r, 3)) || !read_optional(j, redis_reply_at(r, 4), read_time_limits) ||
 	        !read_optional(j, redis_reply_at(r, 5), read_due))
 		return false;
+	j->suspect = redis_reply_int(redis_reply_at(r, 6), &suspect) && suspect == 1;
 	j->attempt++;
 	return true;
 }

@@ -41,6 +41,27 @@ START_TEST(a_job_is_accepted)
 }
 END_TEST
 
+/* As the API itself tells times, and as other programs do. */
+START_TEST(a_moment_may_be_told_in_many_ways)
+{
+	static const char *const ways[] = {"4102444800250", "\"4102444800250\"", "\"2100-01-01T00:00:00.250Z\"",
+	        "\"2100-01-01T02:00:00.250999+02:00\"", "\"2100-01-01 00:00:00.25\""};
+	struct api_test t;
+	char body[100], id[JOB_ID];
+
+	api_start(&t, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		snprintf(body, sizeof body, "{\"kind\":\"noop\",\"run_at\":%s}", ways[i]);
+		api_submit(&t, body, id);
+		ck_assert_int_eq(json_get_int(t.json, "run_at", 0), 4102444800250);
+	}
+	ck_status(&t, api_get(&t, "/api/dead?from=1767225600000&to=4102444800250"), 200);
+	ck_status(&t, api_get(&t, "/api/history?from=1767225600000&to=4102444800250"), 200);
+	ck_status(&t, api_get(&t, "/api/dead?from=1767225600"), 422);
+	api_stop(&t);
+}
+END_TEST
+
 START_TEST(bad_submissions_are_refused)
 {
 	struct api_test t;
@@ -63,7 +84,9 @@ START_TEST(bad_submissions_are_refused)
 	submit_refused(&t, "{\"kind\":\"noop\",\"max_attempts\":0}", 422, "max_attempts");
 	submit_refused(&t, "{\"kind\":\"noop\",\"tags\":[\"a,b\"]}", 422, "commas");
 	submit_refused(&t, "{\"kind\":\"noop\",\"tags\":[7]}", 422, "tags");
+	submit_refused(&t, "{\"kind\":\"noop\",\"run_at\":1767225600}", 422, "or milliseconds since 1970"); /* seconds */
 	submit_refused(&t, "{\"kind\":\"noop\",\"unique\":\"maybe\"}", 422, "unique");
+	submit_refused(&t, "{\"kind\":\"noop\",\"unique\":\"replace\"}", 422, "unique_key says which are the same");
 	submit_refused(&t, "{\"kind\":\"noop\",\"lane\":\"\"}", 422, "lane");
 	submit_refused(&t, "{\"kind\":\"kline.download\",\"params\":{\"interval\":\"1x\"}}", 422, "interval");
 	submit_refused(&t, "{\"kind\":\"backtest.run\",\"params\":{\"strategy\":\"none\"}}", 422, "strategy");
@@ -293,7 +316,8 @@ START_TEST(kinds_and_strategies_tell_their_parameters)
 }
 END_TEST
 
-static const TTest *const tests[] = {a_job_is_accepted, bad_submissions_are_refused, an_idempotency_key_is_one_job,
-        a_unique_key_is_one_live_job, a_full_queue_says_when_to_come_back, if_none_match_spares_the_answer, cancel_and_replay,
-        unknown_jobs_are_404, a_cursor_walks_over_all_jobs_once, lists_are_filtered, kinds_and_strategies_tell_their_parameters};
+static const TTest *const tests[] = {a_job_is_accepted, bad_submissions_are_refused, a_moment_may_be_told_in_many_ways,
+        an_idempotency_key_is_one_job, a_unique_key_is_one_live_job, a_full_queue_says_when_to_come_back, if_none_match_spares_the_answer,
+        cancel_and_replay, unknown_jobs_are_404, a_cursor_walks_over_all_jobs_once, lists_are_filtered,
+        kinds_and_strategies_tell_their_parameters};
 TEST_MAIN("jobs", tests)

@@ -152,7 +152,7 @@ START_TEST(what_is_wrong_is_said)
 	                "rate: a cost of 2"},
 	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"time_limit_ms\":93600001}", "may take at most"},
 	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"overlap\":\"skip\",\"unique_key\":\"u\"}", "overlap skip or unique_key"},
-	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"unique\":\"keep_newest\"}", "unique key"},
+	        {"{\"kind\":\"noop\",\"every\":\"1h\",\"unique\":\"keep_newest\"}", "unique_key says which are the same"},
 	};
 	struct api_test t;
 

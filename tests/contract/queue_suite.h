@@ -1776,6 +1776,8 @@ static void model_ack(struct model_job *j, const struct queue_ack *a)
 	case ACK_LATER:
 		j->state = j->cancel_asked ? JOB_CANCELLED : JOB_SCHEDULED;
 		break;
+	case ACK_STARTS:
+		return;
 	}
 	j->last_fence = j->fence;
 	j->fence = 0;

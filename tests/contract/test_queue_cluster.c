@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tests/contract/doctor_suite.h"
+#include "tests/contract/held_suite.h"
 #include "tests/contract/many_suite.h"
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
@@ -290,7 +291,7 @@ START_TEST(many_queues_are_seen_though_a_master_dies)
 END_TEST
 
 static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WORKERS_SUITE, SEEING_SUITE, SHARDS_SUITE, SPREAD_SUITE,
-        DOCTOR_SUITE, FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
+        DOCTOR_SUITE, HELD_SUITE, FLOW_TESTS, shards_stand_on_different_masters, one_node_is_enough_to_begin, what_is_no_cluster_is_told,
         one_of_a_cluster_is_no_server, a_slot_moves_in_mid_work, a_master_dies_and_its_replica_takes_over, many_queues_take_few_round_trips,
         a_slot_that_moved_is_seen_among_many, many_queues_are_seen_though_a_master_dies};
 

@@ -498,13 +498,13 @@ START_TEST(a_killed_dispatchers_jobs_run_elsewhere)
 	pid_t slots[8];
 	rig_open(&r, "no");
 	rig_worker(&r, 0, (const char *[]){"WORKER_SLOTS=2", NULL});
-	rig_submit(&r, id, "{\"sleep_ms\":2000}");
+	rig_submit(&r, id, "{\"sleep_ms\":3000}");
 	rig_wait(&r, id, JOB_RUNNING, 10000, &j);
 	job_close(&j);
 	int n = rig_children(r.workers[0], slots, ARRAY_LEN(slots));
 	ck_assert_int_ge(n, 2);
 	rig_worker(&r, 1, (const char *[]){"WORKER_SLOTS=2", NULL});
-	clock_sleep_ms(500);
+	clock_sleep_ms(2000); /* a renewal has said that it runs: it is to blame */
 	int64_t fence = rig_fence(&r, id), began = clock_mono_ms();
 	test_kill(r.workers[0], SIGKILL);
 	r.workers[0] = 0;
@@ -619,6 +619,8 @@ START_TEST(wrong_settings_are_refused_in_one_sentence)
 	ck_assert_int_eq(refused("WORKER_QUEUES=kline:3,backtest:0", NULL, log, sizeof(log)), 64);
 	ck_assert_ptr_nonnull(strstr(log, "a weight is 1 to 1000"));
 	ck_assert_int_eq(refused("WORKER_QUEUES=kline:", NULL, log, sizeof(log)), 64);
+	ck_assert_int_eq(refused("WORKER_QUEUES=kline:3,backtest,kline:1", NULL, log, sizeof(log)), 64);
+	ck_assert_msg(strstr(log, "names the queue of \"kline:1\" twice") != NULL, "%s", log);
 	ck_assert_int_eq(refused("WORKER_ORDER=first", NULL, log, sizeof(log)), 64);
 	ck_assert_ptr_nonnull(strstr(log, "weighted, fair or strict"));
 	ck_assert_int_eq(refused("WORKER_QUARANTINE=maybe", NULL, log, sizeof(log)), 64);

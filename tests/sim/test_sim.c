@@ -35,6 +35,9 @@ struct known {
 	int64_t fence; /* of the last claim that anybody was given */
 	int holder;    /* worker that was given it; -1: nobody */
 	bool ended;    /* its end was accepted, and nobody replayed it since */
+	bool starts;   /* the queue was told that its last claim starts, or took it for one that does */
+	bool suspect;  /* what its next claim must say, and: */
+	int crashes;
 };
 
 struct held {
@@ -56,6 +59,7 @@ struct world {
 	struct worker workers[WORKERS];
 	struct known *jobs; /* by hash of the id */
 	int n_jobs, names;
+	int losses[2]; /* of claims that were only held, and of those that were known to start */
 	uint64_t seed, first_seed;
 	int move;
 };
@@ -257,6 +261,11 @@ static size_t some_acks(struct world *w, struct worker *d, struct queue_ack acks
 	for (int i = d->n - 1; i >= 0 && n < 64; i--) {
 		if (roll(w, 3) == 0)
 			continue;
+		if (roll(w, 6) == 0) { /* it stays in its hands */
+			acks[n] = (struct queue_ack){.fence = d->held[i].fence, .outcome = ACK_STARTS};
+			memcpy(acks[n++].id, d->held[i].id, JOB_ID);
+			continue;
+		}
 		acks[n] = (struct queue_ack){.fence = d->held[i].fence, .outcome = some_outcome(w)};
 		memcpy(acks[n].id, d->held[i].id, JOB_ID);
 		if (acks[n].outcome == ACK_DONE && roll(w, 3) == 0)
@@ -275,12 +284,24 @@ static size_t some_acks(struct world *w, struct worker *d, struct queue_ack acks
 	return n;
 }
 
-static bool is_rejected(const struct queue_step_reply *r, const char *id)
+/* A worker may hold two claims of one job, and tell both: the older one is rejected. */
+static bool is_rejected(const struct queue_step_reply *r, const struct queue_ack *acks, size_t n, const struct queue_ack *a)
 {
+	size_t rejected = 0, older = 0;
+
 	for (size_t i = 0; i < r->n_rejected; i++)
-		if (str_eq(r->rejected[i], id))
-			return true;
-	return false;
+		rejected += str_eq(r->rejected[i], a->id);
+	for (size_t i = 0; i < n; i++)
+		older += str_eq(acks[i].id, a->id) && acks[i].fence < a->fence;
+	return rejected > older;
+}
+
+/* What the end of a claim says of the next one. */
+static void judge_end(struct known *k, enum ack_outcome outcome)
+{
+	k->crashes += outcome == ACK_CRASHED;
+	if (outcome != ACK_CRASHED && outcome != ACK_GIVE_BACK)
+		k->suspect = false;
 }
 
 /* Only the last claim of a job may end it, and once. */
@@ -288,12 +309,17 @@ static void judge_acks(struct world *w, const struct queue_ack *acks, size_t n, 
 {
 	for (size_t i = 0; i < n; i++) {
 		struct known *k = known(w, acks[i].id);
-		if (is_rejected(r, acks[i].id))
+		if (is_rejected(r, acks, n, &acks[i]))
 			continue;
 		must(w, k->fence == acks[i].fence);
 		must(w, !k->ended);
+		if (acks[i].outcome == ACK_STARTS) {
+			k->starts = true;
+			continue;
+		}
 		k->holder = -1;
 		k->ended = acks[i].outcome == ACK_DONE;
+		judge_end(k, acks[i].outcome);
 	}
 }
 
@@ -308,11 +334,28 @@ static void judge_claim(struct world *w, const struct job *claim, const struct w
 	must(w, str_eq(j.kind, claim->kind) && str_eq(j.params, claim->params) && j.kind_version == claim->kind_version);
 	must(w, j.attempt == claim->attempt && j.crashes == claim->crashes && j.quarantined == claim->quarantined);
 	must(w, str_eq(j.trace, claim->trace) && j.time_limit_ms == claim->time_limit_ms && j.hard_limit_ms == claim->hard_limit_ms);
-	must(w, str_eq(j.worker, d->name));
+	must(w, str_eq(j.worker, d->name) && j.suspect == claim->suspect);
 	job_close(&j);
 }
 
-static void take_claims(struct world *w, struct worker *d, struct queue_step_reply *r)
+/* A claim of which nobody told the end was lost: that is a crash when it was known to start, and only then. Dead letters that were replayed
+ * begin anew. */
+static void judge_loss(struct world *w, struct known *k, const struct job *claim)
+{
+	bool lost = k->fence && k->holder >= 0;
+
+	k->crashes += lost && k->starts;
+	k->suspect = k->suspect || (lost && !k->starts);
+	w->losses[k->starts] += lost;
+	if (k->crashes && !claim->crashes && !claim->quarantined) {
+		k->crashes = 0;
+		k->suspect = false;
+	}
+	must(w, claim->crashes == k->crashes);
+	must(w, claim->suspect == k->suspect);
+}
+
+static void take_claims(struct world *w, struct worker *d, bool held, struct queue_step_reply *r)
 {
 	for (size_t i = 0; i < r->n_claims; i++) {
 		const struct job *j = &r->claims[i].job;
@@ -322,7 +365,9 @@ static void take_claims(struct world *w, struct worker *d, struct queue_step_rep
 		must(w, j->fence > k->fence);
 		must(w, d->n < HELD_MAX);
 		judge_claim(w, j, d);
+		judge_loss(w, k, j);
 		k->fence = j->fence;
+		k->starts = !held;
 		trace = trace * 31 + (uint64_t)j->fence;
 		k->holder = (int)(d - w->workers);
 		d->held[d->n].fence = j->fence;
@@ -346,7 +391,8 @@ static int call_step(struct queue_link *l, const struct queue_step *s, struct qu
 static void step(struct world *w, struct worker *d, int want)
 {
 	struct queue_ack acks[64];
-	struct queue_step s = {.acks = acks, .n_acks = some_acks(w, d, acks), .want = want, .lease_ms = LEASE_MS};
+	struct queue_step s = {
+	        .acks = acks, .n_acks = some_acks(w, d, acks), .want = want, .held = roll(w, 2), .lease_ms = LEASE_MS + roll(w, 2)};
 	struct queue_step_reply r = {0};
 	struct err e = {0};
 	int tries = 0;
@@ -356,7 +402,7 @@ static void step(struct world *w, struct worker *d, int want)
 		mono_us += 5000; /* the link backs off before it connects again */
 	}
 	judge_acks(w, acks, s.n_acks, &r);
-	take_claims(w, d, &r);
+	take_claims(w, d, s.held, &r);
 	queue_step_reply_close(&r);
 }
 
@@ -392,6 +438,7 @@ static void move_renew(struct world *w)
 		items[i] =
 		        (struct queue_renewal){.fence = d->held[i].fence, .progress_json = roll(w, 3) ? NULL : "{\"done\":1,\"total\":2}"};
 		memcpy(items[i].id, d->held[i].id, JOB_ID);
+		items[i].held = roll(w, 2);
 	}
 	if (n == 0)
 		return;
@@ -406,9 +453,11 @@ static void move_renew(struct world *w)
 		bool lost = false;
 		for (size_t k = 0; k < r.n_lost; k++)
 			lost = lost || (str_eq(r.lost[k].id, d->held[i].id) && r.lost[k].fence == d->held[i].fence);
-		if (!lost)
-			must(w, known(w, d->held[i].id)->fence == d->held[i].fence);
-		else if (roll(w, 2))
+		if (!lost) {
+			struct known *k = known(w, d->held[i].id);
+			must(w, k->fence == d->held[i].fence);
+			k->starts = !items[i].held;
+		} else if (roll(w, 2))
 			drop_held(d, i); /* else it learns it from its acknowledgement */
 	}
 	queue_renew_reply_close(&r);
@@ -444,6 +493,11 @@ static void move_replay(struct world *w)
 
 	if (got < 0)
 		must_ok(w, e.code == ERR_CONFLICT, &e);
+	if (got == 1) {
+		k->holder = -1;
+		k->crashes = 0;
+		k->suspect = false;
+	}
 }
 
 static void move_release(struct world *w)
@@ -647,6 +701,7 @@ static void run(uint64_t seed, int n_moves)
 			audit(w);
 	}
 	look_again(w);
+	must(w, n_moves < 1500 || (w->losses[0] && w->losses[1]));
 	drain(w);
 	all_go(w);
 	for (int i = 0; i < WORKERS; i++)

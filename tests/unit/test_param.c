@@ -88,9 +88,10 @@ START_TEST(sentences_say_what_is_right)
 	refuses("{\"symbol\":\"X\",\"interval\":\"1\"}", "parameter interval is \"1\" but must be one of 1m, 5m, 1h");
 	refuses("{\"symbol\":\"X\",\"interval\":\"1m|5m\"}", "parameter interval is \"1m|5m\" but must be one of 1m, 5m, 1h");
 	refuses("{\"symbol\":\"X\",\"start\":\"2026-02-30\"}",
-	        "parameter start is \"2026-02-30\" but must be a time such as \"2026-02-01 09:30:00\" (UTC)");
-	refuses("{\"symbol\":\"X\",\"start\":1769904000000}",
-	        "parameter start is 1769904000000 but must be a time such as \"2026-02-01 09:30:00\" (UTC)");
+	        "parameter start is \"2026-02-30\" but must be a time such as \"2026-02-01 09:30:00\" (UTC), or milliseconds "
+	        "since 1970");
+	refuses("{\"symbol\":\"X\",\"start\":1769904000}",
+	        "parameter start is 1769904000 but must be a time such as \"2026-02-01 09:30:00\" (UTC), or milliseconds since 1970");
 	refuses("{\"symbol\":\"X\",\"day\":\"2026-02-01 10:00\"}",
 	        "parameter day is \"2026-02-01 10:00\" but must be a date such as \"2026-02-01\"");
 	refuses("{\"symbol\":\"X\",\"symbols\":\"a\"}",
@@ -102,6 +103,24 @@ START_TEST(sentences_say_what_is_right)
 	refuses("{\"symbol\":\"X\",\"limits\":1}",
 	        "there is no parameter limits; there are: symbol, limit, factor, deep, interval, start, day, symbols, more");
 	refuses("[]", "the parameters must be a JSON object");
+}
+END_TEST
+
+START_TEST(a_time_becomes_a_text_whatever_it_was)
+{
+	static const char *const given[] = {"1769938200123", "\"1769938200123\"", "\"2026-02-01T11:30:00.123999+02:00\""};
+	struct err e = {0};
+	char body[100];
+
+	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+		snprintf(body, sizeof(body), "{\"symbol\":\"X\",\"start\":%s}", given[i]);
+		char *text = check(body, false, &e);
+		ck_assert_msg(text && strstr(text, "\"start\":\"2026-02-01T09:30:00.123Z\""), "%s: %s", given[i], text ? text : e.text);
+		mem_free(&text);
+	}
+	char *text = check("{\"symbol\":\"X\",\"start\":\"2026-02-01\"}", false, &e);
+	ck_assert(text && strstr(text, "\"start\":\"2026-02-01\"")); /* its whole day, where that matters */
+	mem_free(&text);
 }
 END_TEST
 
@@ -167,6 +186,7 @@ END_TEST
 static const TTest *const tests[] = {
         defaults_are_filled_in_table_order,
         sentences_say_what_is_right,
+        a_time_becomes_a_text_whatever_it_was,
         long_values_are_cut_in_the_sentence,
         unknown_ones_are_dropped_where_that_is_right,
         no_object_at_all,

@@ -123,8 +123,58 @@ START_TEST(spans_for_people)
 }
 END_TEST
 
+START_TEST(times_of_rfc_3339)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} good[] = {{"2026-02-01T09:30:00Z", 1769938200000}, {"2026-02-01t09:30:00z", 1769938200000},
+	        {"2026-02-01T09:30:00.5Z", 1769938200500}, {"2026-02-01T09:30:00.123999999Z", 1769938200123},
+	        {"2026-02-01T11:30:00+02:00", 1769938200000}, {"2026-02-01T04:00:00-05:30", 1769938200000},
+	        {"1969-12-31T23:59:59.999Z", -1}};
+	static const char *const bad[] = {"", "2026-02-01", "2026-02-01T09:30:00", "2026-02-01 09:30:00Z", "2026-02-01T09:30:00.Z",
+	        "2026-02-01T09:30:00ZZ", "2026-02-01T09:30:00+2:00", "2026-02-01T09:30:00+24:00", "2026-02-01T09:30:00+02:60",
+	        "2026-02-01T25:30:00Z", "2026-02-01T09:30:00+02-00", "2026-02-01T09:30:00.5", "2026-02-01T09:30:00Z "};
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		int64_t ms;
+		ck_assert_msg(time_parse_rfc3339(good[i].text, &ms), "%s was refused", good[i].text);
+		ck_assert_int_eq(ms, good[i].ms);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		int64_t ms;
+		ck_assert_msg(!time_parse_rfc3339(bad[i], &ms), "%s was taken", bad[i]);
+	}
+}
+END_TEST
+
+START_TEST(moments_as_programs_write_them)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} good[] = {{"2026-02-01", 1769904000000}, {"2026-02-01 09:30", 1769938200000}, {"2026-02-01T09:30:00.123456+00:00", 1769938200123},
+	        {"2026-02-01T09:30:00.123456", 1769938200123}, {"2026-02-01 11:30:00+02:00", 1769938200000},
+	        {"2026-02-01 09:30:00.1z", 1769938200100}, {"1769938200123", 1769938200123}, {"100000000000", 100000000000},
+	        {"0001-01-01", -62135596800000}, {"9999-12-31T23:59:59.999Z", 253402300799999}};
+	static const char *const bad[] = {"", "tomorrow", "2026", "20260201", "1769938200", "99999999999", "-1769938200123",
+	        "253402300800000", "9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01", "2026-02-30T00:00:00.5Z",
+	        "2026-02-01T09:30:00.", "2026-02-01T09:30:00.123456789012345678901234567890", "1769938200123 ", "1.769e12"};
+	int64_t ms = 5;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		ck_assert_msg(!time_parse_any(bad[i], &ms), "%s was taken", bad[i]);
+	ck_assert_int_eq(ms, 5);
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		ck_assert_msg(time_parse_any(good[i].text, &ms), "%s was refused", good[i].text);
+		ck_assert_int_eq(ms, good[i].ms);
+	}
+}
+END_TEST
+
 static const TTest *const tests[] = {
         every_day_agrees_with_the_c_library,
+        times_of_rfc_3339,
+        moments_as_programs_write_them,
         times_of_day_and_before_1970,
         printing,
         all_forms_are_read,
