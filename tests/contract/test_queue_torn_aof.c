@@ -178,6 +178,6 @@ START_TEST(what_is_complete_is_never_cut)
 }
 END_TEST
 
-static const TTest *const tests[] = {what_was_accepted_outlives_a_torn_end, a_call_is_taken_off_whole,
-        a_whole_file_stays_as_it_is, what_is_complete_is_never_cut};
+static const TTest *const tests[] = {
+        what_was_accepted_outlives_a_torn_end, a_call_is_taken_off_whole, a_whole_file_stays_as_it_is, what_is_complete_is_never_cut};
 TEST_MAIN("queue_torn_aof", tests)
