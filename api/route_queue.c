@@ -26,7 +26,8 @@ static void unserved_write(const struct queue_routes *routes, struct json_writer
 	jw_end(w);
 }
 
-static void counts_write(const struct queue_counts *n, const struct queue_routes *routes, struct json_writer *w)
+static void board_write(
+        const struct queue_counts *n, const struct queue_backlog *b, const struct queue_routes *routes, struct json_writer *w)
 {
 	jw_object(w, NULL);
 	jw_text(w, "queue", n->queue);
@@ -46,22 +47,25 @@ static void counts_write(const struct queue_counts *n, const struct queue_routes
 	else
 		jw_null(w, "paused_at");
 	jw_int(w, "shards", n->shards);
+	jw_double(w, "backlog_seconds", b->seconds);
 	unserved_write(routes, w);
 	jw_end(w);
 }
 
-/* What stands in n queues, and which of their routes nobody serves, one after the other. */
+/* What stands in n queues, how long that takes, and which of their routes nobody serves, one after the other. */
 static bool boards_write(struct queue *q, const char (*names)[JOB_NAME], size_t n, struct json_writer *w, struct err *e)
 {
 	struct queue_counts *counts = mem_array(n ? n : 1, sizeof *counts);
+	struct queue_backlog *backlogs = mem_array(n ? n : 1, sizeof *backlogs);
 	struct queue_routes *routes = mem_array(n ? n : 1, sizeof *routes);
-	bool ok = queue_counts(q, names, n, counts, e) && queue_routes(q, names, n, routes, e);
+	bool ok = queue_counts(q, names, n, counts, e) && queue_backlogs(q, names, n, backlogs, e) && queue_routes(q, names, n, routes, e);
 
 	for (size_t i = 0; ok && i < n; i++)
-		counts_write(&counts[i], &routes[i], w);
+		board_write(&counts[i], &backlogs[i], &routes[i], w);
 	for (size_t i = 0; i < n; i++)
 		queue_routes_close(&routes[i]);
 	mem_free(&routes);
+	mem_free(&backlogs);
 	mem_free(&counts);
 	return ok;
 }

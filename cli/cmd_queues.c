@@ -3,28 +3,20 @@
 #include "cli/cli.h"
 
 /* How long what is ready will take, as the API reckons it; "?" when it does not say. */
-static void print_backlog(struct cli *c, const char *queue)
+static void print_backlog(const struct json *queue)
 {
-	struct err e = {0};
-	struct buf path = {0};
 	char span[TIME_TEXT];
-	buf_adds(&path, "/api/queues/");
-	http_escape(&path, queue);
-	buf_adds(&path, "/load");
-	struct json *load = api_call(c, "GET", buf_text(&path), NULL, NULL, &e);
-	buf_close(&path);
-	time_print_span(span, (int64_t)(json_get_double(load, "backlog_seconds", 0) * 1000));
-	printf(" %9s", load ? span : "?");
-	json_close(&load);
+	time_print_span(span, (int64_t)(json_get_double(queue, "backlog_seconds", 0) * 1000));
+	printf(" %9s", json_get(queue, "backlog_seconds") ? span : "?");
 }
 
-static void print_queue(struct cli *c, const struct json *queue)
+static void print_queue(const struct json *queue)
 {
 	static const char *const numbers[] = {"ready", "scheduled", "running", "waiting", "dead", "done_total", "workers"};
 	printf("%-24s", json_get_text(queue, "queue", "?"));
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		printf(" %9lld", (long long)json_get_int(queue, numbers[i], 0));
-	print_backlog(c, json_get_text(queue, "queue", "?"));
+	print_backlog(queue);
 	printf("%s%s\n", json_get_bool(queue, "paused", false) ? "  paused" : "",
 	        json_get_bool(queue, "draining", false) ? "  draining" : "");
 	for (const struct json *r = json_first(json_get(queue, "unserved")); r; r = json_next(r))
@@ -34,10 +26,11 @@ static void print_queue(struct cli *c, const struct json *queue)
 
 static void print_queues(struct cli *c, const struct json *answer)
 {
+	UNUSED(c);
 	printf("%-24s %9s %9s %9s %9s %9s %9s %9s %9s\n", "QUEUE", "READY", "SCHEDULED", "RUNNING", "WAITING", "DEAD", "DONE", "WORKERS",
 	        "BACKLOG");
 	for (const struct json *q = json_first(json_get(answer, "queues")); q; q = json_next(q))
-		print_queue(c, q);
+		print_queue(q);
 }
 
 static int run_queues(struct cli *c)

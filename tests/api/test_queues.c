@@ -58,6 +58,7 @@ START_TEST(all_queues_are_listed_and_measured)
 		const struct json *q = member_of(json_get(t.json, "queues"), "queue", queue);
 		ck_assert_msg(q != NULL, "queue %s is left out", queue);
 		ck_assert_int_eq(json_get_int(q, "ready", 0), 1);
+		ck_assert(json_get_double(q, "backlog_seconds", -1) >= 0);
 	}
 	ck_status(&t, api_get(&t, "/metrics"), 200);
 	for (int i = 0; i < QUEUES; i++) {

@@ -154,6 +154,22 @@ START_TEST(jobs_from_submit_to_result)
 }
 END_TEST
 
+/* The API counts what it is asked, by route. */
+static void check_not_asked(const struct test_system *s, const char *route)
+{
+	char url[100], line[100];
+	struct http_call call = {.method = "GET", .url = url};
+	struct http_answer answer = {0};
+	struct err e = {0};
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/metrics", s->api_port);
+	snprintf(line, sizeof(line), "route=\"%s\"", route);
+	ck_ok(http_client_call(s->http, &call, &answer, &e), &e);
+	ck_assert(strstr(buf_text(&answer.body), "route=\"/api/queues\"") != NULL);
+	ck_assert_msg(!strstr(buf_text(&answer.body), line), "%s was asked", route);
+	http_answer_close(&answer);
+}
+
 START_TEST(operators_steer_queues)
 {
 	struct test_system s;
@@ -165,6 +181,7 @@ START_TEST(operators_steer_queues)
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "queues"), 0);
 	expect(&out, "paused");
+	check_not_asked(&s, "/api/queues/{queue}/load"); /* one request for all of them */
 	mem_free(&out);
 	ck_assert_int_eq(BARQUE(&s, &out, "resume", "default"), 0);
 	expect(&out, "default goes on");
