@@ -23,16 +23,23 @@
 #define TRIM_ROWS  2000
 #define EVENTS_MAX 200000 /* while so many events wait for Kafka no more are made: the disk is not to fill with them */
 
+/* Of a shard, as was last said; zeros when another writes there. */
+struct backlog {
+	int64_t waiting, dropped;
+};
+
 struct history {
 	const struct settings *settings;
 	struct shm *shm;
 	struct queue *queue;
-	struct arena *arena; /* of one batch */
-	bool off_told;
+	struct arena *arena;       /* of one batch */
 	int64_t ended;             /* by this worker, when last looked at */
 	int64_t look_ms, count_ms; /* not before */
 	int64_t rows;              /* in the store, as far as is known */
-	int64_t waiting, dropped;  /* of the look under way */
+	int shards[QUEUES_MAX];    /* of each queue, when last asked */
+	int told_off[QUEUES_MAX];  /* so many shards know that nobody wants to know */
+	size_t first;              /* of all shards, which has its turn next */
+	struct backlog backlogs[QUEUES_MAX][QUEUE_SHARDS_MAX];
 };
 
 struct history *history_open(const struct settings *s, struct shm *shm)
@@ -149,45 +156,78 @@ static bool batch_write(struct history *h, struct store *store, const struct his
 }
 
 /* One batch of a shard. 1: there may be more; 0: no more, or another's; -1. */
-static int batch_move(struct history *h, struct store *store, const struct history_writer *w, struct err *e)
+static int batch_move(struct history *h, struct store *store, const struct history_writer *w, struct backlog *log, struct err *e)
 {
 	struct history_batch b;
 	int got = queue_history_take(h->queue, w, QUEUE_BATCH_MAX, &b, e);
+	if (got == 0)
+		*log = (struct backlog){0};
 	if (got <= 0)
 		return got;
 	int more = b.looked == QUEUE_BATCH_MAX;
-	int64_t waiting = b.waiting - b.looked;
 	if (b.looked > 0)
 		got = batch_write(h, store, &b, e) ? queue_history_drop(h->queue, w, &b, e) : -1;
 	FAILPOINT("history_after_drop");
-	if (!more || got <= 0) {
-		h->waiting += waiting;
-		h->dropped += b.dropped;
-	}
+	*log = (struct backlog){.waiting = b.waiting - (got > 0 ? b.looked : 0), .dropped = b.dropped};
 	history_batch_close(&b);
 	return got > 0 ? more : got;
 }
 
-/* All batches of a shard until `until`. */
-static bool shard_move(struct history *h, struct store *store, const char *queue, int shard, int64_t until, bool *more_out, struct err *e)
+/* Batches of a shard, one at least, until `until`. */
+static bool shard_move(struct history *h, struct store *store, size_t queue, int shard, int64_t until, bool *more_out, struct err *e)
 {
-	struct history_writer w = {.name = h->settings->name, .queue = queue, .shard = shard, .what = h->settings->history};
+	struct history_writer w = {
+	        .name = h->settings->name, .queue = h->settings->queues[queue], .shard = shard, .what = h->settings->history};
 	if (h->settings->job_events > w.what)
 		w.what = h->settings->job_events;
 	int got = 1;
-	while (got > 0 && clock_mono_ms() < until)
-		got = batch_move(h, store, &w, e);
+	do
+		got = batch_move(h, store, &w, &h->backlogs[queue][shard], e);
+	while (got > 0 && clock_mono_ms() < until);
 	*more_out = *more_out || got > 0;
 	return got >= 0;
 }
 
-static bool queue_move(struct history *h, struct store *store, const char *queue, int64_t until, bool *more_out, struct err *e)
+/* How many shards all queues have together; 0: failed. */
+static size_t shards_ask(struct history *h, struct err *e)
 {
-	struct queue_shards n;
-	bool ok = queue_set_shards(h->queue, queue, 0, &n, e);
-	for (int i = 0; ok && i < n.serve; i++)
-		ok = shard_move(h, store, queue, i, until, more_out, e);
+	size_t all = 0;
+	for (size_t i = 0; i < h->settings->n_queues; i++) {
+		struct queue_shards n;
+		if (!queue_set_shards(h->queue, h->settings->queues[i], 0, &n, e))
+			return 0;
+		h->shards[i] = n.serve;
+		all += (size_t)n.serve;
+	}
+	return all;
+}
+
+/* Shard after shard, each turn from the one on that the turn before did not come to: what has much, or fails, holds up no other. */
+static bool all_move(struct history *h, struct store *store, int64_t until, bool *more_out, struct err *e)
+{
+	size_t all = shards_ask(h, e), done = 0;
+	bool ok = all > 0;
+	for (; ok && done < all && (done == 0 || clock_mono_ms() < until); done++) {
+		size_t at = (h->first + done) % all, queue = 0;
+		while (at >= (size_t)h->shards[queue])
+			at -= (size_t)h->shards[queue++];
+		ok = shard_move(h, store, queue, (int)at, until, more_out, e);
+	}
+	*more_out = *more_out || (ok && done < all);
+	h->first += done;
 	return ok;
+}
+
+static void tell_backlog(struct history *h)
+{
+	struct backlog sum = {0};
+	for (size_t i = 0; i < h->settings->n_queues; i++)
+		for (int k = 0; k < h->shards[i]; k++) {
+			sum.waiting += h->backlogs[i][k].waiting;
+			sum.dropped += h->backlogs[i][k].dropped;
+		}
+	atomic_store(&h->shm->stats.history_waiting, sum.waiting);
+	atomic_store(&h->shm->stats.history_dropped, sum.dropped);
 }
 
 /* ---- keeping it small */
@@ -217,23 +257,18 @@ static int64_t ended_here(const struct shm_stats *s)
 	return atomic_load(&s->done) + atomic_load(&s->failed) + atomic_load(&s->crashed) + atomic_load(&s->cancelled);
 }
 
-static bool queue_off(struct history *h, const char *queue, struct err *e)
-{
-	struct queue_shards n;
-	bool ok = queue_set_shards(h->queue, queue, 0, &n, e);
-	for (int i = 0; ok && i < n.serve; i++) {
-		struct history_writer w = {.name = h->settings->name, .queue = queue, .shard = i};
-		ok = queue_history_off(h->queue, &w, e);
-	}
-	return ok;
-}
-
+/* Each shard is told once: another worker may want to know, and takes them on again. */
 static bool turn_off(struct history *h, struct err *e)
 {
+	if (shards_ask(h, e) == 0)
+		return false;
 	for (size_t i = 0; i < h->settings->n_queues; i++)
-		if (!queue_off(h, h->settings->queues[i], e))
-			return false;
-	h->off_told = true;
+		for (; h->told_off[i] < h->shards[i]; h->told_off[i]++) {
+			struct history_writer w = {.name = h->settings->name, .queue = h->settings->queues[i], .shard = h->told_off[i]};
+			if (!queue_history_off(h->queue, &w, e))
+				return false;
+		}
+	h->look_ms = clock_mono_ms() + IDLE_MS;
 	return true;
 }
 
@@ -253,11 +288,9 @@ static bool look(struct history *h, struct store *store, int64_t next_ms, struct
 	bool room = true, more = false, ok = true;
 	if (h->settings->job_events != HISTORY_NONE && !has_room(store, &room, e))
 		return false;
-	h->waiting = h->dropped = 0;
-	for (size_t i = 0; room && ok && i < h->settings->n_queues; i++)
-		ok = queue_move(h, store, h->settings->queues[i], until, &more, e);
-	atomic_store(&h->shm->stats.history_waiting, h->waiting);
-	atomic_store(&h->shm->stats.history_dropped, h->dropped);
+	if (room)
+		ok = all_move(h, store, until, &more, e);
+	tell_backlog(h);
 	h->look_ms = more ? 0 : clock_mono_ms() + next_ms;
 	return ok && (h->settings->history == HISTORY_NONE || trim(h, store, e));
 }
@@ -267,7 +300,7 @@ bool history_turn(struct history *h, struct store *store, struct err *e)
 	bool is_off = h->settings->history == HISTORY_NONE && h->settings->job_events == HISTORY_NONE;
 	int64_t ended = ended_here(&h->shm->stats);
 	if (is_off)
-		return h->off_told || (queue_ready(h, e) && turn_off(h, e));
+		return clock_mono_ms() < h->look_ms || (queue_ready(h, e) && turn_off(h, e));
 	if (ended == h->ended && clock_mono_ms() < h->look_ms)
 		return true;
 	int64_t next_ms = ended == h->ended ? IDLE_MS : SOON_MS;

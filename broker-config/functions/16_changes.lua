@@ -48,6 +48,7 @@ function changes.listen()
 	end
 	if on < now + changes.LISTENS / 2 then
 		call('HSET', T .. ':n', 'ev', string.format('%.0f', now + changes.LISTENS))
+		call('PEXPIRE', T .. ':ev', changes.LIVES) -- nothing may have changed for long: what is missing must be said by es
 	end
 	return since, tonumber(h[3] or 1)
 end

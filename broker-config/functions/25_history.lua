@@ -18,7 +18,9 @@ end
 -- Some ids came to this end.
 function history.note(to, ...)
 	if history.mode == nil then
-		history.set_mode(call('HGET', K.n, 'hm'))
+		local h = call('HMGET', K.n, 'hm', 'hq')
+		history.set_mode(h[1])
+		known.hq = tonumber(h[2] or 0)
 	end
 	if history.what == 'n' or (history.what == 'f' and to == SUCCEEDED) then
 		return
@@ -70,7 +72,7 @@ end
 -- The oldest texts, enough for so many ids behind the first `done`.
 local function oldest(done, limit)
 	local entries, ids = {}, -done
-	while ids < limit do
+	while ids < limit and #entries < BATCH do
 		local some = call('LRANGE', K.e, #entries, #entries + 7)
 		for _, entry in ipairs(some) do
 			if ids < limit then

@@ -339,8 +339,8 @@ end
 local function answer(id, job, waiter)
 	if not job then
 		send('d', waiter, me(id), GONE, '')
-	elseif job.state >= SUCCEEDED and has_flag(job, 'S') then
-		local told = told_of(call('HGET', T .. ':j:' .. id, 'S'), job.state)
+	elseif job.state >= SUCCEEDED then
+		local told = has_flag(job, 'S') and told_of(call('HGET', T .. ':j:' .. id, 'S'), job.state) or job.state -- it may have lost S
 		send('d', waiter, me(id), told, body_of(id, told))
 	end
 end

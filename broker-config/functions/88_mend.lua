@@ -507,6 +507,9 @@ end
 function mend.count_running()
 	local counted, total = {}, 0
 	for _, worker in ipairs(call('ZRANGE', T .. ':W', 0, BATCH - 1)) do
+		if total > mend.MOST then
+			break
+		end
 		for _, id in ipairs(call('ZRANGE', T .. ':l:' .. worker, 0, mend.MOST - total)) do
 			local l = call('HGET', J .. id, 'l')
 			local _, name = limits.concurrency_of(l or '')

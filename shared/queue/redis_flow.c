@@ -173,7 +173,7 @@ static int take_from(struct redis_mail *m, const struct box *b, struct err *e)
 	redis_reply_close(&m->taken);
 	redis_fcall(&cmd, &m->q->head.options, "mail_take", b->queue, b->shard);
 	redis_cmd_addi(&cmd, TAKE);
-	ok = redis_call(m->q, &cmd, true, &m->taken, e);
+	ok = redis_call(m->q, &cmd, true, &m->taken, e) && (redis_reply_count(m->taken) <= TAKE || redis_bad_reply(e, "mail_take"));
 	redis_cmd_close(&cmd);
 	return ok ? (int)redis_reply_count(m->taken) : -1;
 }
@@ -238,7 +238,7 @@ bool redis_mail_tell(struct queue_mail *base, struct err *e)
 	struct redis_mail *m = (struct redis_mail *)base;
 	bool told[TAKE] = {false}, ok = true;
 
-	for (size_t i = 0; ok && i < redis_reply_count(m->taken) && i < TAKE; i++)
+	for (size_t i = 0; ok && i < redis_reply_count(m->taken); i++)
 		if (!told[i])
 			ok = tell_shard(m, i, told, e);
 	return ok;

@@ -310,9 +310,13 @@ bool redis_shards_of_all(
 int redis_shard_empty(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
 void redis_forget_shards(struct redis_queue *q, const char *queue); /* ask at the next need */
 /* To be said before anything else than a new submission makes a job of this shard live: it is served from then on, for 10 s at least and
- * then until it is empty again. The other one: if a job of this id is there, or is not. */
+ * then until it is empty again. */
 bool redis_keep_shard(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
-bool redis_keep_shard_of(struct redis_queue *q, const char *id, bool there, struct err *e) MUST_CHECK;
+/* The shard of this job, if it is there. The second: of one that is submitted with this id, unless it has ended already. */
+bool redis_keep_shard_of(struct redis_queue *q, const char *id, struct err *e) MUST_CHECK;
+bool redis_keep_shard_for(struct redis_queue *q, const char *id, struct err *e) MUST_CHECK;
+/* To be said after a submission: if that took so long that the number may have been lowered meanwhile, and the shard let go. */
+bool redis_keep_shard_late(struct redis_queue *q, const char *queue, int shard, struct err *e) MUST_CHECK;
 bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct queue_shards *out, struct err *e) MUST_CHECK;
 /* The schedules to where they belong, if the number of shards has changed and they are not there yet. */
 bool redis_spread_schedules(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK;

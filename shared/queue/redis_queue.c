@@ -395,7 +395,7 @@ static bool redis_act(
 	bool ok;
 
 	/* It lives again, or sends word. */
-	if ((act == ACT_REPLAY || act == ACT_FLOW_CANCEL) && !redis_keep_shard_of(q, id, true, e))
+	if ((act == ACT_REPLAY || act == ACT_FLOW_CANCEL) && !redis_keep_shard_of(q, id, e))
 		return false;
 	/* Watching may be asked again without harm; of the others the caller must know that the first may have been done. */
 	if (!call_on_job(q, names[act], id, act == ACT_WATCH, &r, e))

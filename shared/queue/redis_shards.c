@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "queue/redis_private.h"
@@ -52,25 +53,53 @@ static bool ask(struct redis_queue *q, const char *queue, int wanted, const char
 	return ok;
 }
 
-/* Those that are served from now on are as open as the queue. */
+static bool gate_all(struct redis_queue *q, const char *queue, int from, int to, int64_t gates, struct err *e)
+{
+	bool ok = true;
+
+	for (int i = from; ok && i < to; i++)
+		ok = redis_gate_like(q, queue, i, gates & 1, gates & 2, e);
+	return ok;
+}
+
+/* Those that are served from now on are as open as the queue, from the first moment on: who does it may be killed at any. And again, when the
+ * queue was closed or opened, or some were let go, in between. */
 static bool raise_to(struct redis_queue *q, const char *queue, int wanted, const char *act, struct told *out, struct err *e)
 {
-	bool ok = ask(q, queue, wanted, act, 0, out, e);
+	struct told first;
 
-	for (int i = (int)out->before; ok && i < out->n.serve; i++)
-		ok = redis_gate_like(q, queue, i, out->gates & 1, out->gates & 2, e);
-	return ok;
+	if (!ask(q, queue, 0, "", 0, &first, e) || !gate_all(q, queue, first.n.serve, wanted, first.gates, e) ||
+	        !ask(q, queue, wanted, act, 0, out, e))
+		return false;
+	FAILPOINT("shards_raised");
+	return (out->gates == first.gates && out->before >= first.n.serve) ||
+	       gate_all(q, queue, (int)out->before, out->n.serve, out->gates, e);
+}
+
+/* A new one, or that of the queue that was asked for least lately. */
+static struct redis_shards *slot_to_take(struct redis_queue *q)
+{
+	struct redis_shards *oldest = &q->shards[0];
+
+	if (q->n_shards < REDIS_KNOWN_MAX)
+		return &q->shards[q->n_shards++];
+	for (size_t i = 1; i < q->n_shards; i++)
+		if (q->shards[i].asked_at < oldest->asked_at)
+			oldest = &q->shards[i];
+	return oldest;
 }
 
 static struct redis_shards *slot_of(struct redis_queue *q, const char *queue)
 {
+	struct redis_shards *s;
+
 	for (size_t i = 0; i < q->n_shards; i++)
 		if (str_eq(q->shards[i].queue, queue))
 			return &q->shards[i];
-	if (q->n_shards < REDIS_KNOWN_MAX)
-		q->n_shards++;
-	memset(&q->shards[q->n_shards - 1], 0, sizeof(q->shards[0]));
-	return &q->shards[q->n_shards - 1];
+	s = slot_to_take(q);
+	memset(s, 0, sizeof(*s));
+	snprintf(s->queue, sizeof(s->queue), "%s", queue);
+	return s;
 }
 
 void redis_forget_shards(struct redis_queue *q, const char *queue)
@@ -90,7 +119,7 @@ static bool learn(struct redis_queue *q, const char *queue, int64_t now, struct 
 	*out = known->n = t->n;
 	known->unsettled = t->settled != t->n.put;
 	known->asked_at = now;
-	return str_copy(known->queue, sizeof(known->queue), queue) || redis_bad_reply(e, "shards");
+	return true;
 }
 
 bool redis_shards(struct redis_queue *q, const char *queue, struct queue_shards *out, struct err *e)
@@ -219,11 +248,13 @@ bool redis_set_shards(struct queue *base, const char *queue, int wanted, struct 
 	return ok;
 }
 
-static int exists(struct redis_queue *q, const char *id, struct err *e)
+/* 1 it is there, and *ended_out; 0, -1. */
+static int look_up(struct redis_queue *q, const char *id, bool *ended_out, struct err *e)
 {
 	struct job j;
 	int got = q->head.driver->show(&q->head, id, &j, e);
 
+	*ended_out = got == 1 && job_state_is_end(j.state);
 	if (got == 1)
 		job_close(&j);
 	return got;
@@ -250,18 +281,38 @@ bool redis_keep_shard(struct redis_queue *q, const char *queue, int shard, struc
 	return raise_to(q, queue, shard + 1, "keep", &told, e);
 }
 
-bool redis_keep_shard_of(struct redis_queue *q, const char *id, bool there, struct err *e)
+static bool keep_for(struct redis_queue *q, const char *id, bool new, struct err *e)
 {
 	char queue[JOB_NAME];
 	int shard, left, got;
+	bool ended;
 
 	if (!job_id_parse(id, queue, &shard))
 		return err_set(e, ERR_INVALID, "%.60s is no id of a job", id);
 	left = is_left(q, queue, shard, e);
 	if (left <= 0)
 		return left == 0;
-	got = exists(q, id, e);
-	return got == there ? redis_keep_shard(q, queue, shard, e) : got >= 0;
+	got = look_up(q, id, &ended, e);
+	if (got < 0)
+		return false;
+	return (new ? ended : !got) || redis_keep_shard(q, queue, shard, e);
+}
+
+bool redis_keep_shard_of(struct redis_queue *q, const char *id, struct err *e)
+{
+	return keep_for(q, id, false, e);
+}
+
+bool redis_keep_shard_for(struct redis_queue *q, const char *id, struct err *e)
+{
+	return keep_for(q, id, true, e);
+}
+
+bool redis_keep_shard_late(struct redis_queue *q, const char *queue, int shard, struct err *e)
+{
+	bool late = clock_mono_ms() - slot_of(q, queue)->asked_at >= FRESH_MS;
+
+	return !shard || !late || redis_keep_shard(q, queue, shard, e);
 }
 
 /* ---- which one --------------------------------------------------------------------------------------------------- */
@@ -380,12 +431,13 @@ static bool reserve(struct redis_queue *q, const struct queue_submission *s, con
 int redis_reserve(struct redis_queue *q, struct queue_submission *s, struct queue_submitted *out, struct err *e)
 {
 	struct holder h;
+	bool ended;
 	int there;
 
 	if (!reserve(q, s, "", &h, e))
 		return -1;
 	if (!h.same) {
-		there = exists(q, h.id, e);
+		there = look_up(q, h.id, &ended, e);
 		*out = (struct queue_submitted){.outcome = SUBMIT_MISMATCH};
 		memcpy(out->existing_id, h.id, JOB_ID);
 		if (there)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
@@ -211,14 +212,20 @@ static bool wait_replicas(struct redis_queue *q, const struct group *g, struct e
 	redis_cmd_close(&wait);
 	redis_reply_close(&r);
 	buf_close(&key);
-	if (ok && got >= wanted)
-		return true;
-	if (ok)
-		err_set(e, ERR_UNSURE, "only %lld of %lld replicas confirmed within %d ms that they have it", (long long)got,
+	if (ok && got < wanted)
+		ok = err_set(e, ERR_UNSURE, "only %lld of %lld replicas confirmed within %d ms that they have it", (long long)got,
 		        (long long)wanted, q->head.options.timeout_ms / 2);
-	if (e->code == ERR_UNAVAILABLE)
-		e->code = ERR_UNSURE; /* it is submitted, whatever became of the question */
-	return false;
+	return ok;
+}
+
+/* It is submitted, whatever becomes of what is to be asked or said after that. */
+static bool settle_group(struct redis_queue *q, const struct group *g, struct err *e)
+{
+	bool ok = redis_keep_shard_late(q, g->queue, g->shard, e) && (q->head.options.wait_replicas <= 0 || wait_replicas(q, g, e));
+
+	if (!ok && e->code == ERR_UNAVAILABLE)
+		e->code = ERR_UNSURE;
+	return ok;
 }
 
 /* Redis itself says that it is full (between two samples): then so is every item. */
@@ -248,7 +255,7 @@ static bool place_all(
 			return ours < 0 ? false : redis_bad_reply(e, "reserve");
 		if (!ours)
 			placed[i] = SETTLED;
-		else if (!redis_keep_shard_of(q, items[i].id, false, e)) /* its id may be of a time when there were more */
+		else if (!redis_keep_shard_for(q, items[i].id, e)) /* its id may be of a time when there were more */
 			return false;
 	}
 	return true;
@@ -278,7 +285,7 @@ static bool submit_placed(struct redis_queue *q, struct queue_submission *items,
 
 	while (take_group(items, placed, n, &g)) {
 		if (submit_group(q, &g, items, out, e)) {
-			if (q->head.options.wait_replicas > 0 && !wait_replicas(q, &g, e))
+			if (!settle_group(q, &g, e))
 				return false;
 			continue;
 		}
@@ -305,7 +312,7 @@ static int place_elsewhere(struct redis_queue *q, struct queue_submission *items
 		if (ours < 0 || (ours && !job_id_parse(items[i].id, queue, &placed[i])))
 			return ours < 0 ? -1
 			                : err_fail(e, ERR_CORRUPT, "an idempotency key is given to %.60s, which is no job", items[i].id);
-		if (ours && !redis_keep_shard_of(q, items[i].id, false, e))
+		if (ours && !redis_keep_shard_for(q, items[i].id, e))
 			return -1;
 		moved += ours;
 	}
@@ -320,6 +327,7 @@ bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, 
 
 	if (!sample_memory(q, e) || !place_all(q, items, n, out, placed, e))
 		return false;
+	FAILPOINT("submit_placed");
 	for (int i = 0; moved > 0; i++) {
 		if (i == TRIES)
 			return err_set(e, ERR_UNAVAILABLE, "an idempotency key goes from job to job: try again");

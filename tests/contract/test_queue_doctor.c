@@ -248,7 +248,8 @@ static const struct {
         {{"HSET K:j:$F e x"}, FAULT_RECORD, "field e"},
         {{"HSET K:j:$F E x"}, FAULT_RECORD, "field E"},
         {{"HDEL K:j:$R u"}, FAULT_RECORD, "field u do not agree"},
-        {{"HSET K:j:$R S garbage"}, FAULT_RECORD, "field S do not agree"},
+        {{"HSET K:j:$R S \"f root>root\""}, FAULT_RECORD, "field S do not agree"},
+        {{"HSET K:j:$R S garbage", "HSET K:s $R 1uS.1"}, FAULT_RECORD, "field S that makes no sense"},
         /* counters that are none */
         {{"HSET K:n r x"}, FAULT_COUNTER, "counter r says 'x', which is no number"},
         {{"HSET K:n run x"}, FAULT_COUNTER, "counter run says 'x', which is no number"},
@@ -616,6 +617,23 @@ START_TEST(a_state_that_will_be_swept_is_no_fault)
 }
 END_TEST
 
+/* As soon as there are more leases than one call may count, it counts no further: the next worker's are not looked at. */
+START_TEST(leases_are_counted_up_to_a_limit)
+{
+	int port = test_redis_own("no")->port;
+	struct world w;
+
+	world_open(&w);
+	for (int i = 0; i < 1010; i++)
+		test_redis_tell(port, "ZADD {bq:q:0}:l:w1 99999999999999 001hf7yat0000000%04d", i);
+	test_redis_tell(port, "ZADD {bq:q:0}:W 99999999999999 w2");
+	test_redis_tell(port, "SET {bq:q:0}:l:w2 x");
+	const char *said = test_redis_tell(port, "FCALL %s_mend 1 {bq:q:0}:n bq q-0 1000 1000 limit cc", QUEUE_LIBRARY);
+	ck_assert_msg(strstr(said, "more jobs run than one call may count") != NULL, "%s", said);
+	world_close(&w);
+}
+END_TEST
+
 /* A key whose request was answered with the job that held its unique key: that job's record says nothing of it, and need not. */
 START_TEST(a_key_answered_with_another_job_is_kept)
 {
@@ -638,7 +656,7 @@ START_TEST(a_key_answered_with_another_job_is_kept)
 END_TEST
 
 static const TTest *const tests[] = {every_harm_is_found_and_mended, a_key_answered_with_another_job_is_kept,
-        a_state_that_will_be_swept_is_no_fault, what_was_mended_runs, counters_are_set_in_a_paused_queue_only, a_mend_looks_again,
-        more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, a_damaged_queue_hides_no_other,
-        what_moves_is_no_fault, a_cut_connection_does_not_end_a_look};
+        leases_are_counted_up_to_a_limit, a_state_that_will_be_swept_is_no_fault, what_was_mended_runs,
+        counters_are_set_in_a_paused_queue_only, a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time,
+        every_shard_is_looked_at, a_damaged_queue_hides_no_other, what_moves_is_no_fault, a_cut_connection_does_not_end_a_look};
 TEST_MAIN("queue_doctor", tests)

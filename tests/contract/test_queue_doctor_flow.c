@@ -229,6 +229,31 @@ START_TEST(what_cannot_be_mended_says_what_to_do)
 }
 END_TEST
 
+/* What says who waits for it makes no sense, so that its end would fail; without, those who wait ask for it after a while. */
+START_TEST(who_waits_asks_one_that_has_forgotten_him)
+{
+	struct rig r;
+
+	rig_open(&r);
+	harm(&r, "HSET K:j:$G S garbage");
+	check_found(r.q, FAULT_RECORD, "field S that makes no sense", "garbage");
+	ck_assert_int_gt(mend_all(r.q), 0);
+	check_clean(r.q, "dropping it");
+	run(&r, r.good, "1", NULL);
+	run(&r, r.other, "2", NULL);
+	ck_assert_int_eq(state_of(r.q, r.last), JOB_WAITING);
+	harm(&r, "HSET K:j:$L c 1000"); /* as if minutes passed */
+	harm(&r, "HSET K:j:$R c 1000");
+	harm(&r, "HDEL K:n mt");
+	step_nothing(r.l);
+	run(&r, r.last, "3", (const char *const[]){"\"good\":1", "\"other\":2", NULL});
+	run(&r, r.root, "4", (const char *const[]){"\"last\":3", NULL});
+	ck_assert_int_eq(state_of(r.q, r.root), JOB_SUCCEEDED);
+	rig_close(&r);
+}
+END_TEST
+
 static const TTest *const tests[] = {what_a_job_waits_for_is_mended, a_job_that_waits_for_nothing_any_more_is_let_go,
-        what_is_waited_for_anew_may_have_failed, inputs_are_brought_back, what_cannot_be_mended_says_what_to_do};
+        what_is_waited_for_anew_may_have_failed, inputs_are_brought_back, what_cannot_be_mended_says_what_to_do,
+        who_waits_asks_one_that_has_forgotten_him};
 TEST_MAIN("queue_doctor_flow", tests)

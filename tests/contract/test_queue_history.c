@@ -227,6 +227,51 @@ START_TEST(history_that_nobody_takes)
 }
 END_TEST
 
+/* Nor does it matter who ends jobs: no worker needs to be there. */
+START_TEST(history_of_jobs_that_clients_cancel)
+{
+	struct queue *q = open_queue(NULL);
+	struct history_writer w = writer_of("h:1", HISTORY_ALL);
+	struct history_batch b;
+
+	w.waiting_max = 20;
+	ck_assert_int_eq(history_waiting(q, &w), 0);
+	for (int i = 0; i < 50; i++) {
+		char id[JOB_ID];
+
+		submit_plain(q, id);
+		ck_assert_int_eq(cancel(q, id), JOB_CANCELLED);
+	}
+	b = history_taken(q, &w, QUEUE_BATCH_MAX);
+	ck_assert_int_le(b.waiting, 20);
+	ck_assert_int_eq(b.waiting + b.dropped, 50);
+	ck_assert_uint_eq(b.n, b.waiting);
+	history_written(q, &w, &b);
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
+/* Texts that hold no id at all, which nobody of ours writes: an answer has no more of them than a batch. */
+START_TEST(history_of_nothing_is_bounded)
+{
+	struct queue *q = open_queue(NULL);
+	struct queue_link *l = open_link("w1");
+	int port = test_redis_own("no")->port;
+	const char *answer;
+
+	end_jobs(q, l, 1, 1, ACK_DONE);
+	for (int i = 0; i < 50; i++)
+		test_redis_tell(port, "LPUSH {bq:q:0}:e%s",
+		        " 1234567890123 1234567890123 1234567890123 1234567890123 1234567890123"
+		        " 1234567890123 1234567890123 1234567890123 1234567890123 1234567890123");
+	answer = test_redis_tell(port, "FCALL %s_history_take 1 {bq:q:0}:n bq q-0 0 0 h 256 a100", QUEUE_LIBRARY);
+	ck_assert_msg(strstr(answer, "*256\r\n") != NULL, "%.60s", answer);
+	queue_link_close(&l);
+	queue_close(&q);
+}
+END_TEST
+
 /* Replayed before it was taken: only the last end is there, and once. Deleted: none. */
 START_TEST(history_of_replayed_and_deleted)
 {
@@ -287,5 +332,6 @@ START_TEST(history_while_house_is_kept)
 END_TEST
 
 static const TTest *const tests[] = {history_while_house_is_kept, history_is_taken_in_order, history_of_any_batches, history_has_one_writer,
-        history_of_failures_only, history_that_nobody_takes, history_of_replayed_and_deleted};
+        history_of_failures_only, history_that_nobody_takes, history_of_jobs_that_clients_cancel, history_of_nothing_is_bounded,
+        history_of_replayed_and_deleted};
 TEST_MAIN("queue_history", tests)

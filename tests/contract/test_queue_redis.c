@@ -503,7 +503,7 @@ static bool liar_reads_library(int fd, const char *data, ssize_t n)
 	return true;
 }
 
-/* Says what an honest server says about functions, and the lie to all else. */
+/* Says what an honest server says about functions and shards, and the lie to all else. */
 static void liar_run(int listener, const char *lie)
 {
 	for (;;) {
@@ -521,6 +521,7 @@ static void liar_run(int listener, const char *lie)
 			                  : liar_reads_library(fd, data, n) ? "+barque3\r\n"
 			                  : strstr(data, "INFO")            ? "$14\r\nused_memory:1\n\r\n"
 			                  : strstr(data, "SADD")            ? ":1\r\n"
+			                  : strstr(data, "_shards")         ? "*6\r\n:1\r\n:1\r\n:1\r\n:0\r\n:0\r\n:1\r\n"
 			                                                    : lie;
 			if (write(fd, say, strlen(say)) < 0)
 				break;
@@ -589,6 +590,42 @@ START_TEST(lies_are_refused)
 		ask_liar(url);
 		test_kill(pid, SIGKILL);
 	}
+}
+END_TEST
+
+/* A whole bag of word where 64 may come. */
+START_TEST(more_word_than_was_asked_for)
+{
+	int port = test_port(), listener = listen_on(port);
+	struct queue_options o = {.timeout_ms = 3000};
+	const char *queues[] = {Q};
+	struct buf bag = {0};
+	struct queue *q;
+	struct queue_mail *m;
+	struct err e = {0};
+	char url[64];
+	pid_t pid;
+
+	buf_adds(&bag, "*65\r\n");
+	for (int i = 0; i < 65; i++)
+		buf_adds(&bag, "*6\r\n$1\r\nx\r\n$1\r\nd\r\n$23\r\nq-0001hf7yat0000000000a\r\n$1\r\nf\r\n$1\r\n5\r\n$0\r\n\r\n");
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		liar_run(listener, buf_text(&bag));
+	}
+	close(listener);
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", port);
+	q = queue_open(url, &o, &e);
+	ck_assert_msg(q != NULL, "%s", e.text);
+	m = queue_mail_open(url, &o, queues, 1, &e);
+	ck_assert_msg(m != NULL, "%s", e.text);
+	ck_assert_int_eq(queue_mail_take(m, &e), -1);
+	ck_assert_int_eq(e.code, ERR_CORRUPT);
+	queue_mail_close(&m);
+	queue_close(&q);
+	test_kill(pid, SIGKILL);
+	buf_close(&bag);
 }
 END_TEST
 
@@ -856,6 +893,53 @@ START_TEST(many_queues_take_few_round_trips)
 }
 END_TEST
 
+/* How many shards a queue has is known for some seconds, of as many queues as there is room for. */
+START_TEST(many_queues_are_known)
+{
+	struct queue *q = open_queue(NULL);
+	int64_t reads[2], before;
+
+	for (int round = 0; round < 3; round++) {
+		before = test_redis_reads(test_redis_own("no"), 1);
+		for (int i = 0; i < 60; i++) {
+			struct queue_submission s = {.kind = KIND, .priority = 5};
+			struct queue_submitted out;
+			struct err e = {0};
+			char name[JOB_NAME];
+
+			many_name(i, name);
+			s.queue = name;
+			ck_ok(queue_submit(q, &s, 1, &out, &e), &e);
+		}
+		reads[round > 0] = test_redis_reads(test_redis_own("no"), 1) - before;
+	}
+	ck_assert_int_ge(reads[0], 3 * 60);
+	ck_assert_int_le(reads[1], 60 + 10);
+	queue_close(&q);
+}
+END_TEST
+
+/* The list of changes ends when nobody listens for minutes, not when nothing has changed for minutes: somebody who was away may come back
+ * while another listens, and is told of a gap when there is one. */
+START_TEST(changes_live_while_somebody_listens)
+{
+	struct queue *q = open_queue(NULL);
+	char place[QUEUE_CHANGE_ID] = "", back[QUEUE_CHANGE_ID], id[JOB_ID];
+
+	changes_are(q, place, "", false);
+	memcpy(back, place, sizeof(back));
+	submit_plain(q, id);
+	changes_are(q, place, "ready", false);
+	test_redis_tell(test_redis_own("no")->port, "PEXPIRE {bq:q:0}:ev 1000"); /* as if minutes passed */
+	test_redis_tell(test_redis_own("no")->port, "HINCRBY {bq:q:0}:n ev -6000");
+	changes_are(q, place, "", false);
+	clock_sleep_ms(1100);
+	changes_are(q, place, "", false);
+	changes_are(q, back, "ready", false);
+	queue_close(&q);
+}
+END_TEST
+
 static void shown_as(struct queue *q, const char *id, enum job_state state, const char *worker, int64_t began_at)
 {
 	struct job j = show(q, id);
@@ -934,5 +1018,6 @@ static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WO
         killed_and_started_again, limits_survive_kill_9, a_server_without_the_library, another_text_under_our_version, no_memory_left,
         passwords, nobody_there, lies_are_refused, a_usual_job_costs_one_command, settled_jobs_are_swept, a_worker_may_have_any_name,
         what_ran_for_a_day_keeps_its_retention, what_is_old_when_it_ends_is_given_a_time, orphans_fail,
-        a_flow_that_miscounts_is_seen_in_any_shard, many_queues_take_few_round_trips};
+        a_flow_that_miscounts_is_seen_in_any_shard, many_queues_take_few_round_trips, many_queues_are_known,
+        changes_live_while_somebody_listens, more_word_than_was_asked_for};
 TEST_MAIN("queue_redis", tests)

@@ -1,4 +1,8 @@
 /* test_queue_shards.c -- shards of a queue that were let go: nothing that lives again is left behind in one. */
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/contract/flow_suite.h"
 #include "tests/contract/queue_suite.h"
 #include "tests/contract/shards_suite.h"
@@ -297,6 +301,57 @@ START_TEST(a_submission_there_is_served)
 }
 END_TEST
 
+/* Somebody who had not heard of the new number made it live here after the shard was let go, and died before he noticed: it is sent again. */
+START_TEST(a_submission_that_came_too_late_is_served_when_sent_again)
+{
+	struct queue *q = open_sharded(0), *late = open_sharded(0);
+	struct queue_submission s = {.priority = 5};
+	char id[JOB_ID];
+
+	shards_of(q, 2);
+	submit_plain(late, id);
+	purge_all(q);
+	let_go(q);
+	job_id_make(s.id, Q, 1, clock_now_ms(), 1);
+	submit_new(late, &s);
+	ck_assert_int_eq(shards_of(q, 0).serve, 1);
+	ck_assert_int_eq(submit(q, &s).outcome, SUBMIT_EXISTING);
+	check_served_again(q, s.id);
+	queue_close(&late);
+	queue_close(&q);
+}
+END_TEST
+
+/* The same, but he lives: he was held up between asking for the number and submitting. */
+START_TEST(a_submission_that_was_held_up_is_served)
+{
+	struct queue *q = open_sharded(0);
+	char id[JOB_ID];
+	struct queue_submission s = {.priority = 5};
+	int status;
+
+	shards_of(q, 2);
+	job_id_make(s.id, Q, 1, clock_now_ms(), 1);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		struct queue *late = open_sharded(0);
+
+		submit_plain(late, id);
+		setenv("BARQUE_FAIL", "submit_placed:1:stall", 1);
+		clock_sleep_ms(1500);
+		submit_new(late, &s);
+		_exit(0);
+	}
+	clock_sleep_ms(2000);
+	purge_all(q);
+	let_go(q);
+	ck_assert(waitpid(pid, &status, 0) == pid && status == 0);
+	check_served_again(q, s.id);
+	queue_close(&q);
+}
+END_TEST
+
 /* ---- idempotency keys ---------------------------------------------------------------------------------------------------- */
 
 #define DAY_MS INT64_C(86400000)
@@ -487,9 +542,33 @@ START_TEST(a_shard_that_comes_back_is_as_open_as_the_queue)
 }
 END_TEST
 
+/* Who raises the number of a paused queue is killed as soon as the new shards are served: they are paused already. */
+START_TEST(new_shards_are_closed_before_they_are_served)
+{
+	struct queue *q = open_sharded(0);
+	struct err e = {0};
+	int status;
+
+	ck_ok(queue_pause(q, Q, &e), &e);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		setenv("BARQUE_FAIL", "shards_raised:1:crash", 1);
+		shards_of(open_sharded(0), 3);
+		_exit(0);
+	}
+	ck_assert(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	ck_assert_int_eq(shards_of(q, 0).serve, 3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_str_eq(test_redis_tell(test_redis_own("no")->port, "HEXISTS {bq:%s:%d}:n p", Q, i), ":1\r\n");
+	queue_close(&q);
+}
+END_TEST
+
 static const TTest *const tests[] = {a_job_replayed_there_is_served, what_has_ended_there_goes_when_its_time_is_over,
         a_shard_that_is_not_let_go_keeps_its_lists, what_is_swept_meanwhile_hides_no_other, who_is_not_there_is_no_reason,
         dead_letters_replayed_there_are_served, what_a_flow_runs_again_there_is_served, a_submission_there_is_served,
         a_key_lives_as_long_as_its_job, a_key_comes_back_to_its_job, keeping_and_letting_go_race,
-        a_shard_that_comes_back_is_as_open_as_the_queue};
+        a_shard_that_comes_back_is_as_open_as_the_queue, a_submission_that_came_too_late_is_served_when_sent_again,
+        a_submission_that_was_held_up_is_served, new_shards_are_closed_before_they_are_served};
 TEST_MAIN("queue_shards", tests)
