@@ -67,7 +67,6 @@ static bool read_further(struct redis_queue *q, const char *queue, int shard, ch
 
 		if (pages == PAGES_MAX)
 			return redis_bad_reply(e, "workers");
-
 		redis_fcall(&cmd, &q->head.options, "workers", queue, shard);
 		redis_cmd_adds(&cmd, next);
 		ok = redis_call(q, &cmd, true, &r, e) && (read_workers(all, r, next) || redis_bad_reply(e, "workers"));
