@@ -41,11 +41,19 @@ static struct call *call_new(struct http_request *r, void *thread, struct api *a
 	return c;
 }
 
+/* The origin's routes have the origin's words. */
 static void refuse(struct call *c, enum route_found found, const char *allow)
 {
+	const char *path = reply_excerpt(c, http_path(c->r));
+
 	if (found == ROUTE_NOT_ALLOWED)
 		reply_header(c, "Allow", allow);
-	reply_detail(c, found == ROUTE_NOT_ALLOWED ? 405 : 404, found == ROUTE_NOT_ALLOWED ? "Method Not Allowed" : "Not Found");
+	if (c->problems && found == ROUTE_NOT_ALLOWED)
+		reply_detail(c, 405, "%s cannot be asked for with %s, but with %s", path, http_method(c->r), allow);
+	else if (c->problems)
+		reply_detail(c, 404, "there is no %s; /docs lists what there is", path);
+	else
+		reply_detail(c, found == ROUTE_NOT_ALLOWED ? 405 : 404, found == ROUTE_NOT_ALLOWED ? "Method Not Allowed" : "Not Found");
 }
 
 void dispatch(struct http_request *r, void *thread, void *user)

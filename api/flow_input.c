@@ -103,7 +103,7 @@ static bool is_list(const struct json *part, const char *form, struct err *e)
 {
 	const struct json *list = json_get(part, form);
 
-	return (json_is(list, JSON_ARRAY) && json_count(list)) || err_set(e, ERR_INVALID, "a %s is a list of at least one job", form);
+	return (json_is(list, JSON_ARRAY) && json_count(list)) || err_set(e, ERR_INVALID, "%s must be a list of at least one job", form);
 }
 
 static struct json *spread_form(struct spread *s, const struct json *part, const struct json *after, struct err *e)

@@ -31,9 +31,13 @@ struct json *input_object(struct call *c, bool empty_ok)
 		reply_detail(c, 415, "the body must be JSON, sent with Content-Type: application/json");
 		return NULL;
 	}
+	if (len == 0) {
+		reply_detail(c, c->problems ? 400 : 422, "the body is empty, but must be a JSON object");
+		return NULL;
+	}
 	struct json *j = json_parse(body, len, &e);
 	if (!j) {
-		reply_detail(c, c->problems ? 400 : 422, "the body is not valid JSON: %s", e.text);
+		reply_detail(c, c->problems ? 400 : 422, "the body is %s", e.text);
 		return NULL;
 	}
 	if (!json_is(j, JSON_OBJECT)) {

@@ -67,12 +67,14 @@ bool submit_refused(struct call *c, const struct queue_submitted *out, const cha
 	case SUBMIT_FULL:
 		metrics_add(METRIC_jobs_refused_total, "full", 1);
 		reply_retry_after(c, out->retry_after_ms);
-		reply_detail(c, 503, "the queue is full, or it drains: try again later");
+		reply_detail(c, 503, "a queue of it is full, or it drains: try again later");
 		return true;
 	case SUBMIT_LANE_FULL:
 		metrics_add(METRIC_jobs_refused_total, "lane", 1);
 		reply_retry_after(c, out->retry_after_ms);
-		reply_detail(c, 429, "too many jobs of this lane wait already: try again when some of them have started");
+		reply_detail(c, 429,
+		        "%lld jobs of this lane and kind are ready, the most that may be: try again when some of them have started",
+		        (long long)out->lane.max);
 		return true;
 	}
 	return true;
@@ -121,6 +123,28 @@ static void reply_room(struct call *c, const struct queue_submitted *out)
 	buf_close(&now);
 }
 
+/* Why a queue takes nothing in, as far as it can be told by looking once more. */
+static void reply_full(struct call *c, struct queue *q, const struct queue_submission *item, const struct queue_submitted *out)
+{
+	struct queue_counts n = {0};
+	struct err e = {0};
+	bool known = queue_count(q, item->queue, &n, &e) == 1;
+
+	metrics_add(METRIC_jobs_refused_total, "full", 1);
+	reply_retry_after(c, out->retry_after_ms);
+	if (known && n.draining_at)
+		reply_detail(c, 503, "queue %s drains: it takes nothing new in until it is told to resume", item->queue);
+	else if (out->jobs.left > 0 && out->bytes.max)
+		reply_detail(c, 503,
+		        "queue %s is full: the params of its waiting jobs may have %lld bytes together, of which %lld are left",
+		        item->queue, (long long)out->bytes.max, (long long)out->bytes.left);
+	else if (!out->jobs.max || (known && n.ready + n.parked + n.scheduled + n.waiting < out->jobs.max))
+		reply_detail(c, 503, "queue %s takes nothing new in for now: the memory of its Redis is full", item->queue);
+	else
+		reply_detail(c, 503, "queue %s is full: %lld jobs wait in it, the most that may; try again when some have started",
+		        item->queue, (long long)out->jobs.max);
+}
+
 static bool submit_to(struct call *c, struct queue *q, struct queue_submission *item, struct job *job_out, bool *existing_out)
 {
 	struct queue_submitted out = {0};
@@ -135,6 +159,10 @@ static bool submit_to(struct call *c, struct queue *q, struct queue_submission *
 		return false;
 	}
 	reply_room(c, &out);
+	if (out.outcome == SUBMIT_FULL) {
+		reply_full(c, q, item, &out);
+		return false;
+	}
 	if (submit_refused(c, &out, item->idempotency_key))
 		return false;
 	*existing_out = out.outcome == SUBMIT_EXISTING;

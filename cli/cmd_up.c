@@ -212,8 +212,11 @@ const struct command command_up = {
         .name = "up",
         .summary = "start a whole Barque on this machine, until Ctrl-C",
         .usage = "up [flags]",
-        .examples =
-                "  barque up --demo\n  barque up --exchange sim --workers 2\n  DEMO=once barque up --demo      run the demonstration and stop\n",
+        .examples = "  barque up --demo\n"
+                    "  barque up --exchange sim --workers 2\n"
+                    "  DEMO=once barque up --demo      run the demonstration and stop\n"
+                    "  API_PORT=9000 DATA_SERVICE_PORT=0 BACKTEST_SERVICE_PORT=0 ORDER_SERVICE_PORT=0 barque up --data /tmp/barque\n"
+                    "                                  another port, none of the services' own, another folder; more: docs/settings.md\n",
         .flags = flags,
         .n_flags = ARRAY_LEN(flags),
         .run = run,

@@ -90,10 +90,12 @@ static bool queues_resolve(struct settings *s, struct err *e)
 				return false;
 		return true;
 	}
-	for (;;) {
+	for (size_t i = 1;; i++) {
 		size_t len = strcspn(p, ",");
 		if (!queue_add(s, p, len, e))
 			return false;
+		if (s->n_queues < i)
+			return err_set(e, ERR_INVALID, "WORKER_QUEUES names the queue of \"%.*s\" twice", (int)(len > 40 ? 40 : len), p);
 		if (p[len] == '\0')
 			return true;
 		p += len + 1;

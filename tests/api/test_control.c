@@ -63,7 +63,7 @@ START_TEST(a_draining_queue_takes_nothing_in)
 	ck_assert(json_get_bool(t.json, "draining", false));
 	ck_assert(!json_get_bool(t.json, "paused", true));
 	ck_status(&t, api_call(&t, "POST", "/api/jobs", NOOP), 503);
-	ck_contains(api_member(&t, "detail"), "drains");
+	ck_contains(api_member(&t, "detail"), "queue default drains: it takes nothing new in until it is told to resume");
 	worker_start(&w, &t, "default", work_at_once, NULL);
 	ck_assert(test_until(10000, has_ended, &t)); /* what was there goes on */
 	worker_stop(&w);

@@ -158,6 +158,7 @@ START_TEST(room_is_told)
 	ck_assert_str_eq(api_header(&t, "ratelimit-policy", h), policy);
 	ck_assert_msg(str_starts(api_header(&t, "ratelimit", h), "\"queue\";r=0, "), "%s", h);
 	ck_status(&t, submit(&t, ""), 503);
+	ck_contains(api_member(&t, "detail"), "queue default is full: 3 jobs wait in it, the most that may");
 	ck_assert_msg(str_starts(api_header(&t, "ratelimit", h), "\"queue\";r=0, "), "%s", h);
 	ck_assert_str_ne(api_header(&t, "retry-after", h), "");
 	ck_status(&t, submit(&t, "\"params\":{\"nothing\":1}"), 422); /* the queue was not asked */
@@ -177,7 +178,7 @@ START_TEST(what_is_too_much_is_refused)
 	ck_status(&t, submit(&t, "\"lane\":\"a\",\"priority\":1"), 202);
 	ck_status(&t, submit(&t, "\"lane\":\"a\""), 429);
 	ck_assert_str_ne(api_header(&t, "retry-after", h), "");
-	ck_contains(api_member(&t, "detail"), "lane");
+	ck_contains(api_member(&t, "detail"), "2 jobs of this lane and kind are ready, the most that may be");
 	ck_status(&t, submit(&t, "\"lane\":\"b\""), 202);
 	snprintf(big, sizeof big, "\"params\":{\"payload\":\"%0250d\"}", 0);
 	ck_status(&t, submit(&t, big), 413);
@@ -187,6 +188,7 @@ START_TEST(what_is_too_much_is_refused)
 	for (; status == 202 && taken < 10; taken++)
 		status = submit(&t, big);
 	ck_assert_int_eq(status, 503);
+	ck_contains(api_member(&t, "detail"), "may have 1000 bytes together, of which ");
 	ck_assert_int_gt(taken, 1);
 	ck_assert_str_ne(api_header(&t, "retry-after", h), "");
 	api_stop(&t);

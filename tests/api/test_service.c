@@ -61,6 +61,9 @@ START_TEST(unknown_paths_and_methods)
 	ck_assert_str_eq(api_header(&t, "allow", header), "POST");
 	ck_status(&t, api_call(&t, "PATCH", "/api/jobs", "{}"), 405);
 	ck_assert_str_eq(api_member(&t, "type"), "urn:barque:problem:method_not_allowed");
+	ck_assert_str_eq(api_member(&t, "detail"), "/api/jobs cannot be asked for with PATCH, but with POST, GET, HEAD");
+	ck_status(&t, api_get(&t, "/api/jobs/x/colour"), 404);
+	ck_assert_str_eq(api_member(&t, "detail"), "there is no /api/jobs/x/colour; /docs lists what there is");
 	ck_assert_str_eq(api_header(&t, "content-type", header), "application/problem+json");
 	ck_status(&t, api_get(&t, "/api/events"), 503);
 	ck_contains(api_member(&t, "detail"), "KAFKA_BROKERS");
@@ -157,21 +160,21 @@ START_TEST(bad_bodies_are_refused_with_a_sentence)
 	char *deep = repeated("{\"kind\":\"noop\",\"params\":", "[", 5000, ""), *huge = repeated("\"", "x", 2000, "\"");
 
 	api_start(&t, (const char *const[]){"API_MAX_BODY=1024", NULL});
-	refuse(&t, "/api/jobs", "", 400, "not valid JSON");
-	refuse(&t, "/api/jobs", "{", 400, "not valid JSON");
-	refuse(&t, "/api/jobs", "{\"kind\":\"noop\"} x", 400, "not valid JSON");
-	refuse(&t, "/api/jobs", "{\"kind\":NaN}", 400, "not valid JSON");
-	refuse(&t, "/api/jobs", "\xff\xfe", 400, "not valid JSON");
+	refuse(&t, "/api/jobs", "", 400, "the body is empty");
+	refuse(&t, "/api/jobs", "{", 400, "the body is not JSON");
+	refuse(&t, "/api/jobs", "{\"kind\":\"noop\"} x", 400, "the body is not JSON");
+	refuse(&t, "/api/jobs", "{\"kind\":NaN}", 400, "the body is not JSON");
+	refuse(&t, "/api/jobs", "\xff\xfe", 400, "the body is not JSON");
 	refuse(&t, "/api/jobs", "[]", 422, "must be a JSON object");
 	refuse(&t, "/api/jobs", "null", 422, "must be a JSON object");
-	refuse(&t, "/api/download", "{", 422, "not valid JSON");
+	refuse(&t, "/api/download", "{", 422, "the body is not JSON");
 	refuse(&t, "/api/calculate-order", "7", 422, "must be a JSON object");
 	ck_status(&t, api_call_port(&t, t.ports[0], "POST", "/api/jobs", form, "{\"kind\":\"noop\"}"), 415);
 	ck_status(&t, api_call_port(&t, t.ports[0], "POST", "/api/jobs", simple, "{\"kind\":\"noop\"}"), 415);
 	refuse(&t, "/api/jobs", huge, 413, "");
 	api_stop(&t);
 	api_start(&t, NULL);
-	refuse(&t, "/api/jobs", deep, 400, "not valid JSON");
+	refuse(&t, "/api/jobs", deep, 400, "the body is not JSON");
 	api_stop(&t);
 	mem_free(&deep);
 	mem_free(&huge);

@@ -619,6 +619,8 @@ START_TEST(wrong_settings_are_refused_in_one_sentence)
 	ck_assert_int_eq(refused("WORKER_QUEUES=kline:3,backtest:0", NULL, log, sizeof(log)), 64);
 	ck_assert_ptr_nonnull(strstr(log, "a weight is 1 to 1000"));
 	ck_assert_int_eq(refused("WORKER_QUEUES=kline:", NULL, log, sizeof(log)), 64);
+	ck_assert_int_eq(refused("WORKER_QUEUES=kline:3,backtest,kline:1", NULL, log, sizeof(log)), 64);
+	ck_assert_msg(strstr(log, "names the queue of \"kline:1\" twice") != NULL, "%s", log);
 	ck_assert_int_eq(refused("WORKER_ORDER=first", NULL, log, sizeof(log)), 64);
 	ck_assert_ptr_nonnull(strstr(log, "weighted, fair or strict"));
 	ck_assert_int_eq(refused("WORKER_QUARANTINE=maybe", NULL, log, sizeof(log)), 64);
