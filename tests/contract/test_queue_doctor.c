@@ -689,7 +689,8 @@ START_TEST(a_key_answered_with_another_job_is_kept)
 END_TEST
 
 static const TTest *const tests[] = {every_harm_is_found_and_mended, a_key_answered_with_another_job_is_kept,
-        leases_are_counted_up_to_a_limit, steps_pass_over_what_is_out_of_place, a_state_that_will_be_swept_is_no_fault, what_was_mended_runs,
-        counters_are_set_in_a_paused_queue_only, a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time,
-        every_shard_is_looked_at, a_damaged_queue_hides_no_other, what_moves_is_no_fault, a_cut_connection_does_not_end_a_look};
+        leases_are_counted_up_to_a_limit, steps_pass_over_what_is_out_of_place, a_state_that_will_be_swept_is_no_fault,
+        what_was_mended_runs, counters_are_set_in_a_paused_queue_only, a_mend_looks_again, more_than_can_be_kept_is_counted,
+        a_look_ends_in_time, every_shard_is_looked_at, a_damaged_queue_hides_no_other, what_moves_is_no_fault,
+        a_cut_connection_does_not_end_a_look};
 TEST_MAIN("queue_doctor", tests)
