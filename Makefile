@@ -29,7 +29,7 @@ LIBS := $(PKG_LIBS) -lm
 # Every C file below shared/ is the library; every folder of a program is that program; every file of the test and bench folders is a program.
 # Text files that are needed at run time are linked in as they are: _binary_<path with _>_start and _end.
 LIB_SRC := $(sort $(wildcard shared/*/*.c))
-EMBED := $(sort $(wildcard broker-config/redis.conf db/migrations/*/*.sql api/*.yaml))
+EMBED := $(sort $(wildcard broker-config/redis.conf broker-config/mend-aof.sh db/migrations/*/*.sql api/*.yaml))
 FUNCTIONS := $(sort $(wildcard broker-config/functions/*.lua))
 PROGRAMS := api:barque-api workers:barque-worker cli:barque broker-config:barque-devbroker tests/exchange_sim:barque-exchange-sim
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/flow/test_*.c tests/api/test_*.c tests/golden/test_*.c tests/e2e/test_*.c tests/chaos/test_*.c tests/sim/test_*.c))

@@ -33,6 +33,13 @@ done <"$here/users.acl"
 [ -z "${REDIS_PASSWORD_REPLICA:-}" ] || set -- "$@" --masteruser replica --masterauth "$REDIS_PASSWORD_REPLICA"
 set -- "$@" --aclfile "$acl"
 
+dir=. before=
+for word in "$@"; do
+	[ "$before" != --dir ] || dir=$word
+	before=$word
+done
+sh "$here/mend-aof.sh" "$dir"
+
 if [ -n "${REDIS_CONF:-}" ]; then
 	[ -s "$REDIS_CONF" ] || {
 		cat "$conf"

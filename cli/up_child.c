@@ -24,7 +24,7 @@ struct child *up_child(struct up *u, const char *name, const char *program)
 	snprintf(c->log, sizeof c->log, "%s/%s.log", u->run, name);
 	c->out = -1;
 	c->stop_ms = 5000;
-	if (strchr(program, '/') || str_starts(program, "redis"))
+	if (strchr(program, '/') || str_eq(program, "sh"))
 		child_arg(c, "%s", program);
 	else
 		child_arg(c, "%s/%s", u->programs, program);

@@ -18,6 +18,8 @@
 /* broker-config/redis.conf, linked in so that the program needs no file beside it. */
 extern const char redis_conf_start[] __asm__("_binary_broker_config_redis_conf_start");
 extern const char redis_conf_end[] __asm__("_binary_broker_config_redis_conf_end");
+extern const char mend_aof_start[] __asm__("_binary_broker_config_mend_aof_sh_start");
+extern const char mend_aof_end[] __asm__("_binary_broker_config_mend_aof_sh_end");
 
 static const char *env_of(const char *name)
 {
@@ -151,7 +153,13 @@ bool up_redis(struct up *u, struct err *e)
 		buf_clear(&path);
 		buf_addf(&path, "/tmp/barque-%d.sock", (int)getpid());
 	}
-	struct child *c = up_child(u, "redis", "redis-server");
+	/* The script looks after what the server left when it was killed, each time before it starts, and becomes the server. */
+	struct child *c = up_child(u, "redis", "sh");
+	child_arg(c, "-c");
+	child_arg(c, "%.*s", (int)(mend_aof_end - mend_aof_start), mend_aof_start);
+	child_arg(c, "mend-aof.sh");
+	child_arg(c, "%s", buf_text(&dir));
+	child_arg(c, "redis-server");
 	child_arg(c, "%s", buf_text(&conf));
 	const char *const words[] = {"--port", "0", "--daemonize", "no", "--logfile", "", "--unixsocketperm", "700"};
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)

@@ -316,11 +316,22 @@ static bool read_id(struct job *j, const struct redis_reply *r, const char *queu
 	return tail && queue_full_id(j->id, queue, shard, tail, len) && str_copy(j->queue, sizeof(j->queue), queue);
 }
 
+/* What is missing in a record, or the field that cannot be read; in a word for people. */
+static bool corrupt(struct job *j, const char *queue, const char *what, struct err *e)
+{
+	char id[JOB_ID];
+
+	memcpy(id, j->id[0] ? j->id : "(no id)", j->id[0] ? sizeof(id) : sizeof("(no id)"));
+	job_close(j);
+	return err_set(e, ERR_CORRUPT, "the record of job %s of queue %s in Redis is not one of ours: %s; `barque doctor %s` says more", id,
+	        queue, what, queue);
+}
+
 /* The state may stand among the fields. */
 static bool read_fields(const struct redis_reply *r, size_t from, struct job *j, const char *queue, struct err *e)
 {
 	size_t n = redis_reply_count(r);
-	bool ok = n >= from + 2 && (n - from) % 2 == 0;
+	char field[32];
 
 	j->priority = USUAL_PRIORITY;
 	j->max_attempts = 1;
@@ -328,12 +339,20 @@ static bool read_fields(const struct redis_reply *r, size_t from, struct job *j,
 	j->quarantine_after = 1;
 	j->backoff_ms = 1000;
 	j->backoff_cap_ms = 300000;
-	for (size_t i = from; ok && i + 1 < n; i += 2)
-		ok = read_field(j, redis_reply_at(r, i), redis_reply_at(r, i + 1));
-	if (!ok || !j->id[0] || !j->rev || !j->kind[0]) {
-		job_close(j);
-		return err_set(e, ERR_CORRUPT, "a record of queue %s in Redis is not one of ours", queue);
+	for (size_t i = from; i + 1 < n; i += 2) {
+		const char *name = redis_reply_text(redis_reply_at(r, i), NULL);
+
+		if (read_field(j, redis_reply_at(r, i), redis_reply_at(r, i + 1)))
+			continue;
+		snprintf(field, sizeof(field), "field %.16s", name ? name : "?");
+		return corrupt(j, queue, field, e);
 	}
+	if (n < from + 2 || (n - from) % 2 || !j->id[0])
+		return corrupt(j, queue, "it is no list of fields", e);
+	if (!j->rev)
+		return corrupt(j, queue, "it has no state", e);
+	if (!j->kind[0])
+		return corrupt(j, queue, "it has no kind", e);
 	finish_record(j);
 	return true;
 }

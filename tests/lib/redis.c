@@ -16,6 +16,7 @@
 
 #define OUR_SETTINGS     "broker-config/redis.conf"
 #define OUR_USERS        "broker-config/users.acl"
+#define OUR_MENDER       "broker-config/mend-aof.sh"
 #define NOBODY           "user default off nopass sanitize-payload resetchannels -@all\n"
 #define ANYBODY          "user default on nopass ~* &* +@all\n"
 #define START_TIMEOUT_MS 15000
@@ -98,6 +99,15 @@ static void copy_users(const struct test_redis *r, char *path, size_t size)
 	mem_free(&text);
 }
 
+/* As those who start it for users do. */
+static void mend_aof(const struct test_redis *r)
+{
+	char command[400];
+
+	snprintf(command, sizeof(command), "sh %s %s", OUR_MENDER, r->dir);
+	ck_assert_msg(system(command) == 0, "%s failed", command);
+}
+
 static void launch(struct test_redis *r)
 {
 	char settings[300], users[300];
@@ -107,6 +117,7 @@ static void launch(struct test_redis *r)
 	        "--save", "", "--logfile", "", "--appendonly", aof, "--appendfsync", r->appendfsync, "--aclfile", users};
 	size_t n = 20;
 
+	mend_aof(r);
 	copy_settings(r, settings, sizeof(settings));
 	copy_users(r, users, sizeof(users));
 	snprintf(port, sizeof(port), "%d", r->port);
