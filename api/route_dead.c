@@ -13,7 +13,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "kinds/kind.h"
 
 #define CURSOR_SIZE 64
 
@@ -106,8 +105,8 @@ static bool choose(struct dead *d, struct call *c, struct json *body)
 	d->filter.error = json_get_text(d->in, "error", NULL);
 	d->filter.state = str_eq(json_get_text(d->in, "state", ""), "failed") ? JOB_FAILED : JOB_DEAD;
 	d->limit = (int)json_get_int(d->in, "limit", QUEUE_BATCH_MAX);
-	if (d->filter.kind && !kind_of(d->filter.kind)) {
-		reply_detail(c, 422, "there is no kind '%s'", reply_excerpt(c, d->filter.kind));
+	if (d->filter.kind && !job_name_ok(d->filter.kind)) {
+		reply_detail(c, 422, "there can be no kind '%s'; GET /api/kinds lists the kinds", reply_excerpt(c, d->filter.kind));
 		return false;
 	}
 	choose_times(d);

@@ -1,7 +1,10 @@
 /* route_job_list.c -- GET /api/jobs: jobs newest first, of one queue or of all, page by page.
  *
- * The queue lists one queue at a time. Several are merged by creation time; the cursor then holds every queue's own, as
- * "queue=cursor;queue=cursor". A queue of which less was shown than read is asked again for just so much, to learn the cursor there.
+ * Several queues are merged by creation time; the cursor then holds every queue's own, as "queue=cursor;queue=cursor". A queue of which less
+ * was shown than read is asked again for just so much, to learn the cursor there. All that are asked are asked together.
+ *
+ * A filter that fits few jobs makes it read on in search of them, until it has looked LOOKS_MAX times: then the page ends where it is, and its
+ * cursor goes on there.
  *
  * A cursor must fit into a URL, so at most SOURCES_MAX queues are merged at a time; the others come after them, in the order of their names:
  * ">queue" at the end of a cursor says that those after this one are still to come.
@@ -16,10 +19,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "http/client.h"
-#include "kinds/kind.h"
 
 #define SOURCES_MAX 32
 #define CURSOR_SIZE 64
+#define LOOKS_MAX   256 /* at up to QUEUE_BATCH_MAX jobs of a queue each; docs/http.md says the product */
 
 struct source {
 	char queue[JOB_NAME];
@@ -38,6 +41,7 @@ struct listing {
 	const char *kind;
 	int state;
 	int limit, chunk;
+	int looks; /* left */
 };
 
 static bool source_add(struct listing *l, const char *queue, size_t queue_len, const char *cursor, size_t cursor_len)
@@ -118,8 +122,8 @@ static bool choose_filter(struct listing *l)
 	l->kind = http_query(c->r, "kind");
 	l->kind = l->kind && *l->kind ? l->kind : NULL;
 	l->state = -1;
-	if (l->kind && !kind_of(l->kind)) {
-		reply_detail(c, 422, "there is no kind '%s'", reply_excerpt(c, l->kind));
+	if (l->kind && !job_name_ok(l->kind)) { /* one that is not known here may still have jobs, of a newer program or an older */
+		reply_detail(c, 422, "there can be no kind '%s'; GET /api/kinds lists the kinds", reply_excerpt(c, l->kind));
 		return false;
 	}
 	if (state && *state) {
@@ -142,24 +146,73 @@ static void jobs_close(struct source *s)
 	s->n = s->taken = 0;
 }
 
-/* At most so many jobs from s->cursor on, in place of what was read before. */
-static bool source_read(struct listing *l, struct source *s, int limit, struct err *e)
+/* Which of the sources are asked, and for how many jobs at most; 0: this one is not. */
+typedef int which_source(const struct listing *l, const struct source *s);
+
+/* Those from s->cursor on, in place of what was read before: n, all together. */
+static bool read_these(struct listing *l, struct source *const *sources, const int *limits, size_t n, struct err *e)
 {
-	jobs_close(s);
-	if (!s->jobs)
-		s->jobs = arena_array(l->call->arena, (size_t)l->chunk, sizeof *s->jobs);
-	int n = queue_list(l->queue, s->queue, l->kind, l->state, s->cursor, limit, s->jobs, s->next, e);
-	s->n = n > 0 ? n : 0;
-	return n >= 0;
+	struct queue_page pages[SOURCES_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		struct source *s = sources[i];
+
+		jobs_close(s);
+		if (!s->jobs)
+			s->jobs = arena_array(l->call->arena, (size_t)l->chunk, sizeof *s->jobs);
+		pages[i] = (struct queue_page){.queue = s->queue, .cursor = s->cursor, .limit = limits[i], .jobs = s->jobs};
+	}
+	if (!queue_lists(l->queue, l->kind, l->state, pages, n, &l->looks, e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		sources[i]->n = pages[i].n;
+		memcpy(sources[i]->cursor, pages[i].from, CURSOR_SIZE);
+		memcpy(sources[i]->next, pages[i].next, CURSOR_SIZE);
+	}
+	return true;
 }
 
-/* All that was read of it was taken: read on. What was looked through without finding any is left for the next page. */
-static bool source_refill(struct listing *l, struct source *s, struct err *e)
+/* How many that were; -1 failed. */
+static int sources_read(struct listing *l, which_source *which, struct err *e)
 {
-	if (s->taken < s->n || s->n == 0 || !*s->next)
-		return true;
-	memcpy(s->cursor, s->next, sizeof s->cursor);
-	return source_read(l, s, l->chunk, e);
+	struct source *sources[SOURCES_MAX];
+	int limits[SOURCES_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n_sources; i++) {
+		int limit = which(l, &l->sources[i]);
+
+		if (limit) {
+			sources[n] = &l->sources[i];
+			limits[n++] = limit;
+		}
+	}
+	return n == 0 || read_these(l, sources, limits, n, e) ? (int)n : -1;
+}
+
+static int whole_chunk(const struct listing *l, const struct source *s)
+{
+	UNUSED(s);
+	return l->chunk;
+}
+
+/* All that was read of it was taken, and there is more. */
+static int chunk_when_empty(const struct listing *l, const struct source *s)
+{
+	return s->taken == s->n && *s->next && l->looks > 0 ? l->chunk : 0;
+}
+
+static bool sources_refill(struct listing *l, struct err *e)
+{
+	int n;
+
+	do {
+		for (size_t i = 0; i < l->n_sources; i++)
+			if (chunk_when_empty(l, &l->sources[i]))
+				memcpy(l->sources[i].cursor, l->sources[i].next, CURSOR_SIZE);
+		n = sources_read(l, chunk_when_empty, e);
+	} while (n > 0);
+	return n == 0;
 }
 
 /* 1 *out is the newest job not taken yet, good until the next call; 0 there is none; -1 failed. */
@@ -167,11 +220,11 @@ static int take_newest(struct listing *l, struct job **out, struct err *e)
 {
 	struct source *best = NULL;
 
+	if (!sources_refill(l, e))
+		return -1;
 	for (size_t i = 0; i < l->n_sources; i++) {
 		struct source *s = &l->sources[i];
 
-		if (!source_refill(l, s, e))
-			return -1;
 		if (s->taken < s->n && (!best || s->jobs[s->taken].created_at > best->jobs[best->taken].created_at))
 			best = s;
 	}
@@ -180,28 +233,34 @@ static int take_newest(struct listing *l, struct job **out, struct err *e)
 	return best != NULL;
 }
 
-/* Where this queue goes on; false with e: the queue failed. */
-static bool source_advance(struct listing *l, struct source *s, struct err *e)
+/* Less was taken of it than was read, but some: the cursor after that is learned by reading just so much. */
+static int what_was_taken(const struct listing *l, const struct source *s)
 {
-	if (s->taken == 0 && s->n > 0)
-		return true;
-	if (s->taken < s->n && !source_read(l, s, s->taken, e))
-		return false;
-	memcpy(s->cursor, s->next, sizeof s->cursor);
-	return true;
+	UNUSED(l);
+	return s->taken < s->n ? s->taken : 0;
+}
+
+/* Where this queue goes on: nothing of it was shown, or all that was read. */
+static void cursor_add(const struct source *s, struct buf *out)
+{
+	const char *cursor = s->taken == 0 && s->n > 0 ? s->cursor : s->next;
+
+	if (s->taken < s->n || *s->next)
+		buf_addf(out, "%s%s=%s", out->len ? ";" : "", s->queue, cursor);
 }
 
 static bool cursor_write(struct listing *l, struct buf *out, struct err *e)
 {
-	for (size_t i = 0; i < l->n_sources; i++) {
-		struct source *s = &l->sources[i];
-		bool ended = s->taken == s->n && !*s->next;
+	bool again[SOURCES_MAX];
 
-		if (ended)
-			continue;
-		if (!source_advance(l, s, e))
-			return false;
-		buf_addf(out, "%s%s=%s", out->len ? ";" : "", s->queue, s->cursor);
+	for (size_t i = 0; i < l->n_sources; i++)
+		again[i] = what_was_taken(l, &l->sources[i]) > 0;
+	if (sources_read(l, what_was_taken, e) < 0)
+		return false;
+	for (size_t i = 0; i < l->n_sources; i++) {
+		if (again[i])
+			l->sources[i].taken = l->sources[i].n;
+		cursor_add(&l->sources[i], out);
 	}
 	if (l->more)
 		buf_addf(out, "%s>%s", out->len ? ";" : "", l->after);
@@ -222,14 +281,6 @@ static void link_header(struct listing *l, const char *cursor)
 	buf_adds(&b, ">; rel=\"next\"");
 	reply_header(l->call, "Link", buf_text(&b));
 	buf_close(&b);
-}
-
-static bool sources_read(struct listing *l, struct err *e)
-{
-	for (size_t i = 0; i < l->n_sources; i++)
-		if (!source_read(l, &l->sources[i], l->chunk, e))
-			return false;
-	return true;
 }
 
 static void sources_close(struct listing *l)
@@ -256,12 +307,12 @@ static bool page_write(struct listing *l, struct json_writer *w, struct err *e)
 	l->chunk = l->n_sources == 1 && !l->more ? l->limit : (l->limit + 3) / 4; /* of many few are shown */
 	if (l->n_sources == 0 && !sources_next(l, e))
 		return false;
-	while (sources_read(l, e)) {
+	while (sources_read(l, whole_chunk, e) >= 0) {
 		for (; n < l->limit && (got = take_newest(l, &job, e)) == 1; n++)
 			job_to_json(job, w, NULL);
 		if (got < 0)
 			return false;
-		if (n == l->limit || !l->more || !sources_ended(l))
+		if (n == l->limit || !l->more || !sources_ended(l) || l->looks <= 0)
 			return true;
 		sources_close(l);
 		if (!sources_next(l, e))
@@ -296,7 +347,7 @@ static void list_reply(struct listing *l)
 
 void route_job_list(struct call *c)
 {
-	struct listing l = {.call = c};
+	struct listing l = {.call = c, .looks = LOOKS_MAX};
 
 	if (!choose_filter(&l) || !choose_sources(&l))
 		return;

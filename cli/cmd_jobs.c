@@ -18,10 +18,9 @@ static const struct cli_flag flags[] = {
 
 static void print_list(struct cli *c, const struct json *answer)
 {
-	UNUSED(c);
 	const struct json *jobs = json_get(answer, "jobs");
 	if (!json_first(jobs))
-		puts("no jobs");
+		printf("no jobs%s\n", args_has(c, "kind") ? " ('barque kinds' lists the kinds)" : "");
 	else
 		printf("%-36s %-16s %-10s %6s  %s\n", "ID", "KIND", "STATE", "DONE", "CREATED (UTC)");
 	for (const struct json *job = json_first(jobs); job; job = json_next(job)) {

@@ -70,8 +70,7 @@ struct queue_driver {
 	void (*close)(struct queue *q);
 	bool (*submit)(struct queue *q, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e);
 	int (*show)(struct queue *q, const char *id, struct job *out, struct err *e);
-	int (*list)(struct queue *q, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
-	        char next_out[64], struct err *e);
+	bool (*lists)(struct queue *q, const char *kind, int state, struct queue_page *pages, size_t n, int *looks, struct err *e);
 	bool (*act)(
 	        struct queue *q, enum queue_act act, const char *id, enum act_result *result_out, enum job_state *state_out, struct err *e);
 	bool (*prioritize)(struct queue *q, const char *id, int priority, int64_t rev, enum act_result *result_out,

@@ -285,16 +285,43 @@ int queue_show(struct queue *q, const char *id, struct job *out, struct err *e)
 	return job_id_parse(id, queue, &shard) ? q->driver->show(q, id, out, e) : 0;
 }
 
+bool queue_lists(struct queue *q, const char *kind, int state, struct queue_page *pages, size_t n, int *looks, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		pages[i].n = 0;
+		if (!job_queue_ok(pages[i].queue) || (kind && !job_name_ok(kind)))
+			return err_set(e, ERR_INVALID, "there can be no queue or kind of that name");
+		if (pages[i].limit < 1 || pages[i].limit > QUEUE_BATCH_MAX || state < -1 || state > JOB_DEAD)
+			return err_set(e, ERR_INVALID, "a page of jobs holds 1 to %d of them, of one state or of any", QUEUE_BATCH_MAX);
+		if (!str_is_name(pages[i].cursor, 63, ":") && pages[i].cursor[0])
+			return err_set(e, ERR_INVALID, "that is no cursor of ours");
+	}
+	return q->driver->lists(q, kind, state, pages, n, looks, e);
+}
+
+#define LIST_LOOKS 16 /* for one page: a filter that matches nothing must not search for ever */
+
 int queue_list(struct queue *q, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
         char next_cursor_out[64], struct err *e)
 {
-	if (!job_queue_ok(queue) || (kind && !job_name_ok(kind)))
-		return err_fail(e, ERR_INVALID, "there can be no queue or kind of that name");
-	if (limit < 1 || limit > QUEUE_BATCH_MAX || state < -1 || state > JOB_DEAD)
-		return err_fail(e, ERR_INVALID, "a page of jobs holds 1 to %d of them, of one state or of any", QUEUE_BATCH_MAX);
-	if (!str_is_name(cursor, 63, ":") && cursor[0])
-		return err_fail(e, ERR_INVALID, "that is no cursor of ours");
-	return q->driver->list(q, queue, kind, state, cursor, limit, jobs, next_cursor_out, e);
+	struct queue_page p = {.queue = queue, .cursor = cursor, .limit = limit, .jobs = jobs};
+	int n = 0, looks = LIST_LOOKS;
+	char from[64];
+
+	do {
+		if (!queue_lists(q, kind, state, &p, 1, &looks, e)) {
+			while (n > 0)
+				job_close(&jobs[--n]);
+			return -1;
+		}
+		n += p.n;
+		p.jobs += p.n;
+		p.limit -= p.n;
+		memcpy(from, p.next, sizeof(from));
+		p.cursor = from;
+	} while (p.limit > 0 && *p.next && looks > 0);
+	memcpy(next_cursor_out, p.next, sizeof(p.next));
+	return n;
 }
 
 /* ERR_CONFLICT in a sentence. */

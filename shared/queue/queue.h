@@ -109,6 +109,19 @@ bool queue_submit(struct queue *q, struct queue_submission *items, size_t n, str
 /* 1: *out filled (close with job_close); 0: no such job (never was, or its retention ended); -1: failed. */
 int queue_show(struct queue *q, const char *id, struct job *out, struct err *e) MUST_CHECK;
 
+/* A part of a queue's list. */
+struct queue_page {
+	const char *queue, *cursor; /* "": from the newest on */
+	int limit;                  /* 1 .. QUEUE_BATCH_MAX */
+	struct job *jobs;           /* room for `limit` */
+	int n;                      /* found: none when it failed */
+	char from[64];              /* where the call began that found them: what was passed over before need not be looked at again */
+	char next[64];              /* "": there is no more */
+};
+/* The next jobs of n different queues, all asked together. kind / state: NULL and -1 mean any. A call of Redis looks at up to QUEUE_BATCH_MAX
+ * jobs of a queue: each is asked once, then on and on while nothing was found in it, as long as *looks, the calls left, is above 0. */
+bool queue_lists(struct queue *q, const char *kind, int state, struct queue_page *pages, size_t n, int *looks, struct err *e) MUST_CHECK;
+
 /* Jobs of one queue, newest first, by filter; cursor "" starts, *next_cursor_out "" says the end. At most `limit` (<= 256)
  * jobs in jobs[limit]; returns how many, -1 on failure. kind / state: NULL and -1 mean any. */
 int queue_list(struct queue *q, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "queue/redis_private.h"
 
-#define ROUNDS         16 /* calls for one page: a filter that matches nothing must not search for ever */
 #define WORKERS_LOOKED 1000
 #define LEASES_LOOKED  "9999" /* of one worker */
 
@@ -13,9 +12,13 @@
 
 struct page {
 	const char *queue, *kind;
-	int shard, state, limit, n;
+	int shard, shards; /* where it goes on, of how many */
+	int from_shard;
+	int state, limit, n;
 	struct job *jobs;
-	char cursor[64];
+	char cursor[64]; /* in this shard */
+	char from[64];   /* where the last call began */
+	bool ended;
 };
 
 static bool read_records(struct page *p, const struct redis_reply *r, struct err *e)
@@ -37,41 +40,73 @@ static bool read_records(struct page *p, const struct redis_reply *r, struct err
 	return true;
 }
 
-static bool next_page(struct redis_queue *q, struct page *p, struct err *e)
+static void page_calls(struct page *p)
 {
-	struct redis_cmd cmd = {0};
-	struct redis_reply *r = NULL;
-	const char *cursor;
-	bool ok;
-
-	redis_fcall(&cmd, &q->head.options, "list", p->queue, p->shard);
-	redis_cmd_adds(&cmd, p->kind);
-	if (p->state < 0)
-		redis_cmd_adds(&cmd, "");
-	else
-		redis_cmd_addi(&cmd, p->state);
-	redis_cmd_adds(&cmd, p->cursor);
-	redis_cmd_addi(&cmd, p->limit - p->n);
-	ok = redis_call(q, &cmd, true, &r, e);
-	redis_cmd_close(&cmd);
-	if (!ok)
-		return false;
-	cursor = redis_reply_text(redis_reply_at(r, 0), NULL);
-	ok = cursor && str_copy(p->cursor, sizeof(p->cursor), cursor) ? read_records(p, redis_reply_at(r, 1), e)
-	                                                              : redis_bad_reply(e, "list");
-	redis_reply_close(&r);
-	return ok;
+	p->from_shard = p->shard;
+	memcpy(p->from, p->cursor, sizeof(p->from));
 }
 
-static bool list_index(struct redis_queue *q, struct page *p, struct err *e)
+static void ask_page(struct redis_cmd *cmd, const struct redis_queue *q, const struct page *p)
 {
-	for (int i = 0; i < ROUNDS; i++) {
-		if (!next_page(q, p, e))
-			return false;
-		if (p->n == p->limit || !p->cursor[0])
-			break;
-	}
+	redis_fcall(cmd, &q->head.options, "list", p->queue, p->shard);
+	redis_cmd_adds(cmd, p->kind);
+	if (p->state < 0)
+		redis_cmd_adds(cmd, "");
+	else
+		redis_cmd_addi(cmd, p->state);
+	redis_cmd_adds(cmd, p->cursor);
+	redis_cmd_addi(cmd, p->limit - p->n);
+}
+
+/* At the end of a shard the next one begins. */
+static bool take_page(struct page *p, const struct redis_reply *r, struct err *e)
+{
+	const char *cursor = redis_reply_text(redis_reply_at(r, 0), NULL);
+
+	if (!cursor || !str_copy(p->cursor, sizeof(p->cursor), cursor))
+		return redis_bad_reply(e, "list");
+	if (!read_records(p, redis_reply_at(r, 1), e))
+		return false;
+	if (!p->cursor[0])
+		p->ended = ++p->shard >= p->shards;
 	return true;
+}
+
+/* One call for each page in which nothing was found yet, all at once. How many that were; -1 failed. */
+static int ask_round(struct redis_queue *q, struct page *pages, size_t n, bool first, int *looks, struct err *e)
+{
+	struct redis_cmd *cmds = mem_array(n + 1, sizeof(*cmds));
+	struct redis_reply **r = mem_array(n + 1, sizeof(struct redis_reply *));
+	struct page **asked = mem_array(n + 1, sizeof(struct page *));
+	size_t n_asked = 0;
+	bool ok;
+
+	for (size_t i = 0; i < n; i++)
+		if (first || (*looks > 0 && pages[i].n == 0 && !pages[i].ended)) {
+			page_calls(&pages[i]);
+			ask_page(&cmds[n_asked], q, &pages[i]);
+			asked[n_asked++] = &pages[i];
+			--*looks;
+		}
+	ok = redis_call_many(q, cmds, n_asked, r, e);
+	for (size_t i = 0; i < n_asked; i++) {
+		ok = ok && take_page(asked[i], r[i], e);
+		redis_cmd_close(&cmds[i]);
+		redis_reply_close(&r[i]);
+	}
+	mem_free(&cmds);
+	mem_free(&r);
+	mem_free(&asked);
+	return ok ? (int)n_asked : -1;
+}
+
+static bool list_indexes(struct redis_queue *q, struct page *pages, size_t n, int *looks, struct err *e)
+{
+	int asked = ask_round(q, pages, n, true, looks, e);
+
+	while (asked > 0)
+		asked = ask_round(q, pages, n, false, looks, e);
+	return asked == 0;
 }
 
 /* ---- running jobs: their only index is by worker ------------------------------------------------------------------------ */
@@ -185,23 +220,76 @@ static bool list_running(struct redis_queue *q, struct page *p, struct err *e)
 	return ok;
 }
 
-int redis_list(struct queue *base, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
-        char next_out[64], struct err *e)
+/* Shard by shard until something was found. */
+static bool list_leases(struct redis_queue *q, struct page *pages, size_t n, int *looks, struct err *e)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < n; i++) {
+		struct page *p = &pages[i];
+
+		do {
+			page_calls(p);
+			ok = list_running(q, p, e);
+			--*looks;
+			if (!p->cursor[0])
+				p->ended = ++p->shard >= p->shards;
+		} while (ok && p->n == 0 && !p->ended && *looks > 0);
+	}
+	return ok;
+}
+
+static bool pages_begin(
+        struct redis_queue *q, const char *kind, int state, const struct queue_page *in, size_t n, struct page *out, struct err *e)
+{
+	char(*queues)[JOB_NAME] = mem_array(n + 1, sizeof(*queues));
+	struct queue_shards *shards = mem_array(n + 1, sizeof(*shards));
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < n; i++) {
+		out[i] = (struct page){.queue = in[i].queue, .kind = kind, .state = state, .limit = in[i].limit, .jobs = in[i].jobs};
+		ok = (str_copy(queues[i], JOB_NAME, in[i].queue) || redis_bad_reply(e, "the name of a queue")) &&
+		     redis_cursor_split(in[i].cursor, &out[i].shard, out[i].cursor, e);
+	}
+	ok = ok && redis_shards_of_all(q, (const char(*)[JOB_NAME])queues, n, shards, e);
+	for (size_t i = 0; ok && i < n; i++)
+		out[i].shards = shards[i].serve;
+	mem_free(&queues);
+	mem_free(&shards);
+	return ok;
+}
+
+static bool pages_end(const struct page *pages, size_t n, struct queue_page *out, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct page *p = &pages[i];
+
+		out[i].n = p->n;
+		out[i].next[0] = '\0';
+		if (!redis_cursor_write(out[i].from, p->from_shard, p->from, e))
+			return false;
+		if (!p->ended && !redis_cursor_write(out[i].next, p->shard, p->cursor, e))
+			return false;
+	}
+	return true;
+}
+
+bool redis_lists(struct queue *base, const char *kind, int state, struct queue_page *out, size_t n, int *looks, struct err *e)
 {
 	struct redis_queue *q = (struct redis_queue *)base;
-	struct page p = {.queue = queue, .kind = kind, .state = state, .limit = limit, .jobs = jobs};
-	struct queue_shards shards;
-	bool ok = redis_cursor_split(cursor, &p.shard, p.cursor, e) && redis_shards_now(q, queue, &shards, e);
+	struct page *pages = mem_array(n + 1, sizeof(*pages));
+	bool ok = pages_begin(q, kind, state, out, n, pages, e);
 
-	while (ok) {
-		ok = state == JOB_RUNNING ? list_running(q, &p, e) : list_index(q, &p, e);
-		if (p.n == limit || p.cursor[0] || p.shard + 1 >= shards.serve)
-			break;
-		p.shard++;
+	if (ok && state == JOB_RUNNING)
+		ok = list_leases(q, pages, n, looks, e);
+	else if (ok)
+		ok = list_indexes(q, pages, n, looks, e);
+	ok = ok && pages_end(pages, n, out, e);
+	for (size_t i = 0; !ok && i < n; i++) {
+		while (pages[i].n > 0)
+			job_close(&pages[i].jobs[--pages[i].n]);
+		out[i].n = 0;
 	}
-	if (ok && redis_cursor_join(next_out, p.shard, shards.serve, p.cursor, e))
-		return p.n;
-	while (p.n > 0)
-		job_close(&jobs[--p.n]);
-	return -1;
+	mem_free(&pages);
+	return ok;
 }

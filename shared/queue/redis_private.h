@@ -221,8 +221,7 @@ void redis_concurrency(char out[JOB_KEY + 1], int *max_out, const struct queue_s
 void redis_lane(char out[JOB_KEY + 1], const struct queue_submission *s);
 
 bool redis_submit(struct queue *base, struct queue_submission *items, size_t n, struct queue_submitted *out, struct err *e) MUST_CHECK;
-int redis_list(struct queue *base, const char *queue, const char *kind, int state, const char *cursor, int limit, struct job *jobs,
-        char next_out[64], struct err *e) MUST_CHECK;
+bool redis_lists(struct queue *base, const char *kind, int state, struct queue_page *out, size_t n, int *looks, struct err *e) MUST_CHECK;
 /* Put the queue into the registry of those that exist, once for each connection. */
 bool redis_register_queue(struct redis_queue *q, const char *queue, struct err *e) MUST_CHECK;
 bool redis_count_shard(struct redis_queue *q, const char *queue, int shard, struct queue_counts *out, struct err *e) MUST_CHECK;
@@ -334,6 +333,7 @@ int redis_reserve_if_spread(struct redis_queue *q, struct queue_submission *s, s
 /* A cursor through several shards: "S<shard>:" before it, from shard 1 on. */
 bool redis_cursor_split(const char *cursor, int *shard_out, char rest_out[64], struct err *e) MUST_CHECK;
 /* The cursor to give: after this page, or at the beginning of the next of `shards`; "" at the end. */
+bool redis_cursor_write(char out[64], int shard, const char *rest, struct err *e) MUST_CHECK; /* a place in this shard */
 bool redis_cursor_join(char out[64], int shard, int shards, const char *rest, struct err *e) MUST_CHECK;
 
 /* ---- redis_spread.c: one question to every shard of many queues ------------------------------------------------- */

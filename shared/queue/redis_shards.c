@@ -477,15 +477,21 @@ bool redis_cursor_split(const char *cursor, int *shard_out, char rest_out[64], s
 	return str_copy(rest_out, 64, colon ? colon + 1 : cursor) || err_set(e, ERR_INVALID, "that is no cursor of ours");
 }
 
-bool redis_cursor_join(char out[64], int shard, int shards, const char *rest, struct err *e)
+bool redis_cursor_write(char out[64], int shard, const char *rest, struct err *e)
 {
-	char text[80] = "";
+	char text[80];
 
-	if (!rest[0] && shard + 1 < shards)
-		snprintf(text, sizeof(text), "S%d:", shard + 1);
-	else if (rest[0] && shard)
+	if (shard)
 		snprintf(text, sizeof(text), "S%d:%s", shard, rest);
 	else
 		snprintf(text, sizeof(text), "%s", rest);
 	return str_copy(out, 64, text) || err_set(e, ERR_CORRUPT, "the place in the list is too long for a cursor");
+}
+
+bool redis_cursor_join(char out[64], int shard, int shards, const char *rest, struct err *e)
+{
+	out[0] = '\0';
+	if (rest[0])
+		return redis_cursor_write(out, shard, rest, e);
+	return shard + 1 >= shards || redis_cursor_write(out, shard + 1, "", e);
 }

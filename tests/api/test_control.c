@@ -242,7 +242,7 @@ END_TEST
 
 START_TEST(dead_letters_are_asked_for_properly)
 {
-	static const char *const bad[] = {"limit=0", "limit=257", "limit=x", "state=ready", "kind=no.such", "queue=A%20B", "from=soon",
+	static const char *const bad[] = {"limit=0", "limit=257", "limit=x", "state=ready", "kind=A%20B", "queue=A%20B", "from=soon",
 	        "cursor=x", "cursor=nowhere%3D", "cursor=default%3Da%20b"};
 	struct api_test t;
 

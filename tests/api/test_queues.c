@@ -170,6 +170,63 @@ START_TEST(jobs_of_all_queues_are_listed)
 }
 END_TEST
 
+/* One by one they would be more than a hundred. */
+START_TEST(jobs_of_all_queues_take_few_round_trips)
+{
+	struct api_test t;
+
+	api_start(&t, NULL);
+	fill(&t);
+	ck_status(&t, api_get(&t, "/api/jobs?limit=20"), 200);
+	int64_t before = test_redis_reads(&t.redis, 1);
+	ck_status(&t, api_get(&t, "/api/jobs?limit=20"), 200);
+	ck_assert_uint_eq(json_count(json_get(t.json, "jobs")), 20);
+	ck_assert_int_le(test_redis_reads(&t.redis, 1) - before, 16);
+	api_stop(&t);
+}
+END_TEST
+
+/* Ids of jobs that vanished, to be looked at like others. */
+static void put_old_ids(struct api_test *t, const char *queue, int n)
+{
+	struct buf command = {0};
+
+	for (int i = 0; i < n; i += 1000) {
+		buf_clear(&command);
+		for (int k = i; k < i + 1000; k++)
+			buf_addf(&command, " 0%019d", k);
+		test_redis_tell(t->redis.port, "RPUSH {bq:%s:0}:a%s", queue, buf_text(&command));
+	}
+	buf_close(&command);
+}
+
+/* The only one of its kind behind many others is found at once; behind more than one answer may look through, by the next page. */
+START_TEST(rare_jobs_are_found)
+{
+	struct queue_submission s = {.kind = "noop", .queue = "many_33"};
+	struct queue_submitted out;
+	struct api_test t;
+	struct err e = {0};
+
+	api_start(&t, NULL);
+	fill(&t);
+	struct queue *q = queue_of(&t);
+	ck_ok(queue_submit(q, &s, 1, &out, &e), &e);
+	queue_close(&q);
+	put_old_ids(&t, "many_33", 20000);
+	ck_status(&t, api_get(&t, "/api/jobs?kind=noop&queue=many_33"), 200);
+	ck_assert_uint_eq(json_count(json_get(t.json, "jobs")), 1);
+	ck_assert_ptr_null(json_get_text(t.json, "next_cursor", NULL));
+	put_old_ids(&t, "many_33", 50000);
+	ck_status(&t, api_get(&t, "/api/jobs?kind=noop&queue=many_33"), 200);
+	ck_assert_uint_eq(json_count(json_get(t.json, "jobs")), 0);
+	ck_assert_ptr_nonnull(json_get_text(t.json, "next_cursor", NULL));
+	ck_assert_int_eq(walk(&t, "/api/jobs?kind=noop", 0), 1);
+	ck_assert_int_eq(walk(&t, "/api/jobs?kind=strange&limit=3", 3), QUEUES);
+	api_stop(&t);
+}
+END_TEST
+
 /* A kind of ours that was submitted to a queue of another name. */
 START_TEST(a_job_is_found_by_its_kind_in_any_queue)
 {
@@ -377,7 +434,8 @@ START_TEST(a_schedule_of_any_of_them_is_found)
 END_TEST
 
 static const TTest *const tests[] = {all_queues_are_listed_and_measured, all_queues_take_few_round_trips,
-        all_routes_that_nobody_serves_are_told, jobs_of_all_queues_are_listed, a_job_is_found_by_its_kind_in_any_queue,
-        dead_letters_of_all_queues_are_found, each_of_them_is_a_queue, a_worker_of_any_of_them_is_seen, all_workers_of_a_queue_are_listed,
-        changes_of_all_queues_are_followed, a_schedule_of_any_of_them_is_found};
+        all_routes_that_nobody_serves_are_told, jobs_of_all_queues_are_listed, jobs_of_all_queues_take_few_round_trips, rare_jobs_are_found,
+        a_job_is_found_by_its_kind_in_any_queue, dead_letters_of_all_queues_are_found, each_of_them_is_a_queue,
+        a_worker_of_any_of_them_is_seen, all_workers_of_a_queue_are_listed, changes_of_all_queues_are_followed,
+        a_schedule_of_any_of_them_is_found};
 TEST_MAIN("queues_api", tests)

@@ -313,6 +313,29 @@ START_TEST(what_was_mended_runs)
 }
 END_TEST
 
+/* The leases of a worker that is gone: what is known to have started has crashed, what was only held is suspect, and nothing is wrong with that. */
+START_TEST(what_was_only_held_is_mended_without_a_crash)
+{
+	for (int held = 0; held < 2; held++) {
+		struct world w;
+		struct job j;
+
+		world_open(&w);
+		harm(&w, "ZREM K:l:w1 $C");
+		harm(&w, held ? "ZADD K:l:w9 5 $C" : "ZADD K:l:w9 6 $C");
+		harm(&w, "HSET K:j:$C w w9");
+		check_found(w.q, FAULT_LEASE, "worker w9", "a lease");
+		ck_assert_int_gt(mend_all(w.q), 0);
+		check_clean(w.q, "a lease");
+		j = show(w.q, w.running);
+		ck_assert_int_eq(j.state, JOB_READY);
+		ck_assert(j.suspect == held && j.quarantined == !held && j.crashes == !held);
+		job_close(&j);
+		world_close(&w);
+	}
+}
+END_TEST
+
 START_TEST(counters_are_set_in_a_paused_queue_only)
 {
 	struct world w;
@@ -690,7 +713,7 @@ END_TEST
 
 static const TTest *const tests[] = {every_harm_is_found_and_mended, a_key_answered_with_another_job_is_kept,
         leases_are_counted_up_to_a_limit, steps_pass_over_what_is_out_of_place, a_state_that_will_be_swept_is_no_fault,
-        what_was_mended_runs, counters_are_set_in_a_paused_queue_only, a_mend_looks_again, more_than_can_be_kept_is_counted,
-        a_look_ends_in_time, every_shard_is_looked_at, a_damaged_queue_hides_no_other, what_moves_is_no_fault,
-        a_cut_connection_does_not_end_a_look};
+        what_was_mended_runs, what_was_only_held_is_mended_without_a_crash, counters_are_set_in_a_paused_queue_only, a_mend_looks_again,
+        more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, a_damaged_queue_hides_no_other,
+        what_moves_is_no_fault, a_cut_connection_does_not_end_a_look};
 TEST_MAIN("queue_doctor", tests)
