@@ -272,7 +272,10 @@ static bool tell_shard(struct redis_mail *m, size_t i, bool *told, struct err *e
 
 static bool has_failed(const struct redis_mail *m)
 {
-	return memchr(m->failed, true, sizeof(m->failed)) != NULL;
+	for (size_t i = 0; i < TAKE; i++)
+		if (m->failed[i])
+			return true;
+	return false;
 }
 
 /* When some meet what is damaged, the others are told and dropped first; e says why these were not heard. */
