@@ -82,7 +82,7 @@ static void print_member(const struct json *job, const char *key, FILE *out)
 
 void job_details(const struct json *job, FILE *out)
 {
-	static const char *const members[] = {"id", "kind", "state", "cancel_asked", "quarantined", "queue", "priority", "params",
+	static const char *const members[] = {"id", "kind", "state", "cancel_asked", "quarantined", "queue", "lane", "priority", "params",
 	        "progress", "attempt", "max_attempts", "crashes", "max_crashes", "created_at", "run_at", "started_at", "finished_at",
 	        "worker", "error", "idempotency_key", "unique_key", "parent", "children", "trace", "tags", "time_limit_ms", "hard_limit_ms",
 	        "result_ttl_ms", "concurrency", "rate", "waiting_on", "archived"};

@@ -78,7 +78,7 @@ static bool one_runs(const struct dispatcher *d)
 {
 	for (int i = 0; i < d->slots.n; i++) {
 		const struct slot *s = &d->slots.all[i];
-		if (s->n > 0 && s->flights[0].alone && d->now_ms - s->flights[0].sent_ms < ALONE_MS)
+		if (s->n > 0 && s->alone && d->now_ms - s->flights[0].sent_ms < ALONE_MS)
 			return true;
 	}
 	return false;
@@ -156,7 +156,7 @@ bool alone_start(struct dispatcher *d, struct line *l, int idle)
 	const struct job *j = &first_of(l)->job;
 	const struct kind *k = kind_of(j->kind);
 	slot_put(s, l, k, j, d->now_ms);
-	s->flights[s->n - 1].alone = true;
+	s->alone = true;
 	d->alone_next = NULL;
 	ends_claimed(d, k, j);
 	drop_first(l);

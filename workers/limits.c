@@ -191,7 +191,7 @@ int64_t limits_next_ms(const struct dispatcher *d)
 		const struct slot *s = &d->slots.all[i];
 		if (s->n > 1)
 			next = AHEAD_MS;
-		if (s->n > 0 && s->flights[0].alone && next > 100)
+		if (s->n > 0 && s->alone && next > 100)
 			next = 100;
 		if (s->n > 0 && next > 100)
 			next = s->flights[0].stop != STOP_NONE ? 50 : limits_of(&s->flights[0]).soft_ms > 0 ? 100 : next;
@@ -235,7 +235,7 @@ static void renewal_put(struct line *l, size_t n, struct slot *s, struct flight 
 	memset(r, 0, sizeof(*r));
 	memcpy(r->id, f->id, sizeof(r->id));
 	r->fence = f->fence;
-	r->held = l->is_short && !f->alone && !flight_is_started(s, f);
+	r->held = l->is_short && !s->alone && !flight_is_started(s, f);
 	*text_at = SIZE_MAX;
 	if (!shm_progress_read(slot_shm(s), f->number, &p, &version) || version == f->progress_version)
 		return;

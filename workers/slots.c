@@ -120,7 +120,7 @@ bool slot_is_idle(const struct slot *s)
 
 bool slot_may_look_ahead(const struct slot *s)
 {
-	return s->n > 0 && s->n < SLOT_DEPTH && !s->eof && !s->recycling && s->killed[0] == '\0' && !s->tainted && !s->flights[0].alone;
+	return s->n > 0 && s->n < SLOT_DEPTH && !s->eof && !s->recycling && s->killed[0] == '\0' && !s->tainted && !s->alone;
 }
 
 bool flight_is_started(const struct slot *s, const struct flight *f)
@@ -160,6 +160,7 @@ void slot_put(struct slot *s, struct line *line, const struct kind *k, const str
 	f->time_limit_ms = j->time_limit_ms;
 	f->hard_limit_ms = j->hard_limit_ms;
 	s->tainted = s->tainted || j->quarantined;
+	s->alone = false;
 	f->sent_ms = f->renewed_ms = now_ms;
 	memcpy(f->id, j->id, sizeof(f->id));
 	s->line = line;

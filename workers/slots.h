@@ -31,7 +31,6 @@ struct flight {
 	const struct kind *kind;
 	struct line *line;
 	bool quarantined;
-	bool alone;                           /* the queue knows that it has started, and nothing may wait behind it */
 	int64_t time_limit_ms, hard_limit_ms; /* its own; 0: the kind's */
 	int64_t sent_ms, renewed_ms;
 	enum stop stop;
@@ -56,6 +55,7 @@ struct slot {
 	struct line *line;         /* whose jobs it holds; NULL when n is 0 */
 	int64_t jobs;              /* answered by this process */
 	bool tainted;              /* worn, swollen, or it ran a quarantined job: it is replaced after what it holds */
+	bool alone;                /* the queue knows that what it runs has started, and nothing may wait behind it */
 	bool recycling;            /* its socket is closed; it is ending by itself */
 	int64_t born_ms, again_ms; /* again_ms: not forked before this time */
 	bool doubtful;             /* the one before it died at birth: it is given nothing until it has lived for a while */

@@ -113,6 +113,9 @@ end
 -- At most n of those that are parked for a rate come back, as many as fit into the window. Returns how many.
 function limits.refill(place, n)
 	local ids, used, due = call('ZRANGE', T .. ':q:' .. place, 0, n - 1), nil, nil
+	if not ids[1] then
+		call('ZREM', T .. ':qd', place) -- or it would be looked at for ever, before others
+	end
 	for i, id in ipairs(ids) do
 		local key = T .. ':j:' .. id
 		local h = call('HMGET', key, 'k', 'y', 'r')

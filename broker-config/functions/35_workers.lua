@@ -41,11 +41,29 @@ end
 
 -- ---- calls of clients ------------------------------------------------------------------------------------------------
 
--- offset: {next offset or -1, {name, taken for alive until, running, command or '', "<heard> <report>" or ''} ...}
+-- A page of those that live, by the time until which they are taken for alive, that and how many of that same time were given before. Who is heard
+-- meanwhile moves on behind: nobody is left out, but some come twice.
+function workers.page(from, skip)
+	if from <= now then
+		from, skip = now + 1, 0
+	end
+	return call('ZRANGE', T .. ':W', string.format('%.0f', from), '+inf', 'BYSCORE', 'LIMIT', skip, BATCH, 'WITHSCORES')
+end
+
+-- Where the page after these n rows begins: at the last one's time again, or if all are of one time, behind them.
+function workers.place_after(z, n, from, skip)
+	local first, last = tonumber(z[2]), tonumber(z[n * 2])
+	skip = first < last and 0 or first == from and skip + n or n
+	return string.format('%.0f:%.0f', last, skip)
+end
+
+-- cursor ('' begins): {cursor of the next page ('' there is none), {name, taken for alive until, running, command or '',
+-- "<heard> <report>" or ''} ...}
 local function list(keys, args)
 	enter(keys, args)
-	local offset, bytes, out = tonumber(args[5]), 0, {}
-	local z = call('ZRANGE', T .. ':W', '(' .. now_text, '+inf', 'BYSCORE', 'LIMIT', offset, BATCH, 'WITHSCORES')
+	local from, skip = string.match(args[5], '^(%d+):(%d+)$')
+	from, skip = tonumber(from or 0), tonumber(skip or 0)
+	local z, bytes, out = workers.page(from, skip), 0, {}
 	for i = 1, #z, 2 do
 		local report = call('HGET', T .. ':ws', z[i]) or ''
 		local command = call('HGET', T .. ':n', 'c:' .. z[i]) or ''
@@ -55,7 +73,8 @@ local function list(keys, args)
 			break
 		end
 	end
-	return { #out * 2 == #z and #out < BATCH and -1 or offset + #out, out }
+	local is_last = #out * 2 == #z and #out < BATCH
+	return { is_last and '' or workers.place_after(z, #out, from, skip), out }
 end
 
 -- command ('resume' takes back what was told), worker: 1, or 0: no such worker lives

@@ -15,7 +15,7 @@ local function promote()
 	for _, id in ipairs(ids) do
 		local key = J .. id
 		local job = read(key)
-		if job then
+		if job and LIST_INDEX[job.state] == ':d' then -- else it has no business here
 			local h = call('HMGET', key, 'k', 'y')
 			line_up(id, key, job, h[1], h[2])
 			move(key, job, READY)

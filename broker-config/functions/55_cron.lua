@@ -34,6 +34,11 @@ function cron.note_first(earliest)
 	return at
 end
 
+-- Can anybody make something of this?
+function cron.can_tick(name, due, spec)
+	return spec and string.find(due or '', '^%d+$') and tonumber(due) <= 2 ^ 46 and #name < 64 and string.find(name, '^[%w_.-]+$')
+end
+
 -- What is due, for one dispatcher: {now, name, tick, spec ...}. Others are not told for a while, in which this one makes the jobs.
 function cron.offers()
 	local names, out = call('ZRANGE', T .. ':cr', '-inf', now_text, 'BYSCORE', 'LIMIT', '0', cron.OFFERS), { now_text }
@@ -42,7 +47,11 @@ function cron.offers()
 	end
 	for _, name in ipairs(names) do
 		local h = call('HMGET', T .. ':cj:' .. name, 'd', 'S')
-		out[#out + 1], out[#out + 2], out[#out + 3] = name, h[1], h[2]
+		if cron.can_tick(name, h[1], h[2]) then
+			out[#out + 1], out[#out + 2], out[#out + 3] = name, h[1], h[2]
+		else
+			call('ZADD', T .. ':cr', 'inf', name) -- it ticks no more, nor holds up others: the doctor finds it
+		end
 	end
 	set('ct', string.format('%.0f', now + cron.AGAIN))
 	return out, now + cron.AGAIN

@@ -137,9 +137,9 @@ local function ended_badly(id, key, job, from, mark, state, error)
 	end
 end
 
+-- The entry is taken away last: where a number is none, the word is to be heard again.
 local function ended_well(id, key, job, from, mark, result)
 	local deps = deps_key(id)
-	call('HDEL', deps, '?' .. from, '!' .. from)
 	if string.sub(mark, 1, 1) == '=' then
 		if call('HINCRBY', deps, 'b', #result) > INPUT_BYTES then
 			call('HINCRBY', deps, 'b', -#result)
@@ -148,6 +148,7 @@ local function ended_well(id, key, job, from, mark, result)
 		call('HSET', deps, mark, result)
 	end
 	local left = call('HINCRBY', deps, '#', -1)
+	call('HDEL', deps, '?' .. from, '!' .. from)
 	if job.state == WAITING and left == 0 then
 		release_waiting(id, key, job)
 	elseif job.state == WAITING then
@@ -524,24 +525,33 @@ local function mail_take(keys, args)
 	return out
 end
 
--- act, to, from, a, b each
+-- act, to, from, a, b each. 1, or {why, number (from 0) of each that met a damaged record}: the others are told all the same, and what they
+-- moved stands in its lanes.
 local function mail_tell(keys, args)
 	enter(keys, args)
+	local failed = {}
 	for i = 5, math.min(#args, 4 + BATCH * 5), 5 do
 		if ACTS[args[i]] then
 			flow.left = math.max(left(), 1) -- each is heard in this call: what goes along with it is not known here later
-			send(args[i], args[i + 1], args[i + 2], args[i + 3], args[i + 4])
+			local ok, why = pcall(send, args[i], args[i + 1], args[i + 2], args[i + 3], args[i + 4])
+			if not ok then
+				flow.todo, flow.busy = {}, false
+				failed[1] = failed[1] or type(why) == 'table' and why.err or why
+				failed[#failed + 1] = (i - 5) / 5
+			end
 		end
 	end
 	flush_lanes()
 	leave()
-	return 1
+	return failed[1] and failed or 1
 end
 
 -- the texts that were told; returns how many are left
 local function mail_drop(keys, args)
 	enter(keys, args)
-	call('ZREM', T .. OUTBOX, unpack(args, 5, math.min(#args, 4 + BATCH)))
+	if args[5] then
+		call('ZREM', T .. OUTBOX, unpack(args, 5, math.min(#args, 4 + BATCH)))
+	end
 	return call('ZCARD', T .. OUTBOX)
 end
 

@@ -110,6 +110,7 @@ struct job {
 	char *inputs;     /* of a claim: JSON object text, name -> result of those jobs; NULL: none; owned by the job */
 	char idempotency_key[JOB_KEY];
 	char unique_key[JOB_KEY];
+	char lane[JOB_KEY]; /* its fairness key; "": none of its own */
 	char parent[JOB_ID];
 	char trace[JOB_TRACE];
 	char tags[JOB_TAGS]; /* comma separated */

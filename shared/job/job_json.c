@@ -123,6 +123,7 @@ static void put_children(struct json_writer *w, const char *waits_for)
 /* What the queue knows of its own jobs and the history does not keep: how one is tried again, what it may use, what it waited for. */
 static void put_live(struct json_writer *w, const struct job *j)
 {
+	put_text(w, "lane", j->lane);
 	jw_int(w, "max_crashes", j->max_crashes);
 	jw_int(w, "backoff_ms", j->backoff_ms);
 	jw_int(w, "backoff_cap_ms", j->backoff_cap_ms);

@@ -93,6 +93,7 @@ struct redis_mail {
 	struct box *boxes;
 	size_t n_boxes, at; /* at: whose mail was taken last */
 	struct redis_reply *taken;
+	bool failed[TAKE]; /* of what was taken: told, but not heard, and to be told again */
 };
 
 static void add_box(struct redis_mail *m, const char *queue, int shard)
@@ -171,6 +172,7 @@ static int take_from(struct redis_mail *m, const struct box *b, struct err *e)
 	bool ok;
 
 	redis_reply_close(&m->taken);
+	memset(m->failed, 0, sizeof(m->failed));
 	redis_fcall(&cmd, &m->q->head.options, "mail_take", b->queue, b->shard);
 	redis_cmd_addi(&cmd, TAKE);
 	ok = redis_call(m->q, &cmd, true, &m->taken, e) && (redis_reply_count(m->taken) <= TAKE || redis_bad_reply(e, "mail_take"));
@@ -201,47 +203,103 @@ static const char *word(const struct redis_mail *m, size_t i, size_t part, size_
 	return redis_reply_text(redis_reply_at(redis_reply_at(m->taken, i), part), len);
 }
 
-/* One call for all that goes to the shard that word i goes to. */
-static bool tell_shard(struct redis_mail *m, size_t i, bool *told, struct err *e)
+/* Words for one shard, by their places among those taken. */
+struct bag {
+	size_t n, at[TAKE];
+};
+
+static void add_word(struct redis_cmd *cmd, const struct redis_mail *m, size_t i)
 {
-	char prefix[PREFIX], other[PREFIX], queue[JOB_NAME], ignored[JOB_NAME];
+	for (size_t part = 1; part < 6; part++) {
+		size_t len = 0;
+		const char *text = word(m, i, part, &len);
+
+		redis_cmd_add(cmd, text ? text : "", len);
+	}
+}
+
+/* 1, or {why, number of each that was not heard}: noted, and why in e. */
+static bool read_heard(struct redis_mail *m, const struct bag *bag, const struct redis_reply *r, struct err *e)
+{
+	const char *why = redis_reply_text(redis_reply_at(r, 0), NULL);
+	int64_t n;
+
+	if (redis_reply_int(r, &n) && n == 1)
+		return true;
+	for (size_t i = 1; i < redis_reply_count(r); i++) {
+		if (!redis_reply_int(redis_reply_at(r, i), &n) || n < 0 || n >= (int64_t)bag->n)
+			return redis_bad_reply(e, "mail_tell");
+		m->failed[bag->at[n]] = true;
+	}
+	return why ? err_set(e, ERR_CORRUPT, "word meets what is damaged in Redis: %.200s", why) : redis_bad_reply(e, "mail_tell");
+}
+
+static bool tell_bag(struct redis_mail *m, const char *queue, int shard, const struct bag *bag, struct err *e)
+{
 	struct redis_cmd cmd = {0};
 	struct redis_reply *r = NULL;
-	int shard, s;
 	bool ok;
 
-	told[i] = true;
-	if (!prefix_of(word(m, i, 2, NULL), prefix, queue, &shard))
-		return true; /* no word of ours: dropped with the others */
 	if (!redis_keep_shard(m->q, queue, shard, e))
 		return false;
 	redis_fcall(&cmd, &m->q->head.options, "mail_tell", queue, shard);
-	for (size_t k = i; k < redis_reply_count(m->taken); k++) {
-		if (!prefix_of(word(m, k, 2, NULL), other, ignored, &s) || !str_eq(prefix, other))
-			continue;
-		told[k] = true;
-		for (size_t part = 1; part < 6; part++) {
-			size_t len = 0;
-			const char *text = word(m, k, part, &len);
-
-			redis_cmd_add(&cmd, text ? text : "", len);
-		}
-	}
-	ok = redis_call(m->q, &cmd, true, &r, e);
+	for (size_t i = 0; i < bag->n; i++)
+		add_word(&cmd, m, bag->at[i]);
+	ok = redis_call(m->q, &cmd, true, &r, e) && read_heard(m, bag, r, e);
 	redis_cmd_close(&cmd);
 	redis_reply_close(&r);
 	return ok;
 }
 
+/* One call for all that goes to the shard that word i goes to. */
+static bool tell_shard(struct redis_mail *m, size_t i, bool *told, struct err *e)
+{
+	char prefix[PREFIX], other[PREFIX], queue[JOB_NAME], ignored[JOB_NAME];
+	struct bag bag = {.n = 0};
+	int shard, s;
+
+	told[i] = true;
+	if (!prefix_of(word(m, i, 2, NULL), prefix, queue, &shard))
+		return true; /* no word of ours: dropped with the others */
+	for (size_t k = i; k < redis_reply_count(m->taken); k++) {
+		if (!prefix_of(word(m, k, 2, NULL), other, ignored, &s) || !str_eq(prefix, other))
+			continue;
+		told[k] = true;
+		bag.at[bag.n++] = k;
+	}
+	return tell_bag(m, queue, shard, &bag, e);
+}
+
+static bool has_failed(const struct redis_mail *m)
+{
+	for (size_t i = 0; i < TAKE; i++)
+		if (m->failed[i])
+			return true;
+	return false;
+}
+
+/* When some meet what is damaged, the others are told and dropped first; e says why these were not heard. */
 bool redis_mail_tell(struct queue_mail *base, struct err *e)
 {
 	struct redis_mail *m = (struct redis_mail *)base;
-	bool told[TAKE] = {false}, ok = true;
+	bool told[TAKE] = {false};
+	struct err first = {0};
 
-	for (size_t i = 0; ok && i < redis_reply_count(m->taken); i++)
-		if (!told[i])
-			ok = tell_shard(m, i, told, e);
-	return ok;
+	for (size_t i = 0; i < redis_reply_count(m->taken); i++) {
+		bool before = has_failed(m);
+
+		if (told[i] || tell_shard(m, i, told, e))
+			continue;
+		if (!has_failed(m) || e->code != ERR_CORRUPT)
+			return false;
+		if (!before)
+			first = *e;
+	}
+	if (!has_failed(m))
+		return true;
+	if (redis_mail_drop(base, e))
+		*e = first;
+	return false;
 }
 
 bool redis_mail_drop(struct queue_mail *base, struct err *e)
@@ -256,7 +314,8 @@ bool redis_mail_drop(struct queue_mail *base, struct err *e)
 		size_t len = 0;
 		const char *text = word(m, i, 0, &len);
 
-		redis_cmd_add(&cmd, text ? text : "", len);
+		if (!m->failed[i])
+			redis_cmd_add(&cmd, text ? text : "", len);
 	}
 	ok = redis_call(m->q, &cmd, true, &r, e);
 	redis_cmd_close(&cmd);

@@ -73,7 +73,7 @@ static bool read_result(struct job *j, const char *s, size_t len)
 static bool read_lane(struct job *j, const char *s, size_t len)
 {
 	j->priority = s[0] - '0';
-	return len >= 1 && j->priority >= 0 && j->priority <= 9;
+	return len >= 1 && j->priority >= 0 && j->priority <= 9 && str_copy_n(j->lane, sizeof(j->lane), s + 1, len - 1);
 }
 
 /* Split "1 2 3" into numbers; false unless there are exactly n. */

@@ -37,13 +37,17 @@ static bool read_worker(struct queue_worker *w, const struct redis_reply *r)
 	return read_report(w, redis_reply_at(r, 4));
 }
 
-/* The answer of one shard, appended; *next_out: the offset of the next page, or -1. */
-static bool read_workers(struct queue_workers *all, const struct redis_reply *r, int64_t *next_out)
+#define CURSOR    48   /* of a page, and NUL; "" begins and ends */
+#define PAGES_MAX 4096 /* of one shard: whoever has more does not tell the truth */
+
+/* The answer of one shard, appended. */
+static bool read_workers(struct queue_workers *all, const struct redis_reply *r, char next_out[CURSOR])
 {
 	const struct redis_reply *rows = redis_reply_at(r, 1);
+	const char *next = redis_reply_text(redis_reply_at(r, 0), NULL);
 	size_t n = redis_reply_count(rows);
 
-	if (!redis_reply_int(redis_reply_at(r, 0), next_out) || !redis_reply_is_array(rows) || (*next_out >= 0 && n == 0))
+	if (!next || !str_copy(next_out, CURSOR, next) || !redis_reply_is_array(rows) || (*next && n == 0))
 		return false;
 	if (n > 0)
 		all->at = mem_grow(all->at, all->n, all->n + n, sizeof(*all->at));
@@ -54,22 +58,33 @@ static bool read_workers(struct queue_workers *all, const struct redis_reply *r,
 }
 
 /* The first page came with those of all shards; few have more workers than one holds. */
-static bool read_further(struct redis_queue *q, const char *queue, int shard, int64_t offset, struct queue_workers *all, struct err *e)
+static bool read_further(struct redis_queue *q, const char *queue, int shard, char next[CURSOR], struct queue_workers *all, struct err *e)
 {
-	while (offset >= 0) {
+	for (int pages = 1; *next; pages++) {
 		struct redis_cmd cmd = {0};
 		struct redis_reply *r = NULL;
 		bool ok;
 
+		if (pages == PAGES_MAX)
+			return redis_bad_reply(e, "workers");
 		redis_fcall(&cmd, &q->head.options, "workers", queue, shard);
-		redis_cmd_addi(&cmd, offset);
-		ok = redis_call(q, &cmd, true, &r, e) && (read_workers(all, r, &offset) || redis_bad_reply(e, "workers"));
+		redis_cmd_adds(&cmd, next);
+		ok = redis_call(q, &cmd, true, &r, e) && (read_workers(all, r, next) || redis_bad_reply(e, "workers"));
 		redis_cmd_close(&cmd);
 		redis_reply_close(&r);
 		if (!ok)
 			return false;
 	}
 	return true;
+}
+
+/* By name; of one name the one that is taken for alive longest comes last. */
+static int by_life(const void *a, const void *b)
+{
+	const struct queue_worker *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+
+	return c ? c : (x->alive_until > y->alive_until) - (x->alive_until < y->alive_until);
 }
 
 /* By name; of one name the one whose report is kept comes first. */
@@ -79,6 +94,21 @@ static int by_name(const void *a, const void *b)
 	int c = strcmp(x->name, y->name);
 
 	return c ? c : (x->heard_at < y->heard_at) - (x->heard_at > y->heard_at);
+}
+
+/* Those from `first` on are of one shard; some have come twice, on two pages: the later one stays. */
+static void drop_twice(struct queue_workers *all, size_t first)
+{
+	size_t n = first;
+
+	if (all->n > first)
+		qsort(all->at + first, all->n - first, sizeof(*all->at), by_life);
+	for (size_t i = first; i < all->n; i++) {
+		if (n > first && str_eq(all->at[n - 1].name, all->at[i].name))
+			queue_worker_close(&all->at[--n]);
+		all->at[n++] = all->at[i];
+	}
+	all->n = n;
 }
 
 /* Each once: it runs jobs of several shards; all else it says in each of them alike. */
@@ -108,14 +138,17 @@ bool redis_workers(struct queue *base, const char *queue, struct queue_workers *
 	char one[1][JOB_NAME] = {""};
 	struct redis_spread s;
 
-	if (!str_copy(one[0], JOB_NAME, queue) || !redis_spread_ask(q, "workers", "0", (const char(*)[JOB_NAME])one, 1, &s, e))
+	if (!str_copy(one[0], JOB_NAME, queue) || !redis_spread_ask(q, "workers", "", (const char(*)[JOB_NAME])one, 1, &s, e))
 		return false;
 	bool ok = true;
 	for (size_t i = 0; ok && i < s.n; i++) {
-		int64_t next = -1;
+		char next[CURSOR] = "";
+		size_t first = out->n;
 
-		ok = (read_workers(out, s.answers[i], &next) || redis_bad_reply(e, "workers")) &&
+		ok = (read_workers(out, s.answers[i], next) || redis_bad_reply(e, "workers")) &&
 		     read_further(q, queue, s.places[i].shard, next, out, e);
+		if (ok)
+			drop_twice(out, first);
 	}
 	redis_spread_close(&s);
 	if (ok)

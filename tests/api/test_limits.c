@@ -144,6 +144,7 @@ START_TEST(room_is_told)
 	api_start(&t, settings);
 	snprintf(wanted, sizeof wanted, "%s, \"lane\";q=2", policy);
 	ck_status(&t, submit(&t, "\"lane\":\"a\",\"params\":{\"sleep_ms\":7}"), 202);
+	ck_assert_str_eq(api_member(&t, "lane"), "a");
 	ck_assert_str_eq(api_header(&t, "ratelimit-policy", h), wanted);
 	char *params = json_to_text(json_get(t.json, "params"));
 	snprintf(wanted, sizeof wanted, "\"queue\";r=2, \"queue-bytes\";r=%zu, \"lane\";r=1", 10000 - strlen(params));
@@ -155,6 +156,7 @@ START_TEST(room_is_told)
 	ck_status(&t, submit(&t, "\"lane\":\"a\""), 429);
 	ck_assert_msg(str_starts(api_header(&t, "ratelimit", h), "\"queue\";r=1, ") && str_ends(h, ", \"lane\";r=0"), "%s", h);
 	ck_status(&t, submit(&t, ""), 202);
+	ck_contains(api_body(&t), "\"lane\":null");
 	ck_assert_str_eq(api_header(&t, "ratelimit-policy", h), policy);
 	ck_assert_msg(str_starts(api_header(&t, "ratelimit", h), "\"queue\";r=0, "), "%s", h);
 	ck_status(&t, submit(&t, ""), 503);
@@ -169,7 +171,7 @@ END_TEST
 
 START_TEST(what_is_too_much_is_refused)
 {
-	const char *const settings[] = {"QUEUE_MAX_LANE=2", "QUEUE_MAX_PARAMS=200", "QUEUE_MAX_BYTES=1000", NULL};
+	const char *const settings[] = {"QUEUE_MAX_LANE=2", "QUEUE_MAX_PARAMS=280", "QUEUE_MAX_BYTES=1000", NULL};
 	char big[400], h[512];
 	struct api_test t;
 
@@ -182,7 +184,7 @@ START_TEST(what_is_too_much_is_refused)
 	ck_status(&t, submit(&t, "\"lane\":\"b\""), 202);
 	snprintf(big, sizeof big, "\"params\":{\"payload\":\"%0250d\"}", 0);
 	ck_status(&t, submit(&t, big), 413);
-	ck_contains(api_member(&t, "detail"), "200 bytes");
+	ck_contains(api_member(&t, "detail"), "280 bytes");
 	snprintf(big, sizeof big, "\"params\":{\"payload\":\"%050d\"}", 0);
 	int status = 202, taken = 0;
 	for (; status == 202 && taken < 10; taken++)

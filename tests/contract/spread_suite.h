@@ -314,20 +314,21 @@ static void flow_is_same(struct queue *q, const struct rig_flow *first)
 /* A flow's key holds while the number of shards changes, also for those who have not heard of it yet. */
 START_TEST(a_flow_is_made_once_whatever_the_shards)
 {
-	struct queue *q = open_sharded(0), *old = open_sharded(0);
+	struct queue *q = open_sharded(0), *old = open_sharded(0), *idle = open_sharded(0);
 	struct rig_flow *one = flow_keyed("monday"), *three[8], *late = flow_keyed("late");
 	char keys[8][16];
 
 	flow_submit_new(old, one);
+	flow_is_same(idle, one);
 	shards_of(q, 3);
 	for (int i = 0; i < 8; i++) {
 		snprintf(keys[i], sizeof(keys[i]), "key%d", i);
 		three[i] = flow_keyed(keys[i]);
 		flow_submit_new(q, three[i]);
-		flow_is_same(old, three[i]); /* who still thinks that there is one */
+		flow_is_same(old, three[i]); /* who still thinks that there is one, until a key is one of another shard */
 		flow_is_same(q, one);
 	}
-	flow_submit_new(old, late);
+	flow_submit_new(idle, late);
 	ck_assert_int_eq(shard_of_id(late->f.root.id), 0);
 	flow_is_same(q, late);
 	shards_of(q, 7);
@@ -344,6 +345,7 @@ START_TEST(a_flow_is_made_once_whatever_the_shards)
 	flow_free(&one);
 	flow_free(&late);
 	queue_close(&old);
+	queue_close(&idle);
 	queue_close(&q);
 }
 END_TEST

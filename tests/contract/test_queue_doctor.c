@@ -313,6 +313,29 @@ START_TEST(what_was_mended_runs)
 }
 END_TEST
 
+/* The leases of a worker that is gone: what is known to have started has crashed, what was only held is suspect, and nothing is wrong with that. */
+START_TEST(what_was_only_held_is_mended_without_a_crash)
+{
+	for (int held = 0; held < 2; held++) {
+		struct world w;
+		struct job j;
+
+		world_open(&w);
+		harm(&w, "ZREM K:l:w1 $C");
+		harm(&w, held ? "ZADD K:l:w9 5 $C" : "ZADD K:l:w9 6 $C");
+		harm(&w, "HSET K:j:$C w w9");
+		check_found(w.q, FAULT_LEASE, "worker w9", "a lease");
+		ck_assert_int_gt(mend_all(w.q), 0);
+		check_clean(w.q, "a lease");
+		j = show(w.q, w.running);
+		ck_assert_int_eq(j.state, JOB_READY);
+		ck_assert(j.suspect == held && j.quarantined == !held && j.crashes == !held);
+		job_close(&j);
+		world_close(&w);
+	}
+}
+END_TEST
+
 START_TEST(counters_are_set_in_a_paused_queue_only)
 {
 	struct world w;
@@ -617,6 +640,39 @@ START_TEST(a_state_that_will_be_swept_is_no_fault)
 }
 END_TEST
 
+/* What stands in an index where it does not belong must not stop all that steps, until somebody calls the doctor. */
+START_TEST(steps_pass_over_what_is_out_of_place)
+{
+	struct queue_submission s[2] = {{.rate = {.limit = 1, .window_ms = 1000, .cost = 1, .key = "k"}},
+	        {.rate = {.limit = 1, .window_ms = 1000, .cost = 1, .key = "k"}}};
+	char ids[2][JOB_ID], command[100];
+	struct queue_step_reply r;
+	struct world w;
+	int64_t until;
+	size_t n = 0;
+
+	world_open(&w);
+	harm(&w, "ZADD K:d 5 $R"); /* ready, not scheduled */
+	harm(&w, "ZADD K:d 5 $D");
+	r = step(w.l, 2);
+	ck_assert_uint_eq(r.n_claims, 2);
+	queue_step_reply_close(&r);
+	for (int i = 0; i < 2; i++)
+		put(w.q, &s[i], ids[i]);
+	for (int i = 0; i < 20; i++) { /* listed, but nobody is parked there */
+		snprintf(command, sizeof(command), "ZADD K:qd 5 r60000:none%d", i);
+		harm(&w, command);
+	}
+	until = clock_mono_ms() + 5000;
+	while (n < 2 && clock_mono_ms() < until) {
+		n += claim_count(w.l, 2);
+		clock_sleep_ms(50);
+	}
+	ck_assert_uint_eq(n, 2);
+	world_close(&w);
+}
+END_TEST
+
 /* As soon as there are more leases than one call may count, it counts no further: the next worker's are not looked at. */
 START_TEST(leases_are_counted_up_to_a_limit)
 {
@@ -656,7 +712,8 @@ START_TEST(a_key_answered_with_another_job_is_kept)
 END_TEST
 
 static const TTest *const tests[] = {every_harm_is_found_and_mended, a_key_answered_with_another_job_is_kept,
-        leases_are_counted_up_to_a_limit, a_state_that_will_be_swept_is_no_fault, what_was_mended_runs,
-        counters_are_set_in_a_paused_queue_only, a_mend_looks_again, more_than_can_be_kept_is_counted, a_look_ends_in_time,
-        every_shard_is_looked_at, a_damaged_queue_hides_no_other, what_moves_is_no_fault, a_cut_connection_does_not_end_a_look};
+        leases_are_counted_up_to_a_limit, steps_pass_over_what_is_out_of_place, a_state_that_will_be_swept_is_no_fault,
+        what_was_mended_runs, what_was_only_held_is_mended_without_a_crash, counters_are_set_in_a_paused_queue_only, a_mend_looks_again,
+        more_than_can_be_kept_is_counted, a_look_ends_in_time, every_shard_is_looked_at, a_damaged_queue_hides_no_other,
+        what_moves_is_no_fault, a_cut_connection_does_not_end_a_look};
 TEST_MAIN("queue_doctor", tests)

@@ -940,6 +940,54 @@ START_TEST(changes_live_while_somebody_listens)
 }
 END_TEST
 
+#define CROWD 300 /* more than a page */
+
+/* Each says again and again that it lives. */
+static void crowd_lives(int port)
+{
+	for (int i = 0;; i = (i + 1) % CROWD)
+		test_redis_ask(port, "ZADD {bq:q:0}:W %lld w%03d", (long long)clock_now_ms() + 60000, i);
+}
+
+/* They stand by when they were heard last, and are heard while they are listed, page after page. */
+START_TEST(no_worker_of_a_crowd_is_left_out)
+{
+	struct queue *q = open_queue(NULL);
+	int port = test_redis_own("no")->port;
+	struct err e = {0};
+
+	for (int i = 0; i < CROWD; i++)
+		test_redis_tell(port, "ZADD {bq:q:0}:W %lld w%03d", (long long)clock_now_ms() + 50000 + i, i);
+	test_redis_tell(port, "HSET {bq:q:0}:n c:w007 quiet");
+	pid_t pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		crowd_lives(port);
+	}
+	for (int i = 0; i < 100; i++) {
+		struct queue_workers w;
+		char name[16];
+
+		ck_ok(queue_workers(q, Q, &w, &e), &e);
+		ck_assert_uint_eq(w.n, CROWD);
+		for (int k = 0; k < CROWD; k++) {
+			snprintf(name, sizeof(name), "w%03d", k);
+			ck_assert_str_eq(w.at[k].name, name);
+			ck_assert_int_eq(w.at[k].command, k == 7 ? WORKER_QUIET : WORKER_RESUME);
+		}
+		queue_workers_close(&w);
+	}
+	test_kill(pid, SIGKILL);
+	for (int i = 0; i < CROWD; i++) /* all in the same moment */
+		test_redis_tell(port, "ZADD {bq:q:0}:W 99999999999999 w%03d", i);
+	struct queue_workers w;
+	ck_ok(queue_workers(q, Q, &w, &e), &e);
+	ck_assert_uint_eq(w.n, CROWD);
+	queue_workers_close(&w);
+	queue_close(&q);
+}
+END_TEST
+
 static void shown_as(struct queue *q, const char *id, enum job_state state, const char *worker, int64_t began_at)
 {
 	struct job j = show(q, id);
@@ -1019,5 +1067,5 @@ static const TTest *const tests[] = {QUEUE_SUITE, LIMITS_SUITE, ROUTES_SUITE, WO
         passwords, nobody_there, lies_are_refused, a_usual_job_costs_one_command, settled_jobs_are_swept, a_worker_may_have_any_name,
         what_ran_for_a_day_keeps_its_retention, what_is_old_when_it_ends_is_given_a_time, orphans_fail,
         a_flow_that_miscounts_is_seen_in_any_shard, many_queues_take_few_round_trips, many_queues_are_known,
-        changes_live_while_somebody_listens, more_word_than_was_asked_for};
+        changes_live_while_somebody_listens, no_worker_of_a_crowd_is_left_out, more_word_than_was_asked_for};
 TEST_MAIN("queue_redis", tests)

@@ -286,6 +286,56 @@ START_TEST(what_a_flow_runs_again_there_is_served)
 }
 END_TEST
 
+#define DAMAGED 1 /* of three */
+
+/* Three jobs of shard 1 end, for each of which one of shard 0 waits. What one of these waits for is damaged: no word reaches it, but the
+ * others hear theirs; and it does, too, when it was mended. */
+START_TEST(a_damaged_job_holds_up_no_other_word)
+{
+	struct queue *q = open_sharded(0);
+	struct queue_link *l1 = open_shard("w:1", 1);
+	struct queue_submission root[3], dep[3];
+	struct queue_mail *m;
+	char waits[JOB_ID + 8], waited[2 * JOB_ID + 8];
+	int port = test_redis_own("no")->port;
+	struct err e = {0};
+
+	shards_of(q, 2);
+	for (int i = 0; i < 3; i++) {
+		root[i] = dep[i] = (struct queue_submission){.priority = 5};
+		job_id_make(root[i].id, Q, 0, clock_now_ms(), (uint64_t)i);
+		job_id_make(dep[i].id, Q, 1, clock_now_ms(), (uint64_t)i + 3);
+		snprintf(waits, sizeof(waits), "%s=dep", dep[i].id);
+		snprintf(waited, sizeof(waited), "f %s>%s", root[i].id, root[i].id);
+		root[i].held = true;
+		root[i].waits_for = waits;
+		dep[i].waited_by = waited;
+		submit_new(q, &root[i]);
+		submit_new(q, &dep[i]);
+	}
+	test_redis_tell(port, "HSET {bq:%s:0}:D:%s b x", Q, root[DAMAGED].id + strlen(Q "-0"));
+	for (int i = 0; i < 3; i++)
+		end_well(l1, dep[i].id, "{}");
+	m = open_mail();
+	ck_assert_int_eq(queue_mail_take(m, &e), 3);
+	ck_assert(!queue_mail_tell(m, &e));
+	ck_assert_msg(strstr(e.text, "damaged") != NULL, "%s", e.text);
+	ck_assert_int_eq(state_of(q, root[DAMAGED].id), JOB_WAITING);
+	ck_assert_int_eq(state_of(q, root[0].id), JOB_READY);
+	ck_assert_int_eq(state_of(q, root[2].id), JOB_READY);
+	ck_assert_int_eq(ask_number("ZCARD {bq:" Q ":1}:ob"), 1);
+	ck_assert_int_eq(ask_number("LLEN {bq:" Q ":0}:r:" KIND ":5"), 2);
+	test_redis_tell(port, "HSET {bq:%s:0}:D:%s b 0", Q, root[DAMAGED].id + strlen(Q "-0"));
+	clock_sleep_ms(2100);
+	ck_assert_int_eq(carry(m), 1);
+	ck_assert_int_eq(state_of(q, root[DAMAGED].id), JOB_READY);
+	check_sound(q);
+	queue_mail_close(&m);
+	queue_link_close(&l1);
+	queue_close(&q);
+}
+END_TEST
+
 /* A submission that is sent again after the number was lowered, by somebody who had its id from before. */
 START_TEST(a_submission_there_is_served)
 {
@@ -570,5 +620,5 @@ static const TTest *const tests[] = {a_job_replayed_there_is_served, what_has_en
         dead_letters_replayed_there_are_served, what_a_flow_runs_again_there_is_served, a_submission_there_is_served,
         a_key_lives_as_long_as_its_job, a_key_comes_back_to_its_job, keeping_and_letting_go_race,
         a_shard_that_comes_back_is_as_open_as_the_queue, a_submission_that_came_too_late_is_served_when_sent_again,
-        a_submission_that_was_held_up_is_served, new_shards_are_closed_before_they_are_served};
+        a_submission_that_was_held_up_is_served, new_shards_are_closed_before_they_are_served, a_damaged_job_holds_up_no_other_word};
 TEST_MAIN("queue_shards", tests)

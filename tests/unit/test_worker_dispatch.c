@@ -22,7 +22,7 @@ bool slot_is_idle(const struct slot *s)
 
 bool slot_may_look_ahead(const struct slot *s)
 {
-	return s->n > 0 && s->n < SLOT_DEPTH && !s->tainted && !s->flights[0].alone;
+	return s->n > 0 && s->n < SLOT_DEPTH && !s->tainted && !s->alone;
 }
 
 void slot_put(struct slot *s, struct line *line, const struct kind *k, const struct job *j, int64_t now_ms)
@@ -31,6 +31,7 @@ void slot_put(struct slot *s, struct line *line, const struct kind *k, const str
 	s->flights[s->n++] = (struct flight){.line = line, .fence = j->fence, .sent_ms = now_ms};
 	s->line = line;
 	s->tainted = j->quarantined;
+	s->alone = false;
 }
 
 void slot_send(struct slot *s)
@@ -385,7 +386,7 @@ START_TEST(others_go_on_and_make_room)
 	ck_assert_uint_eq(l->alone.n, 1);
 	r.d->slots.all[2].n = 0;
 	alone_turn(&r, true);
-	ck_assert(r.d->slots.all[2].n == 1 && r.d->slots.all[2].flights[0].alone);
+	ck_assert(r.d->slots.all[2].n == 1 && r.d->slots.all[2].alone);
 	ck_assert_uint_eq(l->n_pending + l->alone.n, 0);
 	rig_close(&r);
 }
@@ -406,7 +407,7 @@ START_TEST(who_was_alone_lets_others_go_first)
 	for (int i = 0; i < 3; i++) {
 		alone_turn(&r, true);
 		ck_assert_int_eq(only->n, i == 1 ? 3 : 1);
-		ck_assert(only->flights[0].alone == (i != 1));
+		ck_assert(only->alone == (i != 1));
 		only->n = 0;
 	}
 	ck_assert_uint_eq(l->n_pending + l->alone.n, 0);
