@@ -18,7 +18,7 @@ static const struct param envelope[] = {
                 .help = "start no sooner than so long from now"},
 #include "api/job_options.def"
         {"tags", PARAM_TEXT, .min = 0, .max = JOB_TAGS - 1, .help = "labels with commas between"},
-        {"unique_key", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "at most one live job has this key"},
+        {"unique_key", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "at most one live job of its kind has this key"},
         {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace|keep_newest",
                 .help = "what to do when one has"},
 };

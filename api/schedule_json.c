@@ -25,7 +25,7 @@ static const struct param members[] = {
         {"missed", PARAM_CHOICE, .fallback = "\"skip\"", .choices = "skip|once|all", .help = "ticks that no worker lived to see"},
         {"overlap", PARAM_CHOICE, .fallback = "\"allow\"", .choices = "allow|skip", .help = "a tick while the job before lives"},
 #include "api/job_options.def"
-        {"unique_key", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "at most one live job has this key"},
+        {"unique_key", PARAM_TEXT, .min = 1, .max = JOB_KEY - 1, .help = "at most one live job of its kind has this key"},
         {"unique", PARAM_CHOICE, .fallback = "\"return\"", .choices = "return|reject|replace|keep_newest",
                 .help = "what to do when one has"},
         {"tags", PARAM_TEXT, .min = 0, .max = SCHEDULE_TAGS - 1, .help = "labels with commas between, beside schedule:NAME"},

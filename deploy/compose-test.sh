@@ -25,7 +25,7 @@ fail() { say "FAILED: $*"; $compose logs --tail=40 2>/dev/null || true; exit 1; 
 clean() {
 	$compose down -v -t 5 >/dev/null 2>&1 || true
 	[ ! -f "$work/engine/pid" ] || "$tool" stop "$work/engine"
-	rm -rf "$work"
+	rm -rf "$work" 2>/dev/null || say "what the engine still holds is left in $work"
 }
 trap clean EXIT
 

@@ -25,7 +25,7 @@
 --   T:w:<worker>      string  the last step of a worker and its answer, to be given again when it was lost
 --   T:x T:f T:k       zset    dead, failed and cancelled jobs by their end, for looking
 --   T:a, T:o          list    all ids, oldest first, and zset: the old ones among them that still live
---   T:i:<key> T:u:<key> string idempotency and unique keys: the id that holds them; in shard 0 of several also idempotency keys of jobs of
+--   T:i:<key> T:u:<kind>:<key> string idempotency and unique keys: the id that holds them; in shard 0 of several also idempotency keys of jobs of
 --                     the others, with their whole id (76_shards.lua)
 --   T:cc              hash    how many jobs of a concurrency key run
 --   T:q:<place>       zset    parked jobs, by priority and age: ready, but what they share is used up. A place is c<concurrency key> or

@@ -33,6 +33,7 @@
 #define JOB_ID     48  /* "<queue>-<shard><time and chance, 20 base32 digits>" and NUL */
 #define JOB_NAME   24  /* queue and kind names: [a-z0-9._], and NUL */
 #define JOB_KEY    200 /* idempotency, uniqueness and lane keys, and NUL */
+#define JOB_UNIQUE (JOB_NAME + JOB_KEY) /* "<kind>:<unique key>": of the same kind only one */
 #define JOB_WORKER 64  /* host:pid:start */
 #define JOB_TRACE  64  /* W3C traceparent, 55 characters */
 #define JOB_TAGS   200
@@ -109,7 +110,7 @@ struct job {
 	char *waits_for;  /* "<id>=<name> ...", the jobs that it waits or waited for; NULL: none; owned by the job */
 	char *inputs;     /* of a claim: JSON object text, name -> result of those jobs; NULL: none; owned by the job */
 	char idempotency_key[JOB_KEY];
-	char unique_key[JOB_KEY];
+	char unique_key[JOB_UNIQUE];
 	char lane[JOB_KEY]; /* its fairness key; "": none of its own */
 	char parent[JOB_ID];
 	char trace[JOB_TRACE];
@@ -119,7 +120,7 @@ struct job {
 	int quarantine_after;                 /* crashes */
 	int64_t time_limit_ms, hard_limit_ms; /* asked to stop, killed after so long; 0: as its kind says */
 	int64_t backoff_ms, backoff_cap_ms;
-	char concurrency_key[JOB_KEY + 1]; /* "": none */
+	char concurrency_key[JOB_UNIQUE + 1]; /* "": none */
 	int max_concurrent;
 	struct job_rate rate;  /* key "": none */
 	int64_t result_ttl_ms; /* 0: the usual */

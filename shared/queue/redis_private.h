@@ -216,7 +216,9 @@ size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)
 /* Which of the fields it has that a transition must know of. */
 void redis_record_flags(struct redis_cmd *c, const struct queue_submission *s);
 /* The job's concurrency key: its own, or '=' and its unique key when only the newest of that is kept; "": none. *max_out: how many. */
-void redis_concurrency(char out[JOB_KEY + 1], int *max_out, const struct queue_submission *s);
+void redis_concurrency(char out[JOB_UNIQUE + 1], int *max_out, const struct queue_submission *s);
+/* "<kind>:<unique key>"; "": none. */
+void redis_unique(char out[JOB_UNIQUE], const struct queue_submission *s);
 /* Lane: one digit of priority and the fairness key. */
 void redis_lane(char out[JOB_KEY + 1], const struct queue_submission *s);
 

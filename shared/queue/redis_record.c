@@ -294,6 +294,15 @@ static bool read_field(struct job *j, const struct redis_reply *name, const stru
 	return true;
 }
 
+/* What is unique is so among the jobs of one kind: its key begins with the kind. */
+static void strip_kind(struct job *j)
+{
+	size_t len = strlen(j->kind);
+
+	if (strncmp(j->unique_key, j->kind, len) == 0 && j->unique_key[len] == ':')
+		memmove(j->unique_key, j->unique_key + len + 1, strlen(j->unique_key + len));
+}
+
 /* The attempt under way counts as one; what was kept is how many ran to an error. */
 static void finish_record(struct job *j)
 {
@@ -303,6 +312,7 @@ static void finish_record(struct job *j)
 		j->params = mem_strdup("{}");
 	if (!j->run_at)
 		j->run_at = j->created_at;
+	strip_kind(j);
 	/* What it waited on last stays in the record. */
 	if (!j->parked && (j->state != JOB_SCHEDULED || !str_eq(j->waiting_on.reason, "later")))
 		memset(&j->waiting_on, 0, sizeof(j->waiting_on));
@@ -489,22 +499,30 @@ static bool keeps_newest(const struct queue_submission *s)
 	return s->unique == UNIQUE_KEEP_NEWEST && has(s->unique_key);
 }
 
-void redis_concurrency(char out[JOB_KEY + 1], int *max_out, const struct queue_submission *s)
+void redis_unique(char out[JOB_UNIQUE], const struct queue_submission *s)
+{
+	out[0] = '\0';
+	if (has(s->unique_key))
+		snprintf(out, JOB_UNIQUE, "%s:%s", s->kind, s->unique_key);
+}
+
+void redis_concurrency(char out[JOB_UNIQUE + 1], int *max_out, const struct queue_submission *s)
 {
 	out[0] = '\0';
 	*max_out = s->max_concurrent;
 	if (keeps_newest(s)) {
 		*max_out = 1;
-		snprintf(out, JOB_KEY + 1, "=%s", s->unique_key);
+		out[0] = '=';
+		redis_unique(out + 1, s);
 	} else if (has(s->concurrency_key)) {
-		snprintf(out, JOB_KEY + 1, "%s", s->concurrency_key);
+		snprintf(out, JOB_UNIQUE + 1, "%s", s->concurrency_key);
 	}
 }
 
 static void put_shared(struct redis_cmd *c, const struct queue_submission *s)
 {
 	const struct job_rate *r = &s->rate;
-	char key[JOB_KEY + 1], text[JOB_KEY + 80];
+	char key[JOB_UNIQUE + 1], text[JOB_UNIQUE + 80];
 	int max;
 
 	redis_concurrency(key, &max, s);
@@ -567,7 +585,7 @@ static void put_waits_for(struct redis_cmd *c, const char *list)
 size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)
 {
 	size_t before = c->args;
-	char route[JOB_ROUTE], lane[JOB_KEY + 1];
+	char route[JOB_ROUTE], lane[JOB_KEY + 1], unique[JOB_UNIQUE];
 
 	if (s->waits_for)
 		put_waits_for(c, s->waits_for);
@@ -579,7 +597,8 @@ size_t redis_record_write(struct redis_cmd *c, const struct queue_submission *s)
 	put_limits(c, s);
 	put_time_limits(c, s);
 	put(c, "i", s->idempotency_key);
-	put(c, "u", s->unique_key);
+	redis_unique(unique, s);
+	put(c, "u", unique);
 	put(c, "P", s->parent);
 	put(c, "t", s->trace);
 	put(c, "g", s->tags);

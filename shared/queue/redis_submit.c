@@ -92,16 +92,17 @@ static bool sample_memory(struct redis_queue *q, struct err *e)
 void redis_add_item(struct redis_cmd *c, const struct queue_submission *s)
 {
 	struct redis_cmd record = {0};
-	char lane[JOB_KEY + 1], route[JOB_ROUTE];
+	char lane[JOB_KEY + 1], route[JOB_ROUTE], unique[JOB_UNIQUE];
 
 	redis_lane(lane, s);
+	redis_unique(unique, s);
 	job_route(route, s->kind, s->kind_version, false);
 	redis_cmd_adds(c, queue_tail(s->id));
 	redis_cmd_adds(c, route);
 	redis_cmd_adds(c, lane);
 	redis_cmd_adds(c, s->idempotency_key);
 	redis_cmd_adds(c, s->fingerprint);
-	redis_cmd_adds(c, s->unique_key);
+	redis_cmd_adds(c, unique);
 	redis_cmd_addi(c, s->unique);
 	redis_cmd_adds(c, s->held ? "1" : "0");
 	redis_cmd_addi(c, s->run_at_ms);

@@ -237,6 +237,35 @@ START_TEST(idempotency_keys)
 }
 END_TEST
 
+/* The same key means another thing for another kind. */
+START_TEST(unique_keys_are_of_a_kind)
+{
+	struct queue *q = open_queue(NULL);
+	char longest[JOB_KEY];
+
+	memset(longest, 'k', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	struct queue_submission first = {.unique_key = longest, .unique = UNIQUE_KEEP_NEWEST, .kind = "a.kind"},
+	                        other = {.unique_key = longest, .unique = UNIQUE_REPLACE, .kind = "b.kind"}, again = first;
+	struct queue_submitted out;
+	struct err e = {0};
+	struct job j;
+
+	submit_new(q, &first);
+	submit_new(q, &other);
+	ck_assert_int_eq(state_of(q, first.id), JOB_READY);
+	again.unique = UNIQUE_RETURN;
+	out = submit(q, &again);
+	ck_assert_int_eq(out.outcome, SUBMIT_EXISTING);
+	ck_assert_str_eq(again.id, first.id);
+	ck_assert_int_eq(queue_show(q, first.id, &j, &e), 1);
+	ck_assert_str_eq(j.unique_key, longest);
+	job_close(&j);
+	check_sound(q);
+	queue_close(&q);
+}
+END_TEST
+
 START_TEST(unique_keys)
 {
 	struct queue *q = open_queue(NULL);
@@ -1984,14 +2013,14 @@ END_TEST
 
 #define QUEUE_SUITE                                                                                                                  \
 	submit_claim_done, order_and_priorities, lanes_are_fair, kinds_are_filtered, same_id_is_the_same_job, idempotency_keys,      \
-	        unique_keys, full_queue, bad_submissions, largest_params_and_odd_texts, answers_are_bounded_in_bytes, whole_batches, \
-	        delays_are_kept, waiting_wakes, retries_back_off, permanent_errors_and_own_pauses, a_lease_ends,                     \
-	        the_last_progress_rides_on_the_end, renewals, a_dead_worker_loses_its_leases, a_silence_kills_nobody,                \
-	        crashes_make_a_job_dead, give_back_counts_nothing, cancel_in_every_state, cancel_replay_cancel,                      \
-	        cancel_asked_survives_a_crash, replay_needs_its_unique_key, held_jobs_are_released, ended_jobs_vanish,               \
-	        ready_jobs_change_their_place, a_change_of_place_wakes_and_keeps_lanes, a_priority_asks_for_its_revision,            \
-	        what_is_left_behind_is_passed_over, a_paused_queue_claims_nothing, resuming_wakes, purging_what_waits,               \
-	        purged_jobs_let_go_and_come_again, dead_letters_are_found, dead_letters_are_replayed,                                \
+	        unique_keys, unique_keys_are_of_a_kind, full_queue, bad_submissions, largest_params_and_odd_texts,                   \
+	        answers_are_bounded_in_bytes, whole_batches, delays_are_kept, waiting_wakes, retries_back_off,                       \
+	        permanent_errors_and_own_pauses, a_lease_ends, the_last_progress_rides_on_the_end, renewals,                         \
+	        a_dead_worker_loses_its_leases, a_silence_kills_nobody, crashes_make_a_job_dead, give_back_counts_nothing,           \
+	        cancel_in_every_state, cancel_replay_cancel, cancel_asked_survives_a_crash, replay_needs_its_unique_key,             \
+	        held_jobs_are_released, ended_jobs_vanish, ready_jobs_change_their_place, a_change_of_place_wakes_and_keeps_lanes,   \
+	        a_priority_asks_for_its_revision, what_is_left_behind_is_passed_over, a_paused_queue_claims_nothing, resuming_wakes, \
+	        purging_what_waits, purged_jobs_let_go_and_come_again, dead_letters_are_found, dead_letters_are_replayed,            \
 	        only_one_of_a_unique_key_is_replayed, dead_letters_are_deleted, hostile_cursors, listing, watching, budgets,         \
 	        links_refuse_nonsense, ten_thousand_random_moves
 
