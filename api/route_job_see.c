@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "job/timeline.h"
+#include "kinds/kind.h"
 
 void route_job_timeline(struct call *c)
 {
@@ -60,6 +61,10 @@ void route_jobs_stream(struct call *c)
 
 	if (!name_asked(c, "queue", job_queue_ok, f.queue) || !name_asked(c, "kind", job_name_ok, f.kind))
 		return;
+	if (f.kind[0] && !kind_of(f.kind)) {
+		reply_detail(c, 422, "there is no kind '%s'; GET /api/kinds lists the kinds", f.kind);
+		return;
+	}
 	if (state && !job_state_of(state, &s)) {
 		reply_detail(c, 422, "'%s' is no state of a job", reply_excerpt(c, state));
 		return;

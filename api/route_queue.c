@@ -80,7 +80,7 @@ static void reply_written(struct call *c, bool ok, struct buf *body, const struc
 	reply_err(c, e, NULL);
 }
 
-/* As it stands after it was changed. */
+/* As it stands, also after it was changed. */
 static void reply_board(struct call *c, struct queue *q, const char *queue)
 {
 	char names[1][JOB_NAME] = {""};
@@ -114,6 +114,15 @@ void route_queues(struct call *c)
 	jw_end(&w);
 	mem_free(&names);
 	reply_written(c, ok, &body, &e);
+}
+
+void route_queue(struct call *c)
+{
+	struct queue *q = call_queue(c);
+	const char *queue = q ? call_queue_name(c, q) : NULL;
+
+	if (queue)
+		reply_board(c, q, queue);
 }
 
 static void pause_or_resume(struct call *c, bool (*act)(struct queue *q, const char *queue, struct err *e))

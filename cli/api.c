@@ -93,6 +93,8 @@ struct json *api_call_with_key(
 		goto out;
 	if (status_out)
 		*status_out = answer.status;
+	char replayed[8] = "";
+	c->was_there = http_answer_header(&answer, "idempotent-replayed", replayed, sizeof replayed) && str_eq(replayed, "true");
 	struct err bad = {0};
 	if (answer.body.len > 0)
 		j = json_parse(answer.body.data, answer.body.len, &bad);

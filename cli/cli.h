@@ -30,6 +30,7 @@ struct cli {
 	bool json;            /* --json: machine-readable output only */
 	bool terminal;        /* standard output is one: bars may be redrawn */
 	bool stop_at_failure; /* watch_jobs ends with the first job that did not succeed */
+	bool was_there;       /* what was handed in last is one that was there before: it has the same key */
 	struct http_client *http;
 	char token[300];              /* "Authorization: Bearer ..." from BARQUE_TOKEN or API_TOKEN; "": none */
 	const char *words[CLI_WORDS]; /* the arguments that are not flags */

@@ -89,6 +89,8 @@ static int follow(struct cli *c, const char *id, const char *label, struct err *
 
 static int submitted(struct cli *c, const char *id, struct err *e)
 {
+	if (c->was_there && !c->json)
+		fprintf(stderr, "%s was there before and has the same key: nothing new was handed in\n", id);
 	if (args_has(c, "wait"))
 		return follow(c, id, c->words[0], e);
 	if (c->json) {

@@ -106,10 +106,15 @@ static void say_where(const struct up *u)
 	fflush(stdout);
 }
 
-/* A part died: start it again, unless it dies over and over. */
+/* A part died: start it again, unless it dies over and over, or was told to end (`barque worker drain`). */
 static bool revive(struct child *c, struct err *e)
 {
 	char why[UP_LINE];
+	c->over = c->may_end && c->status == 0;
+	if (c->over) {
+		fprintf(stderr, "barque up: %s ended as it was told and is not started again\n", c->name);
+		return true;
+	}
 	child_why(c, why, sizeof why);
 	c->restarts = clock_mono_ms() - c->started_ms > RESTARTS_WITHIN_MS ? 1 : c->restarts + 1;
 	if (!c->keep || c->restarts > RESTARTS_MAX)
@@ -121,7 +126,7 @@ static bool revive(struct child *c, struct err *e)
 static bool all_well(struct up *u, struct err *e)
 {
 	for (size_t i = 0; i < u->n_children; i++)
-		if (!child_is_running(&u->children[i]) && !revive(&u->children[i], e))
+		if (!u->children[i].over && !child_is_running(&u->children[i]) && !revive(&u->children[i], e))
 			return false;
 	return true;
 }

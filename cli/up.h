@@ -25,6 +25,8 @@ struct child {
 	int restarts;
 	int64_t started_ms; /* monotonic */
 	bool keep;          /* start it again when it dies */
+	bool may_end;       /* but not when it ends by itself with status 0: it was told to */
+	bool over;          /* which it did */
 	int stop_ms;        /* how long it may take to stop before it is killed */
 };
 

@@ -293,7 +293,7 @@ bool up_workers(struct up *u, struct err *e)
 		struct child *c = up_child(u, name, "barque-worker");
 		shared_env(u, c);
 		child_env(c, "CACHE_DIR=%s/db/cache", u->data);
-		c->keep = true;
+		c->keep = c->may_end = true;
 		c->stop_ms = 40000;
 		if (!child_start(c, e))
 			return false;

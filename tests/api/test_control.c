@@ -69,6 +69,11 @@ START_TEST(a_draining_queue_takes_nothing_in)
 	worker_stop(&w);
 	ck_status(&t, api_call(&t, "POST", "/api/queues/default/resume", NULL), 200);
 	ck_assert(!json_get_bool(t.json, "draining", true));
+	ck_status(&t, api_get(&t, "/api/queues/default"), 200);
+	ck_assert_str_eq(api_member(&t, "queue"), "default");
+	ck_assert_int_eq(json_get_int(t.json, "shards", 0), 1);
+	ck_status(&t, api_get(&t, "/api/queues/kline"), 200); /* a kind's, with no job yet */
+	ck_status(&t, api_get(&t, "/api/queues/nowhere"), 404);
 	api_submit(&t, NOOP, id);
 	api_stop(&t);
 }

@@ -341,6 +341,12 @@ START_TEST(a_key_is_one_job)
 	json_close(&b);
 	mem_free(&first);
 	mem_free(&second);
+	BARQUE_SAYS(&s, 0, "was there before and has the same key", "submit", "noop", "--key", "once");
+	ck_assert_int_eq(BARQUE(&s, &first, "submit", "noop", "--delay", "1h", "--unique", "u"), 0);
+	ck_assert_msg(strstr(first, "was there before") == NULL, "%s", first);
+	mem_free(&first);
+	BARQUE_SAYS(&s, 0, "was there before and has the same key", "submit", "noop", "--unique", "u");
+	BARQUE_SAYS(&s, 1, "has not ended yet", "submit", "noop", "--unique", "u", "--on-duplicate", "reject");
 	test_system_stop(&s);
 }
 END_TEST

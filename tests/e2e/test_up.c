@@ -152,6 +152,24 @@ static void kill_and_expect_back(pid_t up_pid, const char *program, const char *
 	mem_free(&said);
 }
 
+static bool is_told(void *user)
+{
+	UNUSED(user);
+	char *said = output("up");
+	bool told = strstr(said, "worker-1 ended as it was told and is not started again") != NULL;
+	mem_free(&said);
+	return told;
+}
+
+/* As `barque worker drain` would. */
+static void tell_and_expect_gone(pid_t up_pid)
+{
+	kill(child_of(up_pid, "barque-worker"), SIGTERM);
+	ck_assert_msg(test_until(START_MS, is_told, NULL), "%s", output("up"));
+	clock_sleep_ms(1000);
+	ck_assert_int_eq(child_of(up_pid, "barque-worker"), 0);
+}
+
 START_TEST(starts_all_and_leaves_nothing)
 {
 	struct ports p;
@@ -176,6 +194,7 @@ START_TEST(starts_all_and_leaves_nothing)
 	kill_and_expect_back(pid, "barque-exchange-sim", "exchange-sim");
 	kill_and_expect_back(pid, "barque-devbroker", "devbroker");
 	kill_and_expect_back(pid, "barque-api", "api");
+	tell_and_expect_gone(pid);
 	ck_assert(test_until(START_MS, answers, &p));
 	said = output("up");
 	ck_assert_msg(strstr(said, "the events that it kept are gone") != NULL, "%s", said);

@@ -43,7 +43,12 @@ fresh() {
 	printf 'COMMAND(show)\n' >cli/commands.def
 	printf 'barque show, see [jobs](docs/jobs.md#x)\n' >README.md
 	mkdir -p broker-config/functions shared/queue tests/deploy
-	printf "local n = call('HGET', 'k', 'f')\nflush('RPUSH')\n" >broker-config/functions/10_base.lua
+	printf "#!lua name=x1\nlocal n = call('HGET', 'k', 'f')\nflush('RPUSH')\n" >broker-config/functions/10_base.lua
+	{
+		echo '# released.txt -- what was released.'
+		echo "x1 $(sha256sum <broker-config/functions/10_base.lua | cut -d ' ' -f 1)"
+		echo 'x0 0'
+	} >broker-config/released.txt
 	printf '/* redis.c -- a door for the lint. */\n\tredis_cmd_adds(c, "PING");\n\tredis_cmd_adds(c, "FUNCTION");\n\tredis_cmd_adds(c, "LOAD");\n\tredis_cmd_adds(c, "FCALL");\n' >shared/queue/redis.c
 	printf 'user default off -@all\nuser barque on >x ~bq:* -@all +ping +fcall +function|load +hget +rpush\n' >broker-config/users.acl
 	{
@@ -116,6 +121,9 @@ breaks acl 'sed -i "s/ +hget/ +hget +hset/" broker-config/users.acl'
 breaks acl 'sed -i "s/ +hget/ +hget +config|get/" broker-config/users.acl'
 breaks acl 'sed -i "s/ +hget/ +@hash +hget/" broker-config/users.acl'
 breaks acl 'rm broker-config/users.acl'
+breaks released 'echo "-- changed" >>broker-config/functions/10_base.lua'
+breaks released 'echo "-- added" >broker-config/functions/20_more.lua'
+breaks released 'rm broker-config/released.txt'
 breaks routes 'sed -i "s/GET/PUT/" api/routes.def'
 breaks routes 'printf "  /y:\n    post:\n" >>api/openapi.yaml; sed -i "/^components/d" api/openapi.yaml'
 breaks routes 'rm api/openapi.yaml'
