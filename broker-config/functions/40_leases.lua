@@ -5,6 +5,8 @@
 -- only held. What is lost while it is only held goes back uncounted: from then on it is suspect (flag H), and whoever takes it says that
 -- it is about to start before it does (ACKS.S), so that its next loss says whose fault it was.
 
+leases.LOOK = 100
+
 -- The score of a lease that ends at this time.
 function leases.till(at, held)
 	return text_of(at - at % 2 + (held and 1 or 0))
@@ -58,9 +60,10 @@ local function reap_own(worker, lease, silence_end)
 	end
 end
 
--- last: when somebody looked for dead workers, which is often enough every 100 ms.
+-- last: when somebody looked for dead workers, which is often enough every 100 ms. Returns when to look again, if one was found: it may have
+-- held more, and another may have died with it.
 local function reap_dead(worker, silence_end, last)
-	if now < silence_end + GRACE or (last and now - tonumber(last) < 100) then
+	if now < silence_end + GRACE or (last and now - tonumber(last) < leases.LOOK) then
 		return
 	end
 	set('rt', now_text)
@@ -73,6 +76,7 @@ local function reap_dead(worker, silence_end, last)
 		call('ZREM', K.W, dead)
 		workers.forget(dead)
 	end
+	return now + leases.LOOK
 end
 
 -- When nobody at all was heard for a while, the server was away (a restart, a failover): then no worker is dead because of it, and

@@ -249,8 +249,8 @@ local function step(keys, args)
 	if not last or now - last.alive >= ALIVE_NOTED then
 		reap_own(worker, lease, silence_end)
 	end
-	reap_dead(worker, silence_end, h[5])
-	local due, offers, tick = promote(), nil, tonumber(h[7])
+	local look = reap_dead(worker, silence_end, h[5])
+	local due, offers, tick = cron.earlier(promote(), look), nil, tonumber(h[7])
 	if limits.due and limits.due <= now then
 		limits.turn()
 	end

@@ -258,8 +258,43 @@ START_TEST(a_dead_workers_neighbours_are_not_blamed)
 }
 END_TEST
 
+/* More than a call may take from a dead worker is taken by the next ones, without waiting until there is something else to do. */
+START_TEST(all_that_a_dead_worker_held_comes_back_soon)
+{
+	enum { MANY = 2 * QUEUE_BATCH_MAX + 10 };
+	struct queue *q = open_queue(NULL);
+	struct queue_link *dead = open_link("dead"), *alive = open_link("alive");
+	struct queue_step_reply r;
+	char id[JOB_ID];
+	int64_t began = 0;
+
+	for (int i = 0; i < MANY; i++)
+		submit_plain(q, id);
+	step_nothing(alive);
+	for (int left = MANY; left > 0;) {
+		held_step(dead, (struct queue_step){.held = true, .want = QUEUE_BATCH_MAX, .lease_ms = LEASE}, &r);
+		left -= (int)r.n_claims;
+		queue_step_reply_close(&r);
+	}
+	queue_link_close(&dead);
+	for (int64_t until = clock_mono_ms() + 8000; counts(q).running > 0;) {
+		ck_assert_int_lt(clock_mono_ms(), until);
+		r = step(alive, 0);
+		if (!began && counts(q).running < MANY)
+			began = clock_mono_ms();
+		/* As a dispatcher waits that has nothing to do. */
+		clock_sleep_ms(r.next_due_ms >= 0 && r.next_due_ms < 800 ? r.next_due_ms + 1 : 800);
+		queue_step_reply_close(&r);
+	}
+	ck_assert_int_lt(clock_mono_ms() - began, 700);
+	check_sound(q);
+	close_both(&q, &alive);
+}
+END_TEST
+
 #define HELD_SUITE                                                                                                                  \
 	what_was_only_held_is_lost_without_a_crash, what_was_said_to_start_is_lost_with_a_crash, a_renewal_says_whether_it_started, \
-	        what_is_no_longer_ours_must_not_start, an_end_takes_the_suspicion_away, a_dead_workers_neighbours_are_not_blamed
+	        what_is_no_longer_ours_must_not_start, an_end_takes_the_suspicion_away, a_dead_workers_neighbours_are_not_blamed,   \
+	        all_that_a_dead_worker_held_comes_back_soon
 
 #endif

@@ -257,7 +257,7 @@ START_TEST(unique_keys_are_of_a_kind)
 	again.unique = UNIQUE_RETURN;
 	out = submit(q, &again);
 	ck_assert_int_eq(out.outcome, SUBMIT_EXISTING);
-	ck_assert_str_eq(again.id, first.id);
+	ck_assert_str_eq(out.existing_id, first.id);
 	ck_assert_int_eq(queue_show(q, first.id, &j, &e), 1);
 	ck_assert_str_eq(j.unique_key, longest);
 	job_close(&j);
