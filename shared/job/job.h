@@ -30,12 +30,12 @@
 #include "base/err.h"
 #include "base/json.h"
 
-#define JOB_ID     48  /* "<queue>-<shard><time and chance, 20 base32 digits>" and NUL */
-#define JOB_NAME   24  /* queue and kind names: [a-z0-9._], and NUL */
-#define JOB_KEY    200 /* idempotency, uniqueness and lane keys, and NUL */
+#define JOB_ID     48                   /* "<queue>-<shard><time and chance, 20 base32 digits>" and NUL */
+#define JOB_NAME   24                   /* queue and kind names: [a-z0-9._], and NUL */
+#define JOB_KEY    200                  /* idempotency, uniqueness and lane keys, and NUL */
 #define JOB_UNIQUE (JOB_NAME + JOB_KEY) /* "<kind>:<unique key>": of the same kind only one */
-#define JOB_WORKER 64  /* host:pid:start */
-#define JOB_TRACE  64  /* W3C traceparent, 55 characters */
+#define JOB_WORKER 64                   /* host:pid:start */
+#define JOB_TRACE  64                   /* W3C traceparent, 55 characters */
 #define JOB_TAGS   200
 #define JOB_ROUTE  40 /* "<kind>[/<version>][!]" and NUL */
 
