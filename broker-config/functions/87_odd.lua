@@ -58,7 +58,7 @@ odd.STATES = { '^[0-8]%a*%.[1-9]%d*%.?%d*%.?%d*$', '^[0-8]%a*%.[1-9]%d*%.%d+%.?%
 odd.NO_FLAG = '^DHLOQSTacghilqrtuvwx' -- within brackets: what is none of all flags
 odd.FORM = { y = '^%d', o = '^[%da-j]+$', l = '^%d+ .', r = '^%d+ [1-9]%d* %d+ .', c = '^%d+$', d = '^%d+$', b = '^%d+', e = '^%d+$',
 	z = '^%S* %d+ ', m = '^%d+ %d+ %d+ %d+ ?%d*$', a = '^%d+ %d+$', x = '^%d+$', T = '^%d+ %d+$', E = '^%S* ', S = '^[fir]%d*/?%d* [^<>]+[<>]' }
-odd.LONGEST = { i = 199, u = 199, t = 63, P = 47, g = 199 } -- what does not fit into struct job
+odd.LONGEST = { i = 199, u = 223, t = 63, P = 47, g = 199 } -- what does not fit into struct job
 
 function odd.is_state(s)
 	return s and (string.find(s, odd.STATES[1]) or string.find(s, odd.STATES[2])) and true or false
