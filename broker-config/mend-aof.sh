@@ -4,7 +4,7 @@
 # DIR is Redis' --dir. A call of one of our functions is one transaction in the file, and a server that is killed while it writes leaves the
 # last one torn. Redis does not carry it out. But where it is torn within a command, Redis cuts off that command alone: a MULTI without
 # its EXEC stays in the file, at the next restart what was written after it is read as part of it, and accepted jobs are lost
-# (valkey-io/valkey#4342; Redis 7.0 to 8.x, and Valkey before it). redis-check-aof cuts the whole transaction off.
+# (valkey-io/valkey#4342; Redis 7.0 and 8.0, and Valkey before it). redis-check-aof cuts the whole transaction off.
 # Only an end is cut in which no transaction is complete: nobody was told that it was done. Anything else is left for people.
 set -u
 dir=$1/appendonlydir

@@ -126,26 +126,34 @@ bool api_submit(struct cli *c, const struct json *body, const char *key, char id
 	return ok ? true : err_set(e, ERR_CORRUPT, "the API accepted the job but gave no id");
 }
 
-struct json *api_job(struct cli *c, const char *id, int wait_s, struct err *e)
+/* what: the part of the path behind the job. */
+static struct json *call_on_job(struct cli *c, const char *method, const char *id, const char *what, struct err *e)
 {
 	struct buf path = {0};
 	buf_adds(&path, "/api/jobs/");
 	http_escape(&path, id);
-	if (wait_s > 0)
-		buf_addf(&path, "?wait=%d", wait_s);
-	struct json *job = api_call(c, "GET", buf_text(&path), NULL, NULL, e);
+	buf_adds(&path, what);
+	struct json *job = api_call(c, method, buf_text(&path), NULL, NULL, e);
 	buf_close(&path);
 	return job;
 }
 
+struct json *api_job(struct cli *c, const char *id, int wait_s, struct err *e)
+{
+	char wait[24] = "";
+	if (wait_s > 0)
+		snprintf(wait, sizeof(wait), "?wait=%d", wait_s);
+	return call_on_job(c, "GET", id, wait, e);
+}
+
 struct json *api_cancel(struct cli *c, const char *id, struct err *e)
 {
-	struct buf path = {0};
-	buf_adds(&path, "/api/jobs/");
-	http_escape(&path, id);
-	struct json *job = api_call(c, "DELETE", buf_text(&path), NULL, NULL, e);
-	buf_close(&path);
-	return job;
+	return call_on_job(c, "DELETE", id, "", e);
+}
+
+struct json *api_replay(struct cli *c, const char *id, struct err *e)
+{
+	return call_on_job(c, "POST", id, "/replay", e);
 }
 
 void api_add_flag(const struct cli *c, const char *flag, const char *name, struct buf *path)

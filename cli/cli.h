@@ -69,6 +69,8 @@ bool api_submit(struct cli *c, const struct json *body, const char *key, char id
 struct json *api_job(struct cli *c, const char *id, int wait_s, struct err *e) MUST_CHECK;
 /* Ask for a job's cancellation; the job as it stands then. */
 struct json *api_cancel(struct cli *c, const char *id, struct err *e) MUST_CHECK;
+/* The same for running it again. */
+struct json *api_replay(struct cli *c, const char *id, struct err *e) MUST_CHECK;
 /* "&name=VALUE" behind path when the flag was given. */
 void api_add_flag(const struct cli *c, const char *flag, const char *name, struct buf *path);
 bool api_job_is_over(const struct json *job);

@@ -5,17 +5,6 @@
 
 typedef struct json *act_fn(struct cli *c, const char *id, struct err *e);
 
-static struct json *replay(struct cli *c, const char *id, struct err *e)
-{
-	struct buf path = {0};
-	buf_adds(&path, "/api/jobs/");
-	http_escape(&path, id);
-	buf_adds(&path, "/replay");
-	struct json *answer = api_call(c, "POST", buf_text(&path), NULL, NULL, e);
-	buf_close(&path);
-	return answer;
-}
-
 static bool act_on(struct cli *c, act_fn *act, const char *id, struct json *answers, struct err *e)
 {
 	struct json *answer = act(c, id, e);
@@ -56,7 +45,7 @@ static int run_cancel(struct cli *c)
 static int run_replay(struct cli *c)
 {
 	if (c->n_words > 0)
-		return act_on_all(c, replay);
+		return act_on_all(c, api_replay);
 	fprintf(stderr,
 	        "barque replay: name jobs by their ids; 'barque dead' lists the dead ones, and 'barque dead --replay' replays many\n");
 	return CLI_USAGE;

@@ -118,14 +118,6 @@ bool alone_is_next(const struct dispatcher *d, const struct line *l)
 
 /* ---- told, started, given back */
 
-static bool is_refused(const struct queue_step_reply *reply, const char *id)
-{
-	for (size_t i = 0; i < reply->n_rejected; i++)
-		if (str_eq(reply->rejected[i], id))
-			return true;
-	return false;
-}
-
 void alone_answered(struct line *l, const struct queue_step_reply *reply)
 {
 	for (size_t i = 0; i < l->n_riding && l->alone.asked != 0; i++) {
@@ -134,7 +126,7 @@ void alone_answered(struct line *l, const struct queue_step_reply *reply)
 			continue;
 		l->alone.told = l->alone.asked;
 		l->alone.asked = 0;
-		if (is_refused(reply, a->id))
+		if (queue_step_refused(reply, a->id))
 			drop_first(l); /* its lease was lost meanwhile: another has it */
 		return;
 	}

@@ -112,12 +112,9 @@ static void ends_note(const struct line *l, const struct queue_step_reply *reply
 {
 #ifdef BARQUE_FAILPOINTS
 	for (size_t i = 0; i < l->n_riding; i++) {
-		bool refused = false;
-		if (l->acks[i].outcome == ACK_STARTS)
-			continue;
-		for (size_t k = 0; k < reply->n_rejected; k++)
-			refused = refused || str_eq(reply->rejected[k], l->acks[i].id);
-		HISTORY(refused ? "reject" : "end", l->acks[i].id, l->acks[i].fence, l->acks[i].outcome);
+		const struct queue_ack *a = &l->acks[i];
+		if (a->outcome != ACK_STARTS)
+			HISTORY(queue_step_refused(reply, a->id) ? "reject" : "end", a->id, a->fence, a->outcome);
 	}
 #else
 	UNUSED(l);

@@ -284,7 +284,7 @@ local function renew(keys, args)
 	changes.look(h[4])
 	local silence_end, held, started = keep_time(h[1], h[2]), leases.till(now + lease, true), leases.till(now + lease)
 	for i = 8, 7 + number_of(args[7]) * 4, 4 do
-		local key = K['j:'] .. args[i]
+		local key = J .. args[i]
 		local job = read(key)
 		if job and job.state == RUNNING and job.fence == args[i + 1] then
 			z[#z + 1] = args[i + 3] == '1' and held or started

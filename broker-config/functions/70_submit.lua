@@ -44,7 +44,7 @@ local function unique_holder(item)
 end
 
 local function cancel_job(id)
-	local key = K['j:'] .. id
+	local key = J .. id
 	local job = read(key)
 	if not job then
 		return { 0, 0 }
@@ -74,7 +74,7 @@ local function cancel_job(id)
 end
 
 local function store_job(item, args, first, last)
-	local key = K['j:'] .. item.id
+	local key = J .. item.id
 	if string.find(item.flags, 'D', 1, true) then
 		first = flow.start(item.id, args, first)
 	end
@@ -184,7 +184,7 @@ local function any_known(args, at, n)
 		local id = args[at]
 		twice = twice or seen[id]
 		seen[id] = true
-		keys[i] = K['j:'] .. id
+		keys[i] = J .. id
 		at = at + 12 + number_of(args[at + 11])
 	end
 	return twice or call('EXISTS', unpack(keys)) > 0

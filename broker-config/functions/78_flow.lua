@@ -245,13 +245,18 @@ local function each_dep(id, cursor, act, visit)
 	end
 end
 
--- u: a job that waited was cancelled: those it waited for are told.
-function ACTS.u(id, _, cursor)
-	each_dep(id, cursor, 'u', function(sort, to)
+-- This word to each of those that it waits for still.
+local function each_awaited(id, cursor, act, word)
+	each_dep(id, cursor, act, function(sort, to)
 		if sort == '?' then
-			send('x', to, me(id), '-')
+			send(word, to, me(id), '-')
 		end
 	end)
+end
+
+-- u: a job that waited was cancelled: those it waited for are told.
+function ACTS.u(id, _, cursor)
+	each_awaited(id, cursor, 'u', 'x')
 end
 
 -- Where in a field S does this one stand? nil: nowhere.
@@ -460,11 +465,7 @@ end
 
 -- q: all that a job waits for are asked now, at whatever age and state of it.
 function ACTS.q(id, _, cursor)
-	each_dep(id, cursor, 'q', function(sort, to)
-		if sort == '?' then
-			send('p', to, me(id), '-')
-		end
-	end)
+	each_awaited(id, cursor, 'q', 'p')
 end
 
 function flow.ask(id)

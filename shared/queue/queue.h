@@ -311,6 +311,7 @@ struct queue_step_reply {
 	int command;    /* what this worker was told to do: an enum worker_command of workers.h */
 };
 void queue_step_reply_close(struct queue_step_reply *r);
+bool queue_step_refused(const struct queue_step_reply *r, const char *id); /* what was acknowledged of this job */
 
 /* A renewal: still running, this far. progress_json may be NULL (unchanged). */
 struct queue_renewal {

@@ -213,6 +213,14 @@ bool queue_result_too_long(const struct queue_ack *a, struct err *e)
 	return true;
 }
 
+bool queue_step_refused(const struct queue_step_reply *r, const char *id)
+{
+	for (size_t i = 0; i < r->n_rejected; i++)
+		if (str_eq(r->rejected[i], id))
+			return true;
+	return false;
+}
+
 void queue_step_reply_close(struct queue_step_reply *r)
 {
 	for (size_t i = 0; i < r->n_claims; i++)

@@ -331,7 +331,7 @@ static bool corrupt(struct job *j, const char *queue, const char *what, struct e
 {
 	char id[JOB_ID];
 
-	memcpy(id, j->id[0] ? j->id : "(no id)", j->id[0] ? sizeof(id) : sizeof("(no id)"));
+	snprintf(id, sizeof(id), "%s", j->id[0] ? j->id : "(no id)");
 	job_close(j);
 	return err_set(e, ERR_CORRUPT, "the record of job %s of queue %s in Redis is not one of ours: %s; `barque doctor %s` says more", id,
 	        queue, what, queue);

@@ -200,19 +200,26 @@ static void put_old_ids(struct api_test *t, const char *queue, int n)
 	buf_close(&command);
 }
 
-/* The only one of its kind behind many others is found at once; behind more than one answer may look through, by the next page. */
-START_TEST(rare_jobs_are_found)
+/* A kind of ours, in a queue of another name. */
+static void start_with_a_rare_job(struct api_test *t)
 {
 	struct queue_submission s = {.kind = "noop", .queue = "many_33"};
 	struct queue_submitted out;
-	struct api_test t;
 	struct err e = {0};
 
-	api_start(&t, NULL);
-	fill(&t);
-	struct queue *q = queue_of(&t);
+	api_start(t, NULL);
+	fill(t);
+	struct queue *q = queue_of(t);
 	ck_ok(queue_submit(q, &s, 1, &out, &e), &e);
 	queue_close(&q);
+}
+
+/* The only one of its kind behind many others is found at once; behind more than one answer may look through, by the next page. */
+START_TEST(rare_jobs_are_found)
+{
+	struct api_test t;
+
+	start_with_a_rare_job(&t);
 	put_old_ids(&t, "many_33", 20000);
 	ck_status(&t, api_get(&t, "/api/jobs?kind=noop&queue=many_33"), 200);
 	ck_assert_uint_eq(json_count(json_get(t.json, "jobs")), 1);
@@ -230,16 +237,9 @@ END_TEST
 /* A kind of ours that was submitted to a queue of another name. */
 START_TEST(a_job_is_found_by_its_kind_in_any_queue)
 {
-	struct queue_submission s = {.kind = "noop", .queue = "many_33"};
-	struct queue_submitted out;
 	struct api_test t;
-	struct err e = {0};
 
-	api_start(&t, NULL);
-	fill(&t);
-	struct queue *q = queue_of(&t);
-	ck_ok(queue_submit(q, &s, 1, &out, &e), &e);
-	queue_close(&q);
+	start_with_a_rare_job(&t);
 	ck_assert_int_eq(walk(&t, "/api/jobs?kind=noop", 0), 1);
 	api_stop(&t);
 }
